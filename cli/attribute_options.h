@@ -1,0 +1,38 @@
+#pragma once
+
+#include "assay/core/factory.h"
+#include "cli/common_options.h"
+#include "cli/data_options.h"
+
+namespace assay::cli {
+
+enum class Measure { LogProbability, Loss, Margin };
+
+/// What is summed before scoring: the queries into one, the documents of one group, both, or nothing.
+enum class Grouping { None, Queries, Documents, Both };
+
+/// `assay attribute MODEL --data CORPUS --prompt … --completion …`: which documents push the model to say it.
+struct AttributeOptions {
+  CommonOptions common;
+  DataOptions data;
+  std::string model;
+  std::string prompt;
+  std::string completion;
+  std::string queries;             ///< JSONL of {"prompt","completion"} or {"text"}, instead of prompt and completion
+  std::string method = "ekfac";    ///< a factory string, checked against attribute::method_table() when parsed
+  Measure measure = Measure::LogProbability;
+  std::string layers;              ///< a pattern over layer names; empty: every layer that the method can track
+  bool per_token = false;          ///< also [Q, N, T]
+  bool per_layer = false;          ///< also [layers, Q, N]
+  bool self_influence = false;     ///< also [N]
+  Grouping grouping = Grouping::None;
+  std::string group_field = "group";  ///< the JSONL field that names a document's group
+  int64_t top = 20;                ///< documents shown a query
+  int64_t train_size = 0;          ///< documents in the training run, for units; 0: the documents given
+  bool trust_check = true;         ///< one small training step on the top documents against random ones
+  std::string cache;               ///< empty: the default folder
+};
+
+void describe(CLI::App& command, AttributeOptions& options);
+
+}  // namespace assay::cli

@@ -1,0 +1,31 @@
+// Options that every command has.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace CLI {
+class App;
+}
+
+namespace assay::cli {
+
+enum class Precision { Float32, Float64 };
+enum class Device { Cpu, Cuda };
+
+struct CommonOptions {
+  std::string out;           ///< result folder; empty: the command's default, or none
+  bool json = false;         ///< one JSON object on standard output, nothing else
+  bool quiet = false;        ///< no progress, no notes
+  bool plan = false;         ///< print time, memory and disk, and stop
+  bool force = false;        ///< replace the result of another run in `out`
+  uint64_t seed = 0;
+  int threads = 0;           ///< 0: every core that is granted
+  int64_t memory_bytes = 0;  ///< 0: what is available now
+  Precision precision = Precision::Float32;
+  Device device = Device::Cpu;
+};
+
+void describe(CLI::App& command, CommonOptions& options);
+
+}  // namespace assay::cli
