@@ -1,0 +1,27 @@
+// Models on disk: folders in the Hugging Face layout (config.json, model.safetensors or its shards) and GGUF files.
+// Weights are memory-mapped; float32 ones are used in place.
+#pragma once
+
+#include <string>
+
+#include "assay/nn/model.h"
+
+namespace assay::nn {
+
+/// A checkpoint and where it came from.
+struct Checkpoint {
+  Model model;
+  std::string path;     ///< the folder or file given
+  std::string weights;  ///< the file that holds the weights (or the index of the shards)
+  std::string hash;     ///< XXH3-128 of the weight files' bytes and the configuration
+  std::string format;   ///< "safetensors" or "gguf"
+};
+
+/// Loads a model folder, a .gguf file, or a folder that holds one .gguf file. Every missing, extra, wrongly shaped or
+/// duplicated tensor, every NaN and every pickled checkpoint is refused with one sentence (Error(Model)).
+Checkpoint load_checkpoint(const std::string& path, at::ScalarType dtype = at::kFloat);
+
+/// Writes config.json and model.safetensors (tmp + rename); the folder is created.
+void save_checkpoint(const Model& model, const std::string& folder);
+
+}  // namespace assay::nn

@@ -1,0 +1,51 @@
+// Per-example weight gradients, left factored.
+//
+// For a layer y = x Wᵀ + b the gradient of example i is D_i = Σ_t g_t a_tᵀ [O,M], with a_t the input at position t (a 1
+// appended if the layer has a bias, so that the last column is the bias gradient) and g_t the gradient of the example's
+// number with respect to the output. A run hands back the pair (a, g); every operation on it chooses its contraction by
+// counted multiply-adds. Exact up to rounding.
+//
+//   dense            B·T·O·M
+//   dot, Q queries   dense + Q·B·O·M, or factored Q·B·T·O·M + Q·B·T·min(O,M)
+//   covariances      B·T·M² and B·T·O²
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <functional>
+
+namespace assay::nn {
+
+using LayerId = int64_t;  ///< place in Architecture::layers()
+
+struct FactoredGradient {
+  LayerId layer = 0;
+  at::Tensor input;            ///< [B,T,I] without the appended 1
+  at::Tensor output_gradient;  ///< [B,T,O]; zero at masked positions
+  at::Tensor mask;             ///< [B,T] bool, or undefined when every position is real
+  bool has_bias = false;
+
+  int64_t batch() const { return input.size(0); }
+  int64_t positions() const { return input.size(1); }
+  int64_t rows() const { return output_gradient.size(2); }                ///< O
+  int64_t columns() const { return input.size(2) + (has_bias ? 1 : 0); }  ///< M
+  int64_t real_positions() const;                                         ///< unmasked positions in the batch
+
+  at::Tensor activations() const;  ///< a [B,T,M]: masked positions zero, the appended 1 included (and masked)
+  at::Tensor dense() const;        ///< D [B,O,M]
+  /// ⟨u_q, D_i⟩ for queries u [Q,O,M]: [Q,B].
+  at::Tensor dot(const at::Tensor& queries) const;
+  /// The part of ⟨u_q, D_i⟩ that flows through each position: [Q,B,T]; sums over T to dot().
+  at::Tensor dot_per_token(const at::Tensor& queries) const;
+  at::Tensor squared_norm() const;  ///< ‖D_i‖²: [B]
+  /// The pair of Q_Sᵀ D Q_A, with Q_S [O,O'] on the left and Q_A [M,M'] on the right; it has no bias column any more.
+  FactoredGradient rotate(const at::Tensor& left, const at::Tensor& right) const;
+  at::Tensor sum_of_squares() const;     ///< Σ_i D_i² elementwise: [O,M]
+  at::Tensor input_covariance() const;   ///< Σ_{i,t} a_t a_tᵀ over real positions, not divided: [M,M]
+  at::Tensor output_covariance() const;  ///< Σ_{i,t} g_t g_tᵀ, not divided: [O,O]
+};
+
+using GradientSink = std::function<void(const FactoredGradient&)>;
+
+}  // namespace assay::nn
