@@ -27,7 +27,7 @@ struct ScoredDocument {
   std::string id;                            ///< stable id, hex
   std::string source;                        ///< file and line, or whatever tells it apart; may be empty
   std::vector<std::string> tokens;           ///< its text in tokens, in order, BOS left out; one whole text is fine too
-  std::vector<double> token_nats;            ///< empty, or one a token: they add up to the document's score in nats
+  std::vector<double> token_scores;          ///< empty, or one a token, raw: they add up to the document's raw score
 };
 
 /// Where in the network the support of the shown documents flows: signed shares that add up to 1.
