@@ -36,7 +36,7 @@ class Hasher {
   std::unique_ptr<State> state_;
 };
 
-/// XXH3-128 of a file's bytes, read once through a memory map.
+/// XXH3-128 of the bytes of a file, read once in pieces: what a Hasher fed with those bytes gives.
 std::string hash_file(const std::string& path);
 
 }  // namespace assay

@@ -1,0 +1,197 @@
+#include "assay/io/json.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "assay/core/near_match.h"
+#include "assay/core/twin.h"
+#include "assay/io/mapped_file.h"
+
+namespace assay::io {
+namespace {
+
+/// "line 3, column 7" of the byte at `offset`; columns count bytes.
+std::string place_of(std::string_view text, size_t offset, size_t first_line) {
+  const std::string_view before = text.substr(0, std::min(offset, text.size()));
+  const auto line = static_cast<size_t>(std::count(before.begin(), before.end(), '\n'));
+  const size_t line_start = before.rfind('\n') + 1;  // npos + 1 == 0
+  return "line " + std::to_string(first_line + line) + ", column " + std::to_string(before.size() - line_start + 1);
+}
+
+/// The library's own words without its prefix "[json.exception.parse_error.101] parse error at line 1, column 5: ".
+std::string reason_of(const Json::exception& error) {
+  std::string words = error.what();
+  if (const size_t bracket = words.find("] "); bracket != std::string::npos) words.erase(0, bracket + 2);
+  if (const size_t column = words.find("column "); column != std::string::npos) {
+    if (const size_t colon = words.find(": ", column); colon != std::string::npos) words.erase(0, colon + 2);
+  }
+  std::replace(words.begin(), words.end(), '\n', ' ');
+  return words;
+}
+
+/// Remembers the keys of every open object, innermost last.
+class DuplicateGuard {
+ public:
+  explicit DuplicateGuard(const Source& source) : source_(source) {}
+
+  bool operator()(int, Json::parse_event_t event, Json& parsed) {
+    if (event == Json::parse_event_t::object_start) open_.emplace_back();
+    if (event == Json::parse_event_t::object_end) open_.pop_back();
+    if (event == Json::parse_event_t::key) add(parsed.get_ref<const std::string&>());
+    return true;
+  }
+
+ private:
+  void add(const std::string& key) {
+    if (open_.back().insert(key).second || ASSAY_TWIN("io.json_duplicate_key_kept")) return;
+    source_.refuse("a key must stand once in its object, but " + quote(key) +
+                   " stands there twice; remove one of them");
+  }
+
+  const Source& source_;
+  std::vector<std::set<std::string>> open_;
+};
+
+}  // namespace
+
+Json parse_json(std::string_view text, const Source& source, DuplicateKeys duplicates) {
+  try {
+    if (duplicates == DuplicateKeys::KeepLast) return Json::parse(text.begin(), text.end());
+    return Json::parse(text.begin(), text.end(), DuplicateGuard(source));
+  } catch (const Json::parse_error& error) {
+    source.refuse("the text must be JSON, but at " +
+                  place_of(text, error.byte == 0 ? 0 : error.byte - 1, source.first_line) + " there is a " +
+                  reason_of(error));
+  } catch (const Json::exception& error) {
+    source.refuse("the text must be JSON, but: " + reason_of(error));
+  }
+}
+
+Json read_json(const std::string& path, ErrorKind kind, DuplicateKeys duplicates) {
+  return parse_json(MappedFile::open(path, kind)->text(), {.name = path, .kind = kind}, duplicates);
+}
+
+JsonObject read_json_object(const std::string& path, ErrorKind kind) {
+  return JsonObject(read_json(path, kind), {.name = path, .kind = kind});
+}
+
+std::string brief(const Json& value) {
+  std::string text = value.dump(-1, ' ', false, Json::error_handler_t::replace);
+  constexpr size_t kLimit = 60;
+  if (text.size() <= kLimit) return text;
+  size_t end = kLimit;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;  // never half a character
+  return text.substr(0, end) + "…";
+}
+
+JsonObject::JsonObject(Json value, Source source)
+    : JsonObject(std::make_shared<const Json>(std::move(value)), std::make_shared<const Source>(std::move(source)),
+                 "") {}
+
+JsonObject::JsonObject(std::shared_ptr<const Json> value, std::shared_ptr<const Source> source, std::string path)
+    : value_(std::move(value)), source_(std::move(source)), path_(std::move(path)) {
+  if (value_->is_object()) return;
+  const std::string what = path_.empty() ? "it" : quote(path_);
+  source_->refuse(what + " must be a JSON object, but it is " + brief(*value_));
+}
+
+bool JsonObject::has(std::string_view key) const {
+  const auto found = value_->find(key);
+  return found != value_->end() && !found->is_null();
+}
+
+std::vector<std::string> JsonObject::keys() const {
+  std::vector<std::string> names;
+  for (const auto& [key, value] : value_->items()) names.push_back(key);
+  return names;
+}
+
+std::string JsonObject::path_of(std::string_view key) const {
+  return path_.empty() ? std::string(key) : path_ + "." + std::string(key);
+}
+
+const Json& JsonObject::value(std::string_view key) const {
+  if (has(key)) return *value_->find(key);
+  source_->refuse("key " + quote(path_of(key)) + " must be given, but it is missing" + closest_clause(key, keys()));
+}
+
+void JsonObject::refuse(std::string_view key, const std::string& rule) const {
+  source_->refuse(quote(path_of(key)) + " must be " + rule + ", but it is " + brief(value(key)));
+}
+
+int64_t JsonObject::integer(std::string_view key, int64_t least, int64_t most) const {
+  constexpr auto kMost = std::numeric_limits<int64_t>::max();
+  const Json& found = value(key);
+  const bool too_large = found.is_number_unsigned() && found.get<uint64_t>() > static_cast<uint64_t>(kMost);
+  if (found.is_number_integer() && !too_large) {
+    const auto number = found.get<int64_t>();
+    if (number >= least && number <= most) return number;
+  }
+  if (most == kMost && least == 1) refuse(key, "a positive integer");
+  if (most == kMost && least == 0) refuse(key, "an integer that is not negative");
+  if (most == kMost && least == std::numeric_limits<int64_t>::min()) refuse(key, "an integer");
+  refuse(key, "an integer from " + std::to_string(least) + " to " + std::to_string(most));
+}
+
+double JsonObject::real(std::string_view key) const {
+  const Json& found = value(key);
+  if (!found.is_number()) refuse(key, "a number");
+  return found.get<double>();
+}
+
+bool JsonObject::boolean(std::string_view key) const {
+  const Json& found = value(key);
+  if (!found.is_boolean()) refuse(key, "true or false");
+  return found.get<bool>();
+}
+
+std::string JsonObject::text(std::string_view key) const {
+  const Json& found = value(key);
+  if (!found.is_string()) refuse(key, "a text");
+  return found.get<std::string>();
+}
+
+JsonObject JsonObject::object(std::string_view key) const {
+  return {std::shared_ptr<const Json>(value_, &value(key)), source_, path_of(key)};
+}
+
+std::vector<JsonObject> JsonObject::objects(std::string_view key) const {
+  const Json& found = value(key);
+  if (!found.is_array()) refuse(key, "a list of objects");
+  std::vector<JsonObject> all;
+  for (size_t i = 0; i < found.size(); ++i) {
+    all.push_back(
+        {std::shared_ptr<const Json>(value_, &found[i]), source_, path_of(key) + "[" + std::to_string(i) + "]"});
+  }
+  return all;
+}
+
+std::vector<std::string> JsonObject::texts(std::string_view key) const {
+  const Json& found = value(key);
+  const bool all_texts =
+      found.is_array() && std::all_of(found.begin(), found.end(), [](const Json& x) { return x.is_string(); });
+  if (!all_texts) refuse(key, "a list of texts");
+  return found.get<std::vector<std::string>>();
+}
+
+std::vector<int64_t> JsonObject::integers(std::string_view key) const {
+  const Json& found = value(key);
+  const auto fits = [](const Json& x) {
+    return x.is_number_integer() &&
+           !(x.is_number_unsigned() && x.get<uint64_t>() > static_cast<uint64_t>(std::numeric_limits<int64_t>::max()));
+  };
+  if (!found.is_array() || !std::all_of(found.begin(), found.end(), fits)) refuse(key, "a list of integers");
+  return found.get<std::vector<int64_t>>();
+}
+
+void JsonObject::refuse_unknown(std::initializer_list<std::string_view> known) const {
+  for (const std::string& key : keys()) {
+    if (std::find(known.begin(), known.end(), key) != known.end()) continue;
+    const std::vector<std::string> names(known.begin(), known.end());
+    source_->refuse("every key must be a known one, but " + quote(path_of(key)) + " is not" +
+                    closest_clause(key, names));
+  }
+}
+
+}  // namespace assay::io
