@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# An installed copy works away from the build: the program answers, finds its library, and every header compiles its
-# includes from the prefix. usage: prefix_test.sh BUILD_FOLDER
+# An installed copy works away from the build: the program answers, finds its library, and every header finds its
+# includes in the prefix.
 set -euo pipefail
-build=$1
+build=${ASSAY_BUILD:-$(dirname "$0")/../../build}
 prefix=$(mktemp -d)
 trap 'rm -rf "$prefix"' EXIT
 cmake --install "$build" --prefix "$prefix" >/dev/null
