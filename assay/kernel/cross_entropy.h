@@ -1,0 +1,34 @@
+// The output head and the cross-entropy in one, by chunks of positions: logits [n,V] of a large vocabulary are never held
+// whole, and the gradient with respect to the hidden states is taken while a chunk is in cache.
+//
+// Cost: 2·n·D·V multiply-adds with gradient, n·D·V without; memory one chunk of at most 32 MiB of logits.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+namespace assay::kernel {
+
+/// Picks the target of each row of one chunk: probabilities [rows,V], first row's number → targets [rows] int64.
+using ChooseTargets = std::function<at::Tensor(const at::Tensor& probabilities, int64_t first_row)>;
+
+/// log softmax(h Wᵀ)[target] for each row: hidden [n,D], head [V,D] → [n]. Differentiable in `hidden`; where `head`
+/// requires a gradient too, the plain path is taken, which holds the logits.
+at::Tensor head_log_probabilities(const at::Tensor& hidden, const at::Tensor& head, const ChooseTargets& choose);
+
+/// The same without a head, from logits [n,V]; differentiable.
+at::Tensor logit_log_probabilities(const at::Tensor& logits, const ChooseTargets& choose);
+
+ChooseTargets given_targets(at::Tensor targets);  ///< [n] int64
+
+/// One random number a row, keyed by what the row is.
+struct DrawKey {
+  uint64_t stream, index;
+};
+/// Draws from each row's distribution by inverting its cumulative sum (float64) at uniform(seed, key). keys: [n].
+ChooseTargets drawn_targets(uint64_t seed, std::vector<DrawKey> keys);
+
+}  // namespace assay::kernel

@@ -1,0 +1,83 @@
+#include "assay/nn/factored_gradient.h"
+
+#include <ATen/ops/bmm.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/ones.h>
+#include <ATen/ops/zeros.h>
+
+#include <algorithm>
+
+#include "assay/core/twin.h"
+
+namespace assay::nn {
+namespace {
+
+// Multiply-adds of the two orders of <u_q, D_i> for Q queries: D_i first, or u_q a_t first.
+bool dense_is_cheaper(const FactoredGradient& pair, int64_t queries) {
+  const double batch = static_cast<double>(pair.batch()), positions = static_cast<double>(pair.positions());
+  const double size = static_cast<double>(pair.rows() * pair.columns()), count = static_cast<double>(queries);
+  const double dense = batch * positions * size + count * batch * size;
+  const double narrow = static_cast<double>(std::min(pair.rows(), pair.columns()));
+  return dense <= count * batch * positions * (size + narrow);
+}
+
+}  // namespace
+
+int64_t FactoredGradient::real_positions() const {
+  return mask.defined() ? mask.sum().item<int64_t>() : batch() * positions();
+}
+
+at::Tensor FactoredGradient::activations() const {
+  at::Tensor a = input;
+  if (has_bias) a = at::cat({a, at::ones({batch(), positions(), 1}, a.options())}, 2);
+  if (mask.defined() && !ASSAY_TWIN("nn.padding_unmasked")) a = a.mul(mask.unsqueeze(2));
+  return a;
+}
+
+at::Tensor FactoredGradient::dense() const { return at::bmm(output_gradient.transpose(1, 2), activations()); }
+
+at::Tensor FactoredGradient::dot(const at::Tensor& queries) const {
+  if (!dense_is_cheaper(*this, queries.size(0))) return dot_per_token(queries).sum(2);
+  return queries.flatten(1).matmul(dense().flatten(1).t());
+}
+
+at::Tensor FactoredGradient::dot_per_token(const at::Tensor& queries) const {
+  const int64_t count = queries.size(0);
+  const at::Tensor a = activations().flatten(0, 1), g = output_gradient.flatten(0, 1);  // [BT,M], [BT,O]
+  at::Tensor result = at::zeros({count, batch() * positions()}, a.options());
+  for (int64_t q = 0; q < count; ++q) {
+    const at::Tensor u = queries.select(0, q);  // [O,M]
+    result.select(0, q).copy_(rows() <= columns() ? a.matmul(u.t()).mul(g).sum(1) : g.matmul(u).mul(a).sum(1));
+  }
+  return result.view({count, batch(), positions()});
+}
+
+at::Tensor FactoredGradient::squared_norm() const {
+  // Σ_{t,s} (a_t·a_s)(g_t·g_s) where the T x T products are the cheaper ones, else through D.
+  const double gram = static_cast<double>(positions()) * static_cast<double>(rows() + columns());
+  if (gram >= static_cast<double>(rows() * columns())) return dense().square().sum({1, 2});
+  const at::Tensor a = activations();
+  return at::bmm(a, a.transpose(1, 2)).mul(at::bmm(output_gradient, output_gradient.transpose(1, 2))).sum({1, 2});
+}
+
+FactoredGradient FactoredGradient::rotate(const at::Tensor& left, const at::Tensor& right) const {
+  FactoredGradient rotated;
+  rotated.layer = layer;
+  rotated.input = activations().matmul(right);
+  rotated.output_gradient = output_gradient.matmul(left);
+  return rotated;  // masked positions are zero already
+}
+
+at::Tensor FactoredGradient::sum_of_squares() const { return dense().square().sum(0); }
+
+at::Tensor FactoredGradient::input_covariance() const {
+  const at::Tensor a = activations().flatten(0, 1);
+  return a.t().matmul(a);
+}
+
+at::Tensor FactoredGradient::output_covariance() const {
+  const at::Tensor g = output_gradient.flatten(0, 1);
+  return g.t().matmul(g);
+}
+
+}  // namespace assay::nn

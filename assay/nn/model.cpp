@@ -1,0 +1,53 @@
+#include "assay/nn/model.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/ones.h>
+#include <ATen/ops/zeros.h>
+
+#include "assay/core/error.h"
+#include "assay/core/philox.h"
+#include "assay/nn/pass.h"
+
+namespace assay::nn {
+namespace {
+
+at::Tensor draw(const ParameterInfo& info, uint64_t seed) {
+  const uint64_t stream = stream_of(info.name.c_str());
+  at::Tensor tensor = at::empty(info.shape, at::kDouble);
+  double* numbers = tensor.data_ptr<double>();
+  at::parallel_for(0, tensor.numel(), 4096, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) numbers[i] = info.deviation * random_normal(seed, stream, static_cast<uint64_t>(i));
+  });
+  return tensor;
+}
+
+}  // namespace
+
+Model::Model(std::shared_ptr<const Architecture> architecture, Parameters parameters)
+    : architecture_(std::move(architecture)), parameters_(std::move(parameters)) {
+  ASSAY_ASSERT(parameters_.size() == architecture_->parameters().size());
+}
+
+at::ScalarType Model::dtype() const { return parameters_[0].scalar_type(); }
+
+Run Model::run(const data::Batch& batch, const Taps& taps, const RunOptions& options) const {
+  auto recording = std::make_shared<Recording>();
+  Pass pass(*architecture_, parameters_, batch, taps, options, recording);
+  Output output = architecture_->forward(pass);
+  return {std::move(output), std::move(recording)};
+}
+
+Model initialize(std::shared_ptr<const Architecture> architecture, uint64_t seed, at::ScalarType dtype) {
+  Parameters parameters;
+  for (const ParameterInfo& info : architecture->parameters()) {
+    switch (info.initial) {
+      case Initial::Normal: parameters.add(info.name, draw(info, seed).to(dtype)); break;
+      case Initial::Ones: parameters.add(info.name, at::ones(info.shape, dtype)); break;
+      case Initial::Zeros: parameters.add(info.name, at::zeros(info.shape, dtype)); break;
+    }
+  }
+  return Model(std::move(architecture), std::move(parameters));
+}
+
+}  // namespace assay::nn
