@@ -28,7 +28,7 @@ at::Tensor attach_backward(at::Tensor output, std::vector<at::Tensor> inputs, Ba
                                                        return input.defined() && input.requires_grad();
                                                      }));
   if (!wanted) return output;
-  auto node = std::shared_ptr<ClosureNode>(new ClosureNode(), torch::autograd::deleteNode);
+  auto node = c10::make_intrusive<ClosureNode>();
   for (const at::Tensor& input : inputs) {
     node->add_next_edge(input.defined() ? torch::autograd::impl::gradient_edge(input) : torch::autograd::Edge());
   }
