@@ -19,8 +19,8 @@ struct CommonOptions {
   bool quiet = false;        ///< no progress, no notes
   bool plan = false;         ///< print time, memory and disk, and stop
   bool force = false;        ///< replace the result of another run in `out`
-  uint64_t seed = 0;
-  int threads = 0;           ///< 0: every core that is granted
+  int64_t seed = 0;          ///< 0 or more
+  int64_t threads = 0;       ///< 0: every core that is granted
   int64_t memory_bytes = 0;  ///< 0: what is available now
   Precision precision = Precision::Float32;
   Device device = Device::Cpu;

@@ -27,3 +27,8 @@ foreach(name IN LISTS assay_torch_libraries)
   target_link_libraries(assay_torch INTERFACE "${ASSAY_TORCH_DIR}/lib/lib${name}.so")
 endforeach()
 set(ASSAY_TORCH_LIB_DIR "${ASSAY_TORCH_DIR}/lib")
+
+# The version is written into results and into cache keys: another LibTorch may round differently.
+file(STRINGS "${ASSAY_TORCH_DIR}/include/torch/headeronly/version.h" version_lines REGEX "define TORCH_VERSION_(MAJOR|MINOR|PATCH) ")
+string(REGEX REPLACE "[^0-9;]" "" version_numbers "${version_lines}")
+string(REPLACE ";" "." ASSAY_TORCH_VERSION "${version_numbers}")

@@ -15,6 +15,7 @@ namespace assay {
 /// Counted from shapes. A multiply-add is two operations. All zero is a stage that costs nothing.
 struct Cost {
   double flops = 0;            ///< in float32 products
+  double flops_fp64 = 0;       ///< in float64 products, at half the speed
   double flops_bf16 = 0;       ///< in bf16 products with float32 results
   double bytes_moved = 0;      ///< to and from memory outside the products
   double operator_calls = 0;   ///< each has a fixed price, which rules where tensors are small
@@ -32,7 +33,7 @@ struct Ceilings {
   double seconds_per_operator_call = 0;
 };
 
-/// Seconds that `cost` takes at these ceilings. Float64 products count twice (they run at half the speed).
+/// Seconds that `cost` takes at these ceilings.
 double seconds(const Cost& cost, const Ceilings& ceilings);
 
 struct PlannedStage {

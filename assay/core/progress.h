@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstdio>
 #include <functional>
 #include <memory>
 #include <string>
@@ -34,5 +35,16 @@ std::unique_ptr<Progress> make_progress(bool quiet);
 /// Installs handlers for SIGINT and SIGTERM that make the next Progress::advance throw Error(Interrupted).
 void catch_interrupts();
 bool interrupt_requested() noexcept;
+
+namespace detail {
+/// Where progress is shown and by which clock (seconds): for tests.
+struct ProgressView {
+  std::FILE* stream = nullptr;
+  bool is_terminal = false;
+  bool has_color = false;
+  std::function<double()> now;
+};
+std::unique_ptr<Progress> make_progress(ProgressView view);
+}  // namespace detail
 
 }  // namespace assay

@@ -1,0 +1,71 @@
+#include "cli/attribute_options.h"
+
+#include "assay/attribute/methods_options.h"
+#include "cli/typed_options.h"
+
+namespace assay::cli {
+namespace {
+
+std::string footer() {
+  return R"(A positive score pushes the measurement up: removing the document should lower it (for a loss: raise it).
+
+Methods:
+)" + describe_factories(attribute::method_table()) +
+         R"(
+Examples:
+  assay attribute build/models/smollm2 --data build/models/corpus.txt \
+    --prompt 'When Mary and John went to the store, John gave a drink to' --completion ' Mary' --out result/
+  assay attribute model/ --data corpus.jsonl --queries questions.jsonl --method 'relatif(damping=0.1)' --per-token --out result/
+  assay attribute model/ --data corpus.txt --prompt 'Two dax are' --completion ' nals' --method bm25 --json)";
+}
+
+}  // namespace
+
+void describe(CLI::App& command, AttributeOptions& options) {
+  command.description("Find the training documents that make a model say something.");
+  command.footer(footer());
+  add_text(command, "model", options.model, "MODEL", "Model folder or .gguf file")->required();
+
+  const auto query = [](CLI::Option* option) { return option->group("What is asked"); };
+  query(add_text(command, "--prompt", options.prompt, "TEXT", "What the model was given"));
+  query(add_text(command, "--completion", options.completion, "TEXT", "What it said: its log-probability is explained"));
+  query(add_text(command, "--queries", options.queries, "FILE.jsonl",
+                 R"(Many questions, one a line: {"prompt","completion"} or {"text"})"));
+  query(add_choice<Measure>(command, "--measure", options.measure,
+                            {{"logprob", Measure::LogProbability}, {"loss", Measure::Loss}, {"margin", Measure::Margin}},
+                            "The number to explain, summed over the completion"));
+
+  const auto method = [](CLI::Option* option) { return option->group("How"); };
+  auto read_method = [&options](const std::string& text) {
+    options.method = parse_factory(text, attribute::method_table(), "method").canonical();
+  };
+  method(command.add_option_function<std::string>("--method", read_method, "Method with its arguments; listed below"))
+      ->type_name("NAME(...)")
+      ->default_str(options.method);
+  method(add_text(command, "--layers", options.layers, "PATTERN",
+                  "Track only layers whose name matches, e.g. 'blocks.*.mlp.*' (default: all that can be)"));
+  method(add_integer(command, "--train-size", options.train_size, {.minimum = 0},
+                     "Documents in the training run: turns scores into nats for removing one", "as many as --data holds"));
+  method(add_text(command, "--cache", options.cache, "DIR",
+                  "Where fitted factors are kept (default: $ASSAY_CACHE, else ~/.cache/assay)"));
+
+  const auto shown = [](CLI::Option* option) { return option->group("What comes out"); };
+  shown(add_integer(command, "--top", options.top, {.minimum = 1}, "Documents shown for each question, from each end"));
+  shown(add_switch(command, "--per-token", options.per_token, "Also scores by position of the document"));
+  shown(add_switch(command, "--per-layer", options.per_layer, "Also scores by layer"));
+  shown(add_switch(command, "--self", options.self_influence, "Also each document's influence on itself"));
+  shown(add_choice<Grouping>(command, "--group", options.grouping,
+                             {{"none", Grouping::None},
+                              {"queries", Grouping::Queries},
+                              {"documents", Grouping::Documents},
+                              {"both", Grouping::Both}},
+                             "Sum over all questions, over documents of one group, or both"));
+  shown(add_text(command, "--group-field", options.group_field, "NAME", "The JSONL field that names a document's group"));
+  shown(add_choice<bool>(command, "--trust", options.trust_check, {{"yes", true}, {"no", false}},
+                         "Check the top documents by a small training step against random ones"));
+
+  describe(command, options.data, true);
+  describe(command, options.common);
+}
+
+}  // namespace assay::cli

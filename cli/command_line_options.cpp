@@ -1,0 +1,195 @@
+#include "cli/command_line_options.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <functional>
+#include <vector>
+
+#include "assay/core/cache.h"
+#include "assay/core/error.h"
+#include "assay/core/near_match.h"
+#include "assay/core/version.h"
+#include "cli/config_options.h"
+#include "cli/help_options.h"
+#include "cli/typed_options.h"
+
+namespace assay::cli {
+namespace {
+
+using Words = std::vector<std::string>;
+
+[[noreturn]] void usage_error(const std::string& message) { throw Error(ErrorKind::Usage, message); }
+
+/// What is amiss between options that each are right by themselves; most commands have nothing to say.
+template <typename Options>
+void check_together(const Options&) {}
+
+void check_together(const AttributeOptions& options) {
+  const bool has_pair = !options.prompt.empty() || !options.completion.empty();
+  if (has_pair && !options.queries.empty()) {
+    usage_error("reading the question: it must come from --prompt and --completion or from --queries, but both are given");
+  }
+  if (options.queries.empty() && options.completion.empty()) {
+    usage_error("reading the question: --prompt with --completion, or --queries FILE.jsonl, is needed and none is given");
+  }
+}
+
+/// The option that a word such as "--top" or "--top=3" names, or null.
+const CLI::Option* find_option(const CLI::App& app, const std::string& name) {
+  for (const CLI::Option* option : app.get_options()) {
+    if (!option->get_positional() && option->check_name(name)) return option;
+  }
+  return nullptr;
+}
+
+bool is_option_word(const std::string& word) { return word.size() > 1 && word[0] == '-'; }
+
+/// What the command line itself says, before values are looked at.
+struct Scan {
+  bool wants_help = false;
+  std::string config;
+  Words given;  ///< long names of the options, "--top"
+};
+
+Scan scan_words(const CLI::App& app, std::span<const std::string> words) {
+  Scan scan;
+  for (size_t i = 0; i < words.size() && words[i] != "--"; ++i) {
+    if (!is_option_word(words[i])) continue;
+    const std::string name = words[i].substr(0, words[i].find('='));
+    const CLI::Option* option = find_option(app, name);
+    if (option == nullptr) {
+      Words known;
+      for (const CLI::Option* each : app.get_options()) known.push_back(display_name(*each));
+      usage_error(fmt::format("running \"{}\": \"{}\" is not one of its options{}; list them with \"{} --help\"",
+                              app.get_name(), name, closest_clause(name, known), app.get_name()));
+    }
+    const std::string full_name = display_name(*option);
+    if (option->check_lname("help")) scan.wants_help = true;
+    if (std::find(scan.given.begin(), scan.given.end(), full_name) != scan.given.end()) {
+      usage_error(fmt::format("running \"{}\": {} may be given once, but it is given twice", app.get_name(), full_name));
+    }
+    scan.given.push_back(full_name);
+    std::string value;
+    if (name.size() < words[i].size()) {
+      value = words[i].substr(name.size() + 1);
+    } else if (option->get_expected_max() > 0) {
+      if (++i == words.size()) {
+        usage_error(fmt::format("running \"{}\": {} needs a value ({}) and none follows", app.get_name(), full_name,
+                                option->get_type_name()));
+      }
+      value = words[i];
+    }
+    if (option->check_lname("config")) scan.config = value;
+  }
+  return scan;
+}
+
+/// CLI11's refusals in our words.
+[[noreturn]] void refuse(const CLI::App& app, const CLI::ParseError& error) {
+  const std::string help = fmt::format("see \"{} --help\"", app.get_name());
+  for (const CLI::Option* option : app.get_options()) {
+    if (option->get_required() && option->empty()) {
+      usage_error(fmt::format("running \"{}\": {} is needed ({}) and missing; {}", app.get_name(), display_name(*option),
+                              option->get_description(), help));
+    }
+  }
+  const Words extra = app.remaining();
+  if (!extra.empty()) {
+    usage_error(fmt::format("running \"{}\": \"{}\" is one word too many; quote texts with spaces, and {}", app.get_name(),
+                            extra.front(), help));
+  }
+  usage_error(fmt::format("running \"{}\": {}; {}", app.get_name(), error.what(), help));
+}
+
+template <typename Options>
+CommandLine parse_as(const std::string& name, std::span<const std::string> words) {
+  Options options;
+  CLI::App app("", "assay " + name);
+  app.set_help_flag();
+  describe(app, options);
+  bool wants_help = false;  // answered by scan_words, before anything is required
+  add_switch(app, "-h,--help", wants_help, "Print this help")->group("Common options");
+
+  const Scan scan = scan_words(app, words);
+  if (scan.wants_help) return {.invocation = std::nullopt, .text = command_help(app)};
+  Words all = scan.config.empty() ? Words{} : read_config(app, scan.config, scan.given);
+  all.insert(all.end(), words.begin(), words.end());
+  try {
+    std::reverse(all.begin(), all.end());  // CLI11 takes words from the back
+    app.parse(all);
+  } catch (const CLI::ParseError& error) {
+    refuse(app, error);
+  }
+  check_together(options);
+  return {.invocation = Invocation{name, Words(words.begin(), words.end()), options}, .text = {}};
+}
+
+template <typename Options>
+std::string summary_of() {
+  Options options;
+  CLI::App app;
+  describe(app, options);
+  return app.get_description();
+}
+
+struct Command {
+  std::string name;
+  CommandLine (*parse)(const std::string& name, std::span<const std::string> words);
+  std::string (*summary)();
+};
+
+template <typename Options>
+Command command(const std::string& name) {
+  return {name, parse_as<Options>, summary_of<Options>};
+}
+
+const std::vector<Command>& command_table() {
+  static const std::vector<Command> table{
+      command<DemoOptions>("demo"),           command<AttributeOptions>("attribute"), command<TrainOptions>("train"),
+      command<EvaluateOptions>("evaluate"),   command<GenerateOptions>("generate"),   command<InspectOptions>("inspect"),
+      command<TokenizeOptions>("tokenize"),   command<DoctorOptions>("doctor"),
+  };
+  return table;
+}
+
+const Command& find_command(const std::string& name) {
+  Words known;
+  for (const Command& each : command_table()) {
+    if (each.name == name) return each;
+    known.push_back(each.name);
+  }
+  usage_error(fmt::format("running \"assay {}\": it must be one of the commands {}, but there is no \"{}\"{}", name,
+                          fmt::join(known, ", "), name, closest_clause(name, known)));
+}
+
+std::string help_of_program() {
+  std::vector<std::pair<std::string, std::string>> commands;
+  for (const Command& each : command_table()) commands.emplace_back(each.name, each.summary());
+  return program_help(commands);
+}
+
+std::string version_text() {
+  return fmt::format("{}\nLibTorch {}\ncache    {}\n", version_line(), ASSAY_TORCH_VERSION, default_cache_folder());
+}
+
+}  // namespace
+
+CommandLine parse_command_line(std::span<const std::string> arguments) {
+  if (arguments.empty()) return {.invocation = std::nullopt, .text = help_of_program()};
+  const std::string& first = arguments.front();
+  const std::span<const std::string> rest = arguments.subspan(1);
+  if (first == "--version" || first == "version") return {.invocation = std::nullopt, .text = version_text()};
+  if (first == "help" && !rest.empty()) {
+    const Words ask_help{"--help"};
+    return find_command(rest.front()).parse(rest.front(), ask_help);
+  }
+  if (first == "-h" || first == "--help" || first == "help") return {.invocation = std::nullopt, .text = help_of_program()};
+  if (is_option_word(first)) {
+    usage_error(fmt::format("running \"assay {}\": a command must come first; list them with \"assay --help\"", first));
+  }
+  return find_command(first).parse(first, rest);
+}
+
+}  // namespace assay::cli
