@@ -1,0 +1,143 @@
+// Writes a tokenizer in the Hugging Face layout, such that reading it gives the same definition.
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "assay/data/tokenizer.h"
+#include "assay/data/tokenizer_definition.h"
+#include "assay/io/atomic_file.h"
+
+namespace assay::data {
+namespace {
+
+using OrderedJson = nlohmann::ordered_json;
+
+OrderedJson typed(const char* type) { return {{"type", type}}; }
+
+OrderedJson byte_level(bool uses_regex) {
+  return {{"type", "ByteLevel"}, {"add_prefix_space", false}, {"trim_offsets", true}, {"use_regex", uses_regex}};
+}
+
+/// A token as the files spell it, added or not.
+std::string spelling_of(const TokenizerDefinition& definition, int32_t id) {
+  for (const AddedToken& token : definition.added_tokens) {
+    if (token.id == id) return token.content;
+  }
+  return definition.vocabulary[static_cast<size_t>(id)];
+}
+
+OrderedJson added_tokens(const TokenizerDefinition& definition) {
+  OrderedJson list = OrderedJson::array();
+  for (const AddedToken& token : definition.added_tokens) {
+    list.push_back({{"id", token.id}, {"content", token.content}, {"single_word", false}, {"lstrip", false},
+                    {"rstrip", false}, {"normalized", false}, {"special", token.special}});
+  }
+  return list;
+}
+
+OrderedJson normalizer(const TokenizerDefinition& definition) {
+  if (definition.kind != TokenizerKind::SentencePieceBpe) return nullptr;
+  return {{"type", "Sequence"},
+          {"normalizers",
+           {{{"type", "Prepend"}, {"prepend", "▁"}},
+            {{"type", "Replace"}, {"pattern", {{"String", " "}}}, {"content", "▁"}}}}};
+}
+
+OrderedJson split_rule(const SplitRule& rule) {
+  if (rule == split::each_digit()) return {{"type", "Digits"}, {"individual_digits", true}};
+  if (rule == split::runs_of_digits()) return {{"type", "Digits"}, {"individual_digits", false}};
+  if (rule == split::gpt2()) return byte_level(true);
+  return {{"type", "Split"}, {"pattern", {{"Regex", rule.pattern}}}, {"behavior", "Isolated"}, {"invert", false}};
+}
+
+OrderedJson pre_tokenizer(const TokenizerDefinition& definition) {
+  switch (definition.kind) {
+    case TokenizerKind::SentencePieceBpe: return nullptr;
+    case TokenizerKind::WordLevel:
+      return typed(definition.split_rules.front() == split::words_and_marks() ? "Whitespace" : "WhitespaceSplit");
+    case TokenizerKind::ByteLevelBpe: break;
+  }
+  OrderedJson parts = OrderedJson::array();
+  for (const SplitRule& rule : definition.split_rules) parts.push_back(split_rule(rule));
+  const bool ends_in_byte_level = !definition.split_rules.empty() && definition.split_rules.back() == split::gpt2();
+  if (!ends_in_byte_level) parts.push_back(byte_level(false));
+  return {{"type", "Sequence"}, {"pretokenizers", std::move(parts)}};
+}
+
+OrderedJson post_processor(const TokenizerDefinition& definition) {
+  if (!definition.adds_bos) return nullptr;
+  const std::string bos = spelling_of(definition, *definition.bos);
+  return {{"type", "TemplateProcessing"},
+          {"single", {{{"SpecialToken", {{"id", bos}, {"type_id", 0}}}}, {{"Sequence", {{"id", "A"}, {"type_id", 0}}}}}},
+          {"pair", OrderedJson::array()},
+          {"special_tokens", {{bos, {{"id", bos}, {"ids", {*definition.bos}}, {"tokens", {bos}}}}}}};
+}
+
+OrderedJson decoder(TokenizerKind kind) {
+  switch (kind) {
+    case TokenizerKind::WordLevel: return nullptr;
+    case TokenizerKind::ByteLevelBpe: return byte_level(true);
+    case TokenizerKind::SentencePieceBpe: break;
+  }
+  return {{"type", "Sequence"},
+          {"decoders",
+           {{{"type", "Replace"}, {"pattern", {{"String", "▁"}}}, {"content", " "}},
+            typed("ByteFallback"),
+            typed("Fuse"),
+            {{"type", "Strip"}, {"content", " "}, {"start", 1}, {"stop", 0}}}}};
+}
+
+OrderedJson model(const TokenizerDefinition& definition) {
+  const bool is_word_level = definition.kind == TokenizerKind::WordLevel;
+  OrderedJson unknown = nullptr;
+  if (definition.unknown) unknown = spelling_of(definition, *definition.unknown);
+  OrderedJson::object_t vocabulary;  // filled as the vector that it is: its own insertion looks for the key each time
+  std::vector<OrderedJson::object_t::value_type>& entries = vocabulary;
+  for (size_t id = 0; id < definition.vocabulary.size(); ++id) {
+    if (!definition.vocabulary[id].empty()) entries.emplace_back(definition.vocabulary[id], id);
+  }
+  if (is_word_level) return {{"type", "WordLevel"}, {"vocab", std::move(vocabulary)}, {"unk_token", unknown}};
+  OrderedJson merges = OrderedJson::array();
+  const auto spelling = [&](int32_t id) { return definition.vocabulary[static_cast<size_t>(id)]; };
+  for (const BpeMerge& merge : definition.merges) merges.push_back({spelling(merge.left), spelling(merge.right)});
+  return {{"type", "BPE"},
+          {"dropout", nullptr},
+          {"unk_token", unknown},
+          {"fuse_unk", definition.fuses_unknown},
+          {"byte_fallback", definition.kind == TokenizerKind::SentencePieceBpe},
+          {"ignore_merges", definition.ignores_merges},
+          {"vocab", std::move(vocabulary)},
+          {"merges", std::move(merges)}};
+}
+
+OrderedJson config(const TokenizerDefinition& definition) {
+  OrderedJson config = {{"add_bos_token", definition.adds_bos}};
+  if (definition.bos) config["bos_token"] = spelling_of(definition, *definition.bos);
+  if (definition.eos) config["eos_token"] = spelling_of(definition, *definition.eos);
+  if (definition.chat_template) config["chat_template"] = *definition.chat_template;
+  return config;
+}
+
+void write_json(const std::filesystem::path& path, const OrderedJson& value) {
+  io::AtomicFile file(path.string());
+  file.write(value.dump(1) + "\n");
+  file.commit();
+}
+
+}  // namespace
+
+void save_tokenizer(const Tokenizer& tokenizer, const std::string& folder) {
+  const TokenizerDefinition& definition = tokenizer.definition();
+  const OrderedJson file = {{"version", "1.0"},
+                            {"truncation", nullptr},
+                            {"padding", nullptr},
+                            {"added_tokens", added_tokens(definition)},
+                            {"normalizer", normalizer(definition)},
+                            {"pre_tokenizer", pre_tokenizer(definition)},
+                            {"post_processor", post_processor(definition)},
+                            {"decoder", decoder(definition.kind)},
+                            {"model", model(definition)}};
+  write_json(std::filesystem::path(folder) / "tokenizer.json", file);
+  write_json(std::filesystem::path(folder) / "tokenizer_config.json", config(definition));
+}
+
+}  // namespace assay::data
