@@ -1,0 +1,79 @@
+#include "assay/io/byte_stream.h"
+
+#include <zstd.h>
+
+#include <algorithm>
+#include <cstring>
+#include <vector>
+
+#include "assay/io/file_descriptor.h"
+
+namespace assay::io {
+namespace {
+
+constexpr uint32_t kZstdMagic = 0xFD2FB528;
+
+}  // namespace
+
+struct ByteStream::State {
+  Source source;
+  FileDescriptor file;
+  std::vector<std::byte> packed = std::vector<std::byte>(ZSTD_DStreamInSize());
+  ZSTD_inBuffer input{packed.data(), 0, 0};
+  std::unique_ptr<ZSTD_DStream, decltype(&ZSTD_freeDStream)> zstd{nullptr, &ZSTD_freeDStream};
+  bool inside_frame = false;
+
+  void refill() { input = {packed.data(), read_some(file, packed, source.name, source.kind), 0}; }
+
+  size_t copy(std::span<char> buffer) {
+    if (input.pos == input.size) refill();
+    const size_t count = std::min(buffer.size(), input.size - input.pos);
+    std::memcpy(buffer.data(), packed.data() + input.pos, count);
+    input.pos += count;
+    return count;
+  }
+
+  size_t unpack(std::span<char> buffer) {
+    ZSTD_outBuffer output{buffer.data(), buffer.size(), 0};
+    while (output.pos == 0) {
+      if (input.pos == input.size) refill();
+      const bool ended = input.size == 0;
+      if (ended && !inside_frame) break;
+      const size_t before = input.pos;
+      const size_t hint = ZSTD_decompressStream(zstd.get(), &output, &input);
+      if (ZSTD_isError(hint) != 0) {
+        source.refuse(std::string("the compressed text must be whole Zstandard frames, but: ") +
+                      ZSTD_getErrorName(hint) + "; fetch the file again");
+      }
+      inside_frame = hint != 0;
+      if (ended && output.pos == 0 && input.pos == before) {
+        source.refuse(
+            "the compressed text must be whole Zstandard frames, but it ends inside one; fetch the file again");
+      }
+    }
+    return output.pos;
+  }
+};
+
+ByteStream::ByteStream(const std::string& path, ErrorKind kind) : state_(std::make_unique<State>()) {
+  state_->source = {.name = path, .kind = kind};
+  state_->file = open_for_reading(path, kind);
+  state_->refill();
+  uint32_t magic = 0;
+  if (state_->input.size >= sizeof(magic)) std::memcpy(&magic, state_->packed.data(), sizeof(magic));
+  if (magic == kZstdMagic) state_->zstd.reset(ZSTD_createDStream());
+}
+
+ByteStream::~ByteStream() = default;
+ByteStream::ByteStream(ByteStream&&) noexcept = default;
+ByteStream& ByteStream::operator=(ByteStream&&) noexcept = default;
+
+size_t ByteStream::read(std::span<char> buffer) {
+  return state_->zstd ? state_->unpack(buffer) : state_->copy(buffer);
+}
+
+const Source& ByteStream::source() const noexcept {
+  return state_->source;
+}
+
+}  // namespace assay::io

@@ -1,0 +1,41 @@
+// An open file that closes itself, and the one place where a file is opened for reading: it says what is wrong with a
+// name before anybody reads from it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <utility>
+
+#include "assay/core/error.h"
+
+namespace assay::io {
+
+class FileDescriptor {
+ public:
+  FileDescriptor() = default;
+  explicit FileDescriptor(int value) noexcept : value_(value) {}
+  ~FileDescriptor() { reset(); }
+  FileDescriptor(FileDescriptor&& other) noexcept : value_(std::exchange(other.value_, -1)) {}
+  FileDescriptor& operator=(FileDescriptor&& other) noexcept {
+    std::swap(value_, other.value_);
+    return *this;
+  }
+
+  int value() const noexcept { return value_; }
+  bool is_open() const noexcept { return value_ >= 0; }
+  void reset() noexcept;
+
+ private:
+  int value_ = -1;
+};
+
+/// A plain file with at least one byte. Error(kind) where there is no such file (the nearest names of its folder are
+/// offered), where it is a folder, a pipe or a device, empty, or not readable. `size`, where given, gets its bytes.
+FileDescriptor open_for_reading(const std::string& path, ErrorKind kind, uint64_t* size = nullptr);
+
+/// Reads up to buffer.size() bytes from where the file stands; fewer only at its end. `name` is for Error(kind).
+size_t read_some(const FileDescriptor& file, std::span<std::byte> buffer, const std::string& name, ErrorKind kind);
+
+}  // namespace assay::io
