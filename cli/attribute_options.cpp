@@ -7,9 +7,10 @@ namespace assay::cli {
 namespace {
 
 std::string footer() {
-  return R"(A positive score pushes the measurement up: removing the document should lower it (for a loss: raise it).
+  return R"(A positive score pushes the measurement up: removing the document should lower it
+(for a loss: raise it).
 
-Methods:
+Methods, with their arguments' defaults
 )" + describe_factories(attribute::method_table()) +
          R"(
 Examples:

@@ -16,7 +16,7 @@ FactoryArgument labels() {
   return {.name = "labels",
           .type = ArgumentType::Choice,
           .default_value = "sampled",
-          .doc = "what the curvature is fitted on: the model's own draws, their exact expectation, or the data's labels",
+          .doc = "what the curvature is fitted on: draws of the model, their expectation, or the data",
           .choices = {"sampled", "exact", "empirical"}};
 }
 

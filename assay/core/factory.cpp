@@ -222,14 +222,22 @@ FactoryCall parse_factory(std::string_view text, std::span<const FactorySpec> ta
 
 std::string describe_factories(std::span<const FactorySpec> table) {
   std::string out;
+  std::vector<std::string> explained;  // methods share arguments: each is explained once
+  std::string explanations;
   for (const FactorySpec& spec : table) {
-    out += fmt::format("  {:<16}{}\n", spec.name, spec.summary);
+    std::string call = spec.name;
     for (const FactoryArgument& argument : spec.arguments) {
+      call += (call == spec.name ? "(" : ",") + argument.name + "=" + argument.default_value;
+      if (std::find(explained.begin(), explained.end(), argument.name + argument.doc) != explained.end()) continue;
+      explained.push_back(argument.name + argument.doc);
       const std::string choices = argument.choices.empty() ? "" : fmt::format(" ({})", fmt::join(argument.choices, "|"));
-      out += fmt::format("    {}={}: {}{}\n", argument.name, argument.default_value, argument.doc, choices);
+      explanations += fmt::format("  {:<26}{}{}\n", argument.name, argument.doc, choices);
     }
+    if (!spec.arguments.empty()) call += ')';
+    const std::string gap = call.size() > 24 ? "\n" + std::string(28, ' ') : std::string(26 - call.size(), ' ');
+    out += fmt::format("  {}{}{}\n", call, gap, spec.summary);
   }
-  return out;
+  return out + "\nTheir arguments\n" + explanations;
 }
 
 }  // namespace assay

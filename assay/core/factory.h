@@ -65,7 +65,7 @@ class FactoryCall {
 /// Errors: Usage, naming what is wrong, where, and the nearest known name.
 FactoryCall parse_factory(std::string_view text, std::span<const FactorySpec> table, std::string_view what);
 
-/// The table as lines for help: one a method with its summary, then its arguments with defaults.
+/// The table as lines for help: each method with its defaults and its summary, then what the arguments mean.
 std::string describe_factories(std::span<const FactorySpec> table);
 
 }  // namespace assay
