@@ -1,11 +1,11 @@
 #include "assay/data/dataset.h"
 
 #include <algorithm>
-#include <unordered_map>
 
 #include "assay/core/error.h"
 #include "assay/core/hash.h"
 #include "assay/core/twin.h"
+#include "assay/data/occurrence_ids.h"
 
 namespace assay::data {
 namespace {
@@ -47,11 +47,10 @@ std::string Dataset::content_hash() const {
 }
 
 void assign_ids(Dataset& dataset) {
-  std::unordered_map<uint64_t, uint64_t> seen;  // content → how often it came before
+  OccurrenceIds ids;
   for (Example& example : dataset.examples) {
     const uint64_t content = hash_content(example);
-    const uint64_t occurrence = ASSAY_TWIN("data.id_without_occurrence") ? 0 : seen[content]++;
-    example.id = Hasher().add(content).add(occurrence).digest64();
+    example.id = ASSAY_TWIN("data.id_without_occurrence") ? content : ids.next(content);
   }
 }
 

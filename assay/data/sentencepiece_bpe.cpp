@@ -10,13 +10,18 @@
 #include "assay/core/error.h"
 #include "assay/core/twin.h"
 #include "assay/data/subword_model.h"
-#include "assay/data/utf8.h"
 
 namespace assay::data {
 namespace {
 
 constexpr int32_t kNoToken = -1;
 constexpr std::string_view kSpaceMark = "\xE2\x96\x81";  // ▁ U+2581
+
+/// Bytes of the character that a valid lead byte begins.
+size_t utf8_length(char lead) {
+  const auto byte = static_cast<uint8_t>(lead);
+  return byte < 0x80 ? 1 : byte < 0xE0 ? 2 : byte < 0xF0 ? 3 : 4;
+}
 
 /// The byte of a token "<0x4F>", or -1.
 int byte_of_fallback_token(std::string_view token) {

@@ -10,7 +10,7 @@
 #include "assay/data/added_tokens.h"
 #include "assay/data/subword_model.h"
 #include "assay/data/tokenizer_definition.h"
-#include "assay/data/utf8.h"
+#include "assay/io/utf8.h"
 
 namespace assay::data {
 namespace {
@@ -90,7 +90,7 @@ struct Tokenizer::State {
 Tokenizer::Tokenizer(TokenizerDefinition definition) : state_(std::make_shared<const State>(std::move(definition))) {}
 
 std::vector<TokenSpan> Tokenizer::encode_with_spans(std::string_view text) const {
-  if (const auto invalid = first_invalid_utf8(text)) {
+  if (const auto invalid = io::first_invalid_utf8(text)) {
     throw Error(ErrorKind::Data,
                 fmt::format("tokenizing a text: it must be UTF-8, but byte {} of {} (0x{:02x}) is not; convert it, for "
                             "example with `iconv -f latin1 -t utf-8`",
@@ -162,6 +162,14 @@ const TokenizerDefinition& Tokenizer::definition() const { return state_->defini
 
 std::string Tokenizer::description() const {
   return fmt::format("{}, {} tokens", kind_name(state_->definition.kind), state_->vocabulary_size);
+}
+
+void require_tokenizer_fits(const Tokenizer& tokenizer, int64_t model_vocabulary) {
+  if (tokenizer.vocabulary_size() <= model_vocabulary) return;
+  throw Error(ErrorKind::Model,
+              fmt::format("reading \"{}\": a tokenizer's ids must be below the model's vocabulary, {}, but it has {} ids; "
+                          "use the tokenizer that the model was trained with",
+                          tokenizer.definition().source, model_vocabulary, tokenizer.vocabulary_size()));
 }
 
 }  // namespace assay::data

@@ -72,6 +72,9 @@ class Tokenizer {
 /// beside it is read too). Throws Error(Model) with the reason; the message names what Assay supports.
 Tokenizer load_tokenizer(const std::string& path);
 
+/// Throws Error(Model) if the tokenizer has ids that a model of `model_vocabulary` tokens does not embed.
+void require_tokenizer_fits(const Tokenizer& tokenizer, int64_t model_vocabulary);
+
 /// One token a word; `words` are the ids 0..n-1 and hold `unknown`. Texts are cut at white space.
 Tokenizer word_level_tokenizer(const std::vector<std::string>& words, const std::string& unknown);
 
