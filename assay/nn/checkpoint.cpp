@@ -1,0 +1,183 @@
+#include "assay/nn/checkpoint.h"
+
+#include <ATen/ops/isfinite.h>
+#include <fmt/core.h>
+
+#include <filesystem>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "assay/core/error.h"
+#include "assay/core/hash.h"
+#include "assay/core/near_match.h"
+#include "assay/io/atomic_file.h"
+#include "assay/io/gguf.h"
+#include "assay/io/json.h"
+#include "assay/io/safetensors.h"
+#include "assay/io/tensor.h"
+#include "assay/nn/llama_gguf.h"
+
+namespace assay::nn {
+namespace {
+
+namespace fs = std::filesystem;
+
+[[noreturn]] void refuse(const std::string& path, const std::string& sentence) {
+  throw Error(ErrorKind::Model, fmt::format("loading model \"{}\": {}", path, sentence));
+}
+
+// Buffers that older checkpoints carry beside their weights.
+bool is_buffer(const std::string& name) {
+  return name.ends_with(".rotary_emb.inv_freq") || name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias") || name.ends_with(".attention.bias");
+}
+
+bool is_number(at::ScalarType type) { return type == at::kFloat || type == at::kDouble || type == at::kHalf || type == at::kBFloat16; }
+
+at::Tensor checked(const std::string& path, const ParameterInfo& info, const at::Tensor& tensor, at::ScalarType dtype) {
+  if (tensor.sizes() != at::IntArrayRef(info.shape)) {
+    refuse(path, fmt::format("tensor \"{}\" must have shape {}, which config.json asks for, and it has shape {}; the configuration and the weights belong to "
+                             "different models",
+                             info.name, io::shape_to_string(info.shape), io::shape_to_string(tensor.sizes().vec())));
+  }
+  if (!is_number(tensor.scalar_type())) {
+    refuse(path, fmt::format("tensor \"{}\" must hold floating-point numbers (F32, F16, BF16, F64), and it holds {}; convert the checkpoint to one of them",
+                             info.name, c10::toString(tensor.scalar_type())));
+  }
+  const at::Tensor numbers = tensor.to(dtype);
+  if (!at::isfinite(numbers).all().item<bool>()) {
+    refuse(path, fmt::format("tensor \"{}\" must be finite, and it holds NaN or infinity; the training run diverged or the file is damaged, so load an earlier "
+                             "checkpoint",
+                             info.name));
+  }
+  return numbers;
+}
+
+std::vector<std::string> names_of(const io::Arrays& tensors) {
+  std::vector<std::string> names;
+  for (const auto& [name, array] : tensors) names.push_back(name);
+  return names;
+}
+
+Parameters match_weights(const std::string& path, const Architecture& architecture, const io::Arrays& tensors, at::ScalarType dtype) {
+  Parameters parameters;
+  std::set<std::string> used;
+  for (const ParameterInfo& info : architecture.parameters()) {
+    const auto found = tensors.find(info.name);
+    if (found == tensors.end()) {
+      refuse(path, fmt::format("the weights must hold tensor \"{}\" [{}], and they do not{}; the checkpoint is incomplete or of another family", info.name,
+                               io::shape_to_string(info.shape), closest_clause(info.name, names_of(tensors))));
+    }
+    parameters.add(info.name, checked(path, info, io::to_tensor(found->second), dtype));
+    used.insert(info.name);
+  }
+  for (const auto& [name, array] : tensors) {
+    if (used.contains(name) || is_buffer(name)) continue;
+    if (name == "lm_head.weight" && architecture.facts().head_is_tied) {  // some writers store the tied head a second time
+      if (io::to_tensor(array).to(dtype).equal(parameters[0])) continue;
+      refuse(path, "config.json says that the output head is tied to the embedding (tie_word_embeddings), but lm_head.weight differs from it; set "
+                   "tie_word_embeddings to false if the head is its own");
+    }
+    refuse(path, fmt::format("every tensor must belong to the model that config.json describes, and \"{}\" does not{}; the configuration and the weights "
+                             "belong to different models",
+                             name, closest_clause(name, std::vector<std::string>(used.begin(), used.end()))));
+  }
+  return parameters;
+}
+
+void refuse_pickles(const std::string& folder) {
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    const std::string name = entry.path().filename(), extension = entry.path().extension();
+    if (extension != ".bin" && extension != ".pt" && extension != ".pth" && extension != ".ckpt") continue;
+    refuse(folder, fmt::format("weights must be safetensors or GGUF, and \"{}\" is a pickle, which can run any program when it is opened; convert it, in the "
+                               "environment that made it, with safetensors.torch.save_file, or download the safetensors version",
+                               name));
+  }
+}
+
+Checkpoint load_folder(const std::string& folder, at::ScalarType dtype) {
+  Checkpoint checkpoint;
+  checkpoint.path = folder;
+  checkpoint.format = "safetensors";
+  const fs::path single = fs::path(folder) / "model.safetensors", index = fs::path(folder) / "model.safetensors.index.json";
+  const bool sharded = !fs::exists(single) && fs::exists(index);
+  if (!fs::exists(single) && !sharded) {
+    refuse_pickles(folder);
+    refuse(folder, "the folder must hold model.safetensors, model.safetensors.index.json or one .gguf file beside config.json, and it holds none of them");
+  }
+  checkpoint.weights = sharded ? index.string() : single.string();
+  const io::Json config = io::read_json((fs::path(folder) / "config.json").string(), ErrorKind::Model);
+  const std::shared_ptr<const Architecture> architecture = make_architecture(config);
+  const io::Safetensors file = io::read_safetensors_folder(folder, ErrorKind::Model);
+  Hasher hasher;
+  hasher.add(config.dump());
+  for (const auto& [name, array] : file.tensors) hasher.add(name).add(array.bytes);
+  checkpoint.hash = hasher.digest128();
+  checkpoint.model = Model(architecture, match_weights(folder, *architecture, file.tensors, dtype));
+  return checkpoint;
+}
+
+Checkpoint load_gguf(const std::string& path, at::ScalarType dtype) {
+  const io::Gguf file = io::Gguf::open(path, ErrorKind::Model);
+  const nlohmann::json config = config_of_gguf(file);
+  const std::shared_ptr<const Architecture> architecture = make_architecture(config);
+  Parameters parameters;
+  std::set<std::string> used;
+  for (const ParameterInfo& info : architecture->parameters()) {
+    const std::string name = gguf_name(info.name);
+    at::Tensor weight = io::to_tensor(file.load(name));
+    const bool is_query = info.name.ends_with("q_proj.weight"), is_key = info.name.ends_with("k_proj.weight");
+    if (is_query || is_key) weight = rows_by_halves(weight, is_query ? architecture->facts().heads : architecture->facts().key_value_heads);
+    parameters.add(info.name, checked(path, info, weight, dtype));
+    used.insert(name);
+  }
+  for (const auto& [name, tensor] : file.tensors()) {
+    if (used.contains(name) || name == "rope_freqs.weight") continue;
+    refuse(path, fmt::format("every tensor must belong to a Llama of the sizes in the metadata, and \"{}\" does not{}", name,
+                             closest_clause(name, std::vector<std::string>(used.begin(), used.end()))));
+  }
+  return {Model(architecture, std::move(parameters)), path, path, hash_file(path), "gguf"};
+}
+
+std::string only_gguf_in(const std::string& folder) {
+  std::vector<std::string> files;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    if (entry.path().extension() == ".gguf") files.push_back(entry.path().string());
+  }
+  if (files.size() > 1) refuse(folder, fmt::format("a folder must hold one .gguf file, and this holds {}; name the file itself", files.size()));
+  return files.empty() ? "" : files[0];
+}
+
+}  // namespace
+
+Checkpoint load_checkpoint(const std::string& path, at::ScalarType dtype) {
+  std::error_code ignored;
+  if (!fs::exists(path, ignored)) refuse(path, "a model must be a folder in the Hugging Face layout or a .gguf file, and there is nothing of this name");
+  if (!fs::is_directory(path)) {
+    if (path.ends_with(".gguf")) return load_gguf(path, dtype);
+    refuse(path, "a model must be a folder in the Hugging Face layout or a .gguf file, and this is another kind of file; give the folder that holds config.json");
+  }
+  if (fs::exists(fs::path(path) / "config.json")) return load_folder(path, dtype);
+  const std::string gguf = only_gguf_in(path);
+  if (!gguf.empty()) return load_gguf(gguf, dtype);
+  refuse_pickles(path);
+  refuse(path, "the folder must hold config.json beside its weights, or one .gguf file, and it holds neither");
+}
+
+void save_checkpoint(const Model& model, const std::string& folder) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (error) {
+    throw Error(ErrorKind::Resource, fmt::format("saving a model to \"{}\": the folder must be one that we can make, and {}; choose another place", folder, error.message()));
+  }
+  io::Arrays tensors;
+  for (size_t i = 0; i < model.parameters().size(); ++i) {
+    tensors.emplace(model.parameters().name(i), io::from_tensor(model.parameters()[i].detach().contiguous()));
+  }
+  io::write_safetensors((fs::path(folder) / "model.safetensors").string(), tensors, {{"format", "pt"}});
+  io::AtomicFile config((fs::path(folder) / "config.json").string());
+  config.write(model.architecture().config().dump(2) + "\n");
+  config.commit();
+}
+
+}  // namespace assay::nn

@@ -1,0 +1,85 @@
+#include "assay/nn/generate.h"
+
+#include <ATen/core/grad_mode.h>
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "assay/core/error.h"
+#include "assay/core/philox.h"
+
+namespace assay::nn {
+namespace {
+
+int32_t likeliest(const std::vector<double>& logits) {
+  return static_cast<int32_t>(std::max_element(logits.begin(), logits.end()) - logits.begin());  // the first of equals
+}
+
+// Ids that sampling may choose, likeliest first, with unnormalised probabilities.
+std::vector<std::pair<double, int32_t>> candidates(const std::vector<double>& logits, const GenerateOptions& options) {
+  const double highest = *std::max_element(logits.begin(), logits.end());
+  std::vector<std::pair<double, int32_t>> ranked(logits.size());
+  for (size_t i = 0; i < logits.size(); ++i) ranked[i] = {std::exp((logits[i] - highest) / options.temperature), static_cast<int32_t>(i)};
+  std::stable_sort(ranked.begin(), ranked.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
+  if (options.top_k > 0) ranked.resize(std::min(ranked.size(), static_cast<size_t>(options.top_k)));
+  double total = 0;
+  for (const auto& [weight, id] : ranked) total += weight;
+  double sum = 0;
+  for (size_t i = 0; i < ranked.size(); ++i) {
+    sum += ranked[i].first;
+    if (sum >= options.top_p * total) {
+      ranked.resize(i + 1);
+      break;
+    }
+  }
+  return ranked;
+}
+
+int32_t choose(const std::vector<double>& logits, const GenerateOptions& options, int64_t position) {
+  if (options.temperature <= 0) return likeliest(logits);
+  const auto ranked = candidates(logits, options);
+  double total = 0;
+  for (const auto& [weight, id] : ranked) total += weight;
+  double level = random_uniform(options.seed, stream_of("generate"), static_cast<uint64_t>(position)) * total;
+  for (const auto& [weight, id] : ranked) {
+    level -= weight;
+    if (level < 0) return id;
+  }
+  return ranked.back().second;
+}
+
+std::vector<double> last_logits(const Output& output, int64_t usable) {
+  const at::Tensor last = output.hidden.select(1, output.hidden.size(1) - 1).squeeze(0);
+  const at::Tensor logits = (output.head.defined() ? output.head.mv(last) : last).to(at::kDouble).contiguous();
+  const int64_t count = usable > 0 ? std::min(usable, logits.numel()) : logits.numel();
+  return {logits.const_data_ptr<double>(), logits.const_data_ptr<double>() + count};
+}
+
+}  // namespace
+
+std::vector<int32_t> generate(const Model& model, std::span<const int32_t> prompt, const GenerateOptions& options,
+                              const std::function<bool(int32_t)>& on_token) {
+  const int64_t context = model.architecture().facts().context, length = static_cast<int64_t>(prompt.size());
+  if (length + options.max_tokens > context) {
+    throw Error(ErrorKind::Usage, fmt::format("generating text: prompt and --max-tokens must fit the model's context of {} tokens, and {} + {} do not; ask for at "
+                                              "most {} tokens",
+                                              context, length, options.max_tokens, std::max<int64_t>(0, context - length)));
+  }
+  const at::NoGradGuard no_history;
+  KeyValueCache cache;
+  std::vector<int32_t> text;
+  std::vector<int32_t> next(prompt.begin(), prompt.end());
+  while (static_cast<int64_t>(text.size()) < options.max_tokens) {
+    const Run run = model.run(data::prompt_batch(next), {}, {.cache = &cache, .first_block = 0, .state = {}});
+    const int32_t token = choose(last_logits(run.output, options.usable_vocabulary), options, length + static_cast<int64_t>(text.size()));
+    if (std::find(options.stop.begin(), options.stop.end(), token) != options.stop.end()) break;
+    text.push_back(token);
+    if (on_token && !on_token(token)) break;
+    next = {token};
+  }
+  return text;
+}
+
+}  // namespace assay::nn

@@ -1,0 +1,68 @@
+#include "assay/nn/llama_gguf.h"
+
+#include <array>
+#include <nlohmann/json.hpp>
+
+#include "assay/core/error.h"
+#include "assay/core/twin.h"
+
+namespace assay::nn {
+namespace {
+
+constexpr std::array<std::pair<const char*, const char*>, 9> kMatrices{{{"input_layernorm", "attn_norm"},
+                                                                        {"post_attention_layernorm", "ffn_norm"},
+                                                                        {"self_attn.q_proj", "attn_q"},
+                                                                        {"self_attn.k_proj", "attn_k"},
+                                                                        {"self_attn.v_proj", "attn_v"},
+                                                                        {"self_attn.o_proj", "attn_output"},
+                                                                        {"mlp.gate_proj", "ffn_gate"},
+                                                                        {"mlp.up_proj", "ffn_up"},
+                                                                        {"mlp.down_proj", "ffn_down"}}};
+
+}  // namespace
+
+nlohmann::json config_of_gguf(const io::Gguf& file) {
+  const io::GgufMetadata& metadata = file.metadata();
+  if (metadata.text("general.architecture") != "llama") metadata.refuse("general.architecture", "llama, the only one that Assay reads from GGUF");
+  if (metadata.has("llama.rope.scaling.type") && metadata.text("llama.rope.scaling.type") != "none") {
+    metadata.refuse("llama.rope.scaling.type", "absent or none: scaled rotary positions are not supported");
+  }
+  const int64_t heads = metadata.positive("llama.attention.head_count");
+  const int64_t width = metadata.positive("llama.embedding_length");
+  return {{"model_type", "llama"},
+          {"architectures", {"LlamaForCausalLM"}},
+          {"hidden_size", width},
+          {"intermediate_size", metadata.positive("llama.feed_forward_length")},
+          {"num_hidden_layers", metadata.positive("llama.block_count")},
+          {"num_attention_heads", heads},
+          {"num_key_value_heads", metadata.positive_or("llama.attention.head_count_kv", heads)},
+          {"head_dim", metadata.positive_or("llama.attention.key_length", width / heads)},
+          {"max_position_embeddings", metadata.positive("llama.context_length")},
+          {"rms_norm_eps", metadata.real("llama.attention.layer_norm_rms_epsilon")},
+          {"rope_theta", metadata.real_or("llama.rope.freq_base", 10000.0)},
+          {"vocab_size", metadata.positive_or("llama.vocab_size", static_cast<int64_t>(metadata.texts("tokenizer.ggml.tokens").size()))},
+          {"tie_word_embeddings", !file.tensors().contains("output.weight")},
+          {"hidden_act", "silu"}};
+}
+
+std::string gguf_name(const std::string& parameter) {
+  if (parameter == "model.embed_tokens.weight") return "token_embd.weight";
+  if (parameter == "model.norm.weight") return "output_norm.weight";
+  if (parameter == "lm_head.weight") return "output.weight";
+  const std::string prefix = "model.layers.";
+  ASSAY_ASSERT(parameter.starts_with(prefix));
+  const size_t dot = parameter.find('.', prefix.size()), suffix = parameter.rfind('.');
+  const std::string matrix = parameter.substr(dot + 1, suffix - dot - 1);
+  for (const auto& [ours, theirs] : kMatrices) {
+    if (matrix == ours) return "blk." + parameter.substr(prefix.size(), dot - prefix.size()) + "." + theirs + parameter.substr(suffix);
+  }
+  throw Error(ErrorKind::Internal, "reading GGUF: every weight of a Llama must have a GGUF name, and \"" + parameter + "\" has none; please report this");
+}
+
+at::Tensor rows_by_halves(const at::Tensor& weight, int64_t heads) {
+  if (ASSAY_TWIN("nn.gguf_rows_not_permuted")) return weight;
+  const int64_t half = weight.size(0) / heads / 2;
+  return weight.view({heads, half, 2, -1}).transpose(1, 2).reshape(weight.sizes());
+}
+
+}  // namespace assay::nn
