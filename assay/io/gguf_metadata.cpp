@@ -10,7 +10,7 @@ std::string brief(const GgufValue& value) {
     std::string operator()(bool x) const { return x ? "true" : "false"; }
     std::string operator()(int64_t x) const { return std::to_string(x); }
     std::string operator()(uint64_t x) const { return std::to_string(x); }
-    std::string operator()(double x) const { return std::to_string(x); }
+    std::string operator()(double x) const { return shortest(x); }
     std::string operator()(const std::string& x) const {
       return x.size() <= 40 ? quote(x) : "a text of " + std::to_string(x.size()) + " bytes";
     }

@@ -2,6 +2,7 @@
 // has the same shape, `reading "config.json": RULE, but FOUND; NEXT`.
 #pragma once
 
+#include <charconv>
 #include <string>
 #include <string_view>
 
@@ -11,6 +12,12 @@ namespace assay::io {
 
 inline std::string quote(std::string_view text) {
   return "\"" + std::string(text) + "\"";
+}
+
+/// A number in its shortest exact form, with a point in every locale.
+inline std::string shortest(double value) {
+  char text[32];
+  return {text, std::to_chars(text, text + sizeof(text), value).ptr};
 }
 
 struct Source {

@@ -95,7 +95,7 @@ TEST_F(Lines, RefusesWhatIsNotTextOrNeverEnds) {
 
 TEST_F(Lines, ADamagedOrShortenedArchiveIsOneSentence) {
   std::string text;
-  for (int i = 0; i < 50'000; ++i) text += std::to_string(i * i) + "\n";
+  for (int64_t i = 0; i < 50'000; ++i) text += std::to_string(i * i) + "\n";
   const std::string packed = compressed(text);
   for (const size_t size : {packed.size() - 1, packed.size() / 2, size_t{5}}) {
     EXPECT_THAT(error_of([&] { pieces(folder_.write("x.zst", packed.substr(0, size)), "\n"); }),
