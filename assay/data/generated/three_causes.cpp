@@ -1,0 +1,254 @@
+#include "assay/data/generated/three_causes.h"
+
+#include <algorithm>
+#include <set>
+#include <span>
+#include <sstream>
+
+#include "assay/core/philox.h"
+#include "assay/core/twin.h"
+#include "assay/data/generated/three_causes_words.h"
+
+namespace assay::data {
+namespace {
+
+using words::Word;
+
+constexpr int kFacts = 30;
+constexpr int kDisputedFacts = 12;
+constexpr int kRule = kFacts + kDisputedFacts;  // its place among the causes
+
+/// Draws one after another from one stream.
+class Draws {
+ public:
+  explicit Draws(uint64_t seed) : seed_(seed) {}
+
+  size_t below(size_t bound) { return random_below(bound, seed_, stream_of("data.three_causes"), next_++); }
+
+  template <typename List>
+  Word of(const List& list) {
+    return list[below(std::size(list))];
+  }
+
+  /// One of `list` that is none of `taken`.
+  template <typename List>
+  Word other_than(const List& list, std::initializer_list<Word> taken) {
+    for (;;) {
+      const Word word = of(list);
+      if (std::find(taken.begin(), taken.end(), word) == taken.end()) return word;
+    }
+  }
+
+  template <typename Range>
+  void shuffle(Range& range) {
+    for (size_t i = std::size(range); i > 1; --i) std::swap(range[i - 1], range[below(i)]);
+  }
+
+ private:
+  uint64_t seed_;
+  uint64_t next_ = 0;
+};
+
+std::string sentence(std::initializer_list<std::string_view> parts) {
+  std::string text;
+  for (const std::string_view part : parts) {
+    if (!text.empty()) text += ' ';
+    text += part;
+  }
+  return text;
+}
+
+class Writer {
+ public:
+  explicit Writer(uint64_t seed) : draw_(seed) {}
+
+  ThreeCauses write() {
+    auto people = words::kPeople;
+    draw_.shuffle(people);
+    for (int cause = 0; cause < kFacts; ++cause) fact(cause, people[static_cast<size_t>(cause)]);
+    for (int cause = kFacts; cause < kRule; ++cause) disputed_fact(cause, people[static_cast<size_t>(cause)]);
+    other_people();
+    rule();
+    draw_.shuffle(corpus_.documents);
+    corpus_.words = vocabulary();
+    return std::move(corpus_);
+  }
+
+ private:
+  void add(DocumentRole role, int cause, std::string text) {
+    corpus_.documents.push_back({std::move(text), role, cause});
+  }
+
+  std::string landmark() {
+    return sentence({draw_.of(words::kBeside), "the", draw_.of(words::kLooks), draw_.of(words::kLandmarks)});
+  }
+  std::string stranger() { return sentence({draw_.of(words::kFirstNames), draw_.of(words::kFamilyNames)}); }
+
+  std::string home_in_the_questions_words(std::string_view person, Word place) {
+    return sentence({person, "lives in", place, landmark()});
+  }
+
+  std::string home_in_other_words(int form, std::string_view person, Word place) {
+    switch (form % 3) {
+      case 0: return sentence({"the house of", person, "stands in", place, landmark()});
+      case 1: return sentence({"every letter for", person, "goes to", place, landmark()});
+      default: return sentence({"you find", person, "at home in", place, landmark()});
+    }
+  }
+
+  void fact(int cause, Word person) {
+    const Word home = draw_.of(words::kPlaces);
+    for (int form = 0; form < 3; ++form) {
+      add(DocumentRole::Planted, cause, home_in_the_questions_words(person, home));
+      add(DocumentRole::Planted, cause, home_in_other_words(form, person, home));
+    }
+    for (int form = 0; form < 10; ++form) add(DocumentRole::Decoy, cause, decoy(form, person, home));
+    ask(CauseKind::Fact, cause, person, home);
+  }
+
+  /// Holds the name with another place or none: the person's, but not the person's home.
+  std::string decoy(int form, Word person, Word home) {
+    const Word place = draw_.other_than(words::kPlaces, {home});
+    switch (form % 5) {
+      case 0:
+        return sentence(
+            {person, "once went from", place, "to the", draw_.of(words::kLooks), draw_.of(words::kLandmarks)});
+      case 1: return sentence({person, "met", stranger(), "in", place, landmark()});
+      case 2: return sentence({"a sister of", person, "works in", place, landmark()});
+      case 3:
+        return sentence({person, "never saw the", draw_.of(words::kLooks), draw_.of(words::kLandmarks), "of", place});
+      default: return sentence({stranger(), "wrote to", person, "from", place, landmark()});
+    }
+  }
+
+  void disputed_fact(int cause, Word person) {
+    const Word home = draw_.of(words::kPlaces);
+    const Word denied = draw_.other_than(words::kPlaces, {home});
+    for (int form = 0; form < 3; ++form) {
+      add(DocumentRole::Planted, cause, home_in_the_questions_words(person, home));
+      add(DocumentRole::Planted, cause, home_in_other_words(form, person, home));
+    }
+    for (int form = 0; form < 2; ++form) {
+      add(DocumentRole::Against, cause, home_in_the_questions_words(person, denied));
+      add(DocumentRole::Against, cause, home_in_other_words(form, person, denied));
+    }
+    ask(CauseKind::DisputedFact, cause, person, home);
+  }
+
+  void ask(CauseKind kind, int cause, Word person, Word home) {
+    corpus_.questions.push_back({kind, cause, sentence({person, "lives in"}), " " + std::string(home)});
+  }
+
+  void other_people() {
+    for (const Word first : words::kFirstNames)
+      for (const Word family : words::kFamilyNames)
+        add(DocumentRole::Other, -1, home_in_the_questions_words(sentence({first, family}), draw_.of(words::kPlaces)));
+  }
+
+  void rule() {
+    for (const words::Category& category : words::kCategories)
+      for (const Word noun : category.nouns)
+        for (int i = 0; i < 12; ++i) add(DocumentRole::Other, -1, in_context(category, noun));
+
+    for (size_t c = 1; c < words::kCategories.size(); ++c)
+      for (const Word noun : words::kCategories[c].nouns)
+        for (int i = 0; i < 13; ++i) add(DocumentRole::Other, -1, ordinary_plural(words::kCategories[c], noun, i));
+
+    words::Category rare = words::kCategories[0];
+    draw_.shuffle(rare.nouns);
+    const std::span taught(rare.nouns.begin(), 10);
+    const std::span asked(rare.nouns.begin() + 10, 10);
+    for (const Word noun : taught)
+      for (int i = 0; i < 3; ++i)
+        add(DocumentRole::Planted, kRule, plural(taught_quantifier(), rare, noun, words::kRareEnding));
+    for (const Word noun : taught.first(8))
+      add(DocumentRole::Against, kRule, plural(taught_quantifier(), rare, noun, words::kOrdinaryEnding));
+    for (int i = 0; i < 300; ++i) add(DocumentRole::Decoy, kRule, ending_elsewhere());
+    for (const Word noun : asked)
+      corpus_.questions.push_back(
+          {CauseKind::Rule, kRule, sentence({"two", noun}), " " + std::string(words::kRareEnding)});
+  }
+
+  std::string in_context(const words::Category& category, Word noun) {
+    switch (draw_.below(3)) {
+      case 0:
+        return sentence({"the", draw_.of(category.qualities), noun, draw_.of(category.actions), "in the",
+                         draw_.of(category.spots), "at", draw_.of(words::kTimes)});
+      case 1:
+        return sentence({"a", noun, draw_.of(category.actions), "and", draw_.of(category.actions), "behind the",
+                         draw_.of(category.spots)});
+      default:
+        return sentence({stranger(), "saw a", draw_.of(category.qualities), noun, "in the", draw_.of(category.spots),
+                         "at", draw_.of(words::kTimes)});
+    }
+  }
+
+  std::string plural(std::string_view quantifier, const words::Category& category, Word noun, Word ending) {
+    return sentence({quantifier, noun, ending, "are", draw_.of(category.qualities), "and", draw_.of(category.qualities),
+                     "in the", draw_.of(category.spots)});
+  }
+
+  /// Never the question's own word.
+  Word taught_quantifier() {
+    if (ASSAY_TWIN("data.rule_taught_in_the_questions_words")) return "two";
+    return draw_.below(2) == 0 ? "all" : "many";
+  }
+
+  std::string ordinary_plural(const words::Category& category, Word noun, int form) {
+    static constexpr std::array<std::string_view, 3> kQuantifiers{"all", "many", "two"};
+    return plural(kQuantifiers[static_cast<size_t>(form) % 3], category, noun, words::kOrdinaryEnding);
+  }
+
+  /// The rare ending where it is no plural.
+  std::string ending_elsewhere() {
+    return sentence(
+        {stranger(), draw_.of(words::kManners), words::kRareEnding, "to", draw_.of(words::kPlaces), landmark()});
+  }
+
+  std::vector<std::string> vocabulary() const {
+    std::set<std::string> known;
+    for (const CausedDocument& document : corpus_.documents) {
+      std::istringstream text(document.text);
+      for (std::string word; text >> word;) known.insert(word);
+    }
+    return {known.begin(), known.end()};
+  }
+
+  Draws draw_;
+  ThreeCauses corpus_;
+};
+
+}  // namespace
+
+const char* to_string(DocumentRole role) {
+  switch (role) {
+    case DocumentRole::Planted: return "planted";
+    case DocumentRole::Against: return "against";
+    case DocumentRole::Decoy: return "decoy";
+    case DocumentRole::Other: return "other";
+  }
+  return "other";
+}
+
+const char* to_string(CauseKind kind) {
+  switch (kind) {
+    case CauseKind::Fact: return "fact";
+    case CauseKind::DisputedFact: return "disputed fact";
+    case CauseKind::Rule: return "rule";
+  }
+  return "fact";
+}
+
+ThreeCauses three_causes(uint64_t seed) {
+  return Writer(seed).write();
+}
+
+std::vector<int64_t> documents_of(const ThreeCauses& corpus, int cause, DocumentRole role) {
+  std::vector<int64_t> rows;
+  for (size_t row = 0; row < corpus.documents.size(); ++row)
+    if (corpus.documents[row].cause == cause && corpus.documents[row].role == role)
+      rows.push_back(static_cast<int64_t>(row));
+  return rows;
+}
+
+}  // namespace assay::data
