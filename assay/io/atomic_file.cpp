@@ -43,14 +43,12 @@ std::string what_to_do(int error) {
 
 AtomicFile::AtomicFile(std::string path)
     : path_(std::move(path)), temporary_(path_ + std::string(kMark) + std::to_string(::getpid())) {
-  file_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-  if (file_ < 0) fail(errno);
+  file_ = FileDescriptor(::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
+  if (!file_.is_open()) fail(errno);
 }
 
 AtomicFile::~AtomicFile() {
-  if (file_ < 0) return;
-  ::close(file_);
-  ::unlink(temporary_.c_str());
+  if (file_.is_open()) ::unlink(temporary_.c_str());
 }
 
 void AtomicFile::fail(int error) const {
@@ -59,24 +57,24 @@ void AtomicFile::fail(int error) const {
 }
 
 void AtomicFile::write(std::span<const std::byte> bytes) {
+  hasher_.add(bytes);
+  bytes_ += bytes.size();
   while (!bytes.empty()) {
-    const ssize_t count = ::write(file_, bytes.data(), bytes.size());
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) fail(errno);
-    bytes = bytes.subspan(static_cast<size_t>(count));
+    const ssize_t count = ::write(file_.value(), bytes.data(), bytes.size());
+    if (count < 0 && errno != EINTR) fail(errno);
+    if (count > 0) bytes = bytes.subspan(static_cast<size_t>(count));
   }
 }
 
-void AtomicFile::commit() {
-  if (without_interruption([&] { return ::fsync(file_); }) != 0) fail(errno);
+FileDigest AtomicFile::commit() {
+  if (without_interruption([&] { return ::fsync(file_.value()); }) != 0) fail(errno);
   if (std::rename(temporary_.c_str(), path_.c_str()) != 0) fail(errno);
-  ::close(file_);
-  file_ = -1;
+  file_.reset();
   const std::string folder = std::filesystem::path(path_).parent_path().string();
-  const int handle = ::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (handle < 0) return;  // a folder that may be written but not listed: the rename still reaches the disk in time
-  without_interruption([&] { return ::fsync(handle); });
-  ::close(handle);
+  const FileDescriptor handle(::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  // A folder that may be written but not listed cannot be flushed: the rename still reaches the disk in its time.
+  if (handle.is_open()) without_interruption([&] { return ::fsync(handle.value()); });
+  return {bytes_, hasher_.digest128()};
 }
 
 bool AtomicFile::is_leftover(std::string_view file_name) {

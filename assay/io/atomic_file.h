@@ -8,7 +8,16 @@
 #include <string>
 #include <string_view>
 
+#include "assay/core/hash.h"
+#include "assay/io/file_descriptor.h"
+
 namespace assay::io {
+
+/// What a written file is known by.
+struct FileDigest {
+  uint64_t bytes = 0;
+  std::string hash;  ///< XXH3-128, as hash_file gives it
+};
 
 class AtomicFile {
  public:
@@ -25,7 +34,7 @@ class AtomicFile {
   void write(std::string_view text) { write(std::as_bytes(std::span(text))); }
 
   /// Makes the file appear. After it the bytes survive a loss of power.
-  void commit();
+  FileDigest commit();
 
   /// Whether a file name is one that an interrupted write leaves behind.
   static bool is_leftover(std::string_view file_name);
@@ -35,7 +44,9 @@ class AtomicFile {
 
   std::string path_;
   std::string temporary_;
-  int file_ = -1;
+  FileDescriptor file_;
+  uint64_t bytes_ = 0;
+  Hasher hasher_;
 };
 
 }  // namespace assay::io

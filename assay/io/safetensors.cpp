@@ -9,7 +9,6 @@
 
 #include "assay/core/near_match.h"
 #include "assay/core/twin.h"
-#include "assay/io/atomic_file.h"
 #include "assay/io/json.h"
 #include "assay/io/mapped_file.h"
 #include "assay/io/source.h"
@@ -196,8 +195,8 @@ Safetensors read_safetensors_folder(const std::string& folder, ErrorKind kind) {
       "a checkpoint folder must hold model.safetensors or model.safetensors.index.json, but it holds neither");
 }
 
-void write_safetensors(const std::string& path, const Arrays& tensors,
-                       const std::map<std::string, std::string>& metadata) {
+FileDigest write_safetensors(const std::string& path, const Arrays& tensors,
+                             const std::map<std::string, std::string>& metadata) {
   std::vector<std::pair<const std::string*, const Array*>> order;
   for (const auto& [name, array] : tensors) {
     ASSAY_ASSERT(name != kMetadata);
@@ -222,7 +221,7 @@ void write_safetensors(const std::string& path, const Arrays& tensors,
   file.write(std::as_bytes(std::span(&length, 1)));
   file.write(text);
   for (const auto& [name, array] : order) file.write(array->bytes);
-  file.commit();
+  return file.commit();
 }
 
 }  // namespace assay::io

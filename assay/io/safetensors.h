@@ -10,6 +10,7 @@
 
 #include "assay/core/error.h"
 #include "assay/io/array.h"
+#include "assay/io/atomic_file.h"
 
 namespace assay::io {
 
@@ -29,7 +30,7 @@ Safetensors read_safetensors_folder(const std::string& folder, ErrorKind kind);
 /// Writes a file byte for byte as the reference implementation does: compact header padded with spaces to 8 bytes,
 /// tensors by descending DType, then by name. Appears whole or not at all (AtomicFile). Error(Resource) where the disk
 /// refuses, Error(Internal) for a tensor named "__metadata__".
-void write_safetensors(const std::string& path, const Arrays& tensors,
-                       const std::map<std::string, std::string>& metadata = {});
+FileDigest write_safetensors(const std::string& path, const Arrays& tensors,
+                             const std::map<std::string, std::string>& metadata = {});
 
 }  // namespace assay::io

@@ -1,0 +1,237 @@
+#include "assay/io/store.h"
+
+#include <algorithm>
+#include <filesystem>
+
+#include "assay/core/hash.h"
+#include "assay/core/near_match.h"
+#include "assay/core/twin.h"
+#include "assay/io/atomic_file.h"
+#include "assay/io/mapped_file.h"
+#include "assay/io/safetensors.h"
+
+namespace assay::io {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kManifest = "manifest.json";
+constexpr std::string_view kBlockSuffix = ".safetensors";
+
+void make_folder(const std::string& folder) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (!error && fs::is_directory(folder)) return;
+  throw Error(ErrorKind::Resource, "making folder " + quote(folder) + ": it must be creatable, but the system says: " +
+                                       (error ? error.message() : "a file is in the way") + "; name another folder");
+}
+
+std::vector<std::string> files_in(const std::string& folder) {
+  std::vector<std::string> names;
+  std::error_code error;
+  for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
+    names.push_back(entry->path().filename().string());
+  }
+  if (error) {
+    throw Error(ErrorKind::Resource, "listing folder " + quote(folder) +
+                                         ": it must be readable, but the system says: " + error.message() +
+                                         "; name another folder");
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+/// A folder without a manifest becomes a store only where that mixes with nobody's files.
+void require_empty(const std::string& folder) {
+  for (const std::string& name : files_in(folder)) {
+    if (name == FolderLock::kFileName || AtomicFile::is_leftover(name)) continue;
+    throw Error(ErrorKind::Data, "making a store in " + quote(folder) +
+                                     ": the folder must be new, empty or a store, but it holds " + quote(name) +
+                                     "; name another folder");
+  }
+}
+
+void remove_file(const std::string& path) {
+  std::error_code ignored;  // what cannot be removed is overwritten later or refused there
+  fs::remove(path, ignored);
+}
+
+std::string read_text(const Source& source) {
+  return std::string(MappedFile::open(source.name, source.kind)->text());
+}
+
+/// `"damping" was 0.1 and is now 0.2`: the first difference of two descriptions.
+std::string first_difference(const Json& before, const Json& now) {
+  const Json difference = Json::diff(before, now).at(0);
+  const Json::json_pointer place(difference.at("path").get<std::string>());
+  const auto shown = [&](const Json& from) { return from.contains(place) ? brief(from.at(place)) : "absent"; };
+  std::string name = place.to_string();
+  if (!name.empty()) name.erase(0, 1);
+  std::replace(name.begin(), name.end(), '/', '.');
+  return quote(name) + " was " + shown(before) + " and is now " + shown(now);
+}
+
+void require_kind(const StoreManifest& manifest, const StoreKind& kind, const Source& source) {
+  if (manifest.kind != kind.name) {
+    source.refuse("the store must hold " + quote(kind.name) + ", but it holds " + quote(manifest.kind) +
+                  "; name another folder");
+  }
+  if (manifest.version != kind.version) {
+    source.refuse("the store must have version " + std::to_string(kind.version) + " of " + quote(kind.name) +
+                  ", but it has version " + std::to_string(manifest.version) + "; make it again in another folder");
+  }
+}
+
+void require_same_origin(const Json& before, const Json& now, const Source& source) {
+  if (before == now || ASSAY_TWIN("io.store_resumes_another_run")) return;
+  source.refuse("a store is continued only by the run that began it, but " + first_difference(before, now) +
+                "; name another folder, or start this one over");
+}
+
+}  // namespace
+
+Source Store::manifest_source() const {
+  return {.name = path_of(kManifest), .kind = ErrorKind::Data};
+}
+
+StoreManifest Store::load_manifest() const {
+  const Source source = manifest_source();
+  return StoreManifest::parse(read_text(source), source);
+}
+
+/// The disk first: a store never claims what it could not write down.
+void Store::save(StoreManifest manifest) {
+  AtomicFile file(path_of(kManifest));
+  file.write(manifest.to_text());
+  file.commit();
+  manifest_ = std::move(manifest);
+}
+
+bool Store::has_file(const StoreBlock& block) const {
+  std::error_code error;
+  return fs::file_size(path_of(block.file), error) == block.bytes && !error;
+}
+
+Store Store::create_or_resume(const std::string& folder, const StoreKind& kind, const Json& about,
+                              IfDifferent if_different) {
+  ASSAY_ASSERT(about.is_object());
+  make_folder(folder);
+  Store store(folder);
+  store.lock_.emplace(folder);
+  const bool is_new = !fs::exists(store.path_of(kManifest));
+  if (is_new) require_empty(folder);
+  for (const std::string& name : files_in(folder)) {
+    if (AtomicFile::is_leftover(name)) remove_file(store.path_of(name));
+  }
+  const StoreManifest fresh{kind.name, kind.version, false, about, {}};
+  if (is_new) {
+    store.save(fresh);
+  } else {
+    store.resume(fresh, if_different);
+  }
+  return store;
+}
+
+void Store::resume(const StoreManifest& fresh, IfDifferent if_different) {
+  const Source source = manifest_source();
+  StoreManifest earlier;
+  try {
+    earlier = load_manifest();
+    require_kind(earlier, {fresh.kind, fresh.version}, source);
+    require_same_origin(earlier.about, fresh.about, source);
+  } catch (const Error& error) {
+    const bool is_ours = StoreManifest::is_ours(read_text(source));
+    if (if_different == IfDifferent::Refuse || error.kind() != ErrorKind::Data || !is_ours) throw;
+    restart_reason_ = error.what();
+    // The empty manifest goes first: what is interrupted here is an empty store, never a list of blocks that are gone.
+    save(fresh);
+    for (const auto& [name, block] : earlier.blocks) remove_file(path_of(block.file));
+    return;
+  }
+  const size_t lost = std::erase_if(earlier.blocks, [&](const auto& entry) { return !has_file(entry.second); });
+  if (lost == 0) {
+    manifest_ = std::move(earlier);
+    return;
+  }
+  earlier.finished = false;
+  save(std::move(earlier));
+}
+
+Store Store::open(const std::string& folder, const StoreKind& kind) {
+  Store store(folder);
+  store.manifest_ = store.load_manifest();
+  const Source source = store.manifest_source();
+  require_kind(store.manifest_, kind, source);
+  if (!store.finished()) {
+    source.refuse("the store must be finished, but it has only " + std::to_string(store.manifest_.blocks.size()) +
+                  " blocks so far; run the command that makes it again, it goes on where it stopped");
+  }
+  for (const auto& [name, block] : store.manifest_.blocks) {
+    if (store.has_file(block)) continue;
+    source.refuse("block " + quote(name) + " must be the file " + quote(block.file) + " of " +
+                  std::to_string(block.bytes) + " bytes, but that is missing or of another size; make the store again");
+  }
+  return store;
+}
+
+std::vector<std::string> Store::blocks() const {
+  std::vector<std::string> names;
+  for (const auto& [name, block] : manifest_.blocks) names.push_back(name);
+  return names;
+}
+
+bool Store::has(std::string_view block) const {
+  return manifest_.blocks.contains(std::string(block));
+}
+
+void Store::write(const std::string& block, const Arrays& arrays) {
+  const auto is_safe = [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '_' || c == '-';
+  };
+  ASSAY_ASSERT(lock_ && !finished());
+  ASSAY_ASSERT(!block.empty() && block.front() != '.' && std::all_of(block.begin(), block.end(), is_safe));
+  // A block that is replaced leaves the list first: its file must never stand beside the checksum of the other.
+  if (has(block)) remove(block);
+  const std::string file = block + std::string(kBlockSuffix);
+  const FileDigest digest = write_safetensors(path_of(file), arrays);
+  StoreManifest next = manifest_;
+  next.blocks[block] = {file, digest.bytes, digest.hash};
+  save(std::move(next));
+  verified_.insert(block);
+}
+
+Arrays Store::read(const std::string& block) const {
+  const auto found = manifest_.blocks.find(block);
+  if (found == manifest_.blocks.end()) {
+    manifest_source().refuse("block " + quote(block) + " must be there, but it is not" +
+                             closest_clause(block, blocks()));
+  }
+  const std::string path = path_of(found->second.file);
+  if (!verified_.contains(block) && !ASSAY_TWIN("io.store_block_checksum_ignored")) {
+    if (hash_file(path) != found->second.checksum) {
+      Source{.name = path}.refuse(
+          "the block's bytes must fit the checksum in the manifest, but they do not; it is damaged, " +
+          std::string("remove the folder and make it again"));
+    }
+    verified_.insert(block);
+  }
+  return read_safetensors(path, ErrorKind::Data).tensors;
+}
+
+void Store::remove(const std::string& block) {
+  ASSAY_ASSERT(lock_ && !finished());
+  StoreManifest next = manifest_;
+  next.blocks.erase(block);
+  verified_.erase(block);
+  save(std::move(next));
+}
+
+void Store::finish() {
+  ASSAY_ASSERT(lock_ && !finished());
+  StoreManifest next = manifest_;
+  next.finished = true;
+  save(std::move(next));
+  lock_.reset();
+}
+
+}  // namespace assay::io

@@ -1,0 +1,83 @@
+// Store: arrays on disk that a long job makes block by block and others read (factors, gradients, activations, scores).
+// A folder with one safetensors file a block and a manifest.json that says what the store is, what it was made from and
+// the checksum of every byte; both are readable from Python without us. A block is there whole or not at all: killed at
+// any moment, the same job goes on with the blocks that are missing. Reading maps the files; the first read of a block
+// verifies its checksum (memory speed). A Store object is used by one thread at a time.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "assay/io/array.h"
+#include "assay/io/folder_lock.h"
+#include "assay/io/json.h"
+#include "assay/io/store_manifest.h"
+
+namespace assay::io {
+
+/// What a store holds and the version of that layout; both must fit to read it.
+struct StoreKind {
+  std::string name;  ///< "ekfac-factors"
+  int64_t version = 1;
+};
+
+/// What to do where a store is there already but was made from something else, or is damaged.
+enum class IfDifferent { Refuse, Restart };
+
+class Store {
+ public:
+  /// Opens a store for writing, and makes the folder where it is missing. The blocks of an earlier run with the same
+  /// kind and `about` (an object) are kept; another kind, version or `about`, or a damaged manifest, is refused (Data)
+  /// or, on request, thrown away (restart_reason says why). Error(Resource) where another process writes it, or the
+  /// disk refuses; Error(Data) where the folder holds something else.
+  static Store create_or_resume(const std::string& folder, const StoreKind& kind, const Json& about,
+                                IfDifferent if_different = IfDifferent::Refuse);
+
+  /// Opens a finished store for reading. Error(Data) where there is none, or of another kind or version, unfinished,
+  /// damaged, or with a block missing.
+  static Store open(const std::string& folder, const StoreKind& kind);
+
+  const std::string& folder() const noexcept { return folder_; }
+  const Json& about() const noexcept { return manifest_.about; }
+  bool finished() const noexcept { return manifest_.finished; }
+  const std::optional<std::string>& restart_reason() const noexcept { return restart_reason_; }
+
+  /// Names of the blocks that are there, sorted.
+  std::vector<std::string> blocks() const;
+  bool has(std::string_view block) const;
+
+  /// Adds a block, or replaces it. `block` consists of letters, digits, '.', '_' and '-'. Error(Resource) where the
+  /// disk refuses; everything written before stays.
+  void write(const std::string& block, const Arrays& arrays);
+
+  /// The arrays of a block, mapped. Error(Data) where there is none of that name or its bytes do not fit its checksum.
+  Arrays read(const std::string& block) const;
+
+  /// Drops a block (one that was found damaged, say), so that it can be made again.
+  void remove(const std::string& block);
+
+  /// Marks the store complete and lets others write to the folder.
+  void finish();
+
+ private:
+  explicit Store(std::string folder) : folder_(std::move(folder)) {}
+
+  std::string path_of(const std::string& file) const { return folder_ + "/" + file; }
+  Source manifest_source() const;
+  StoreManifest load_manifest() const;
+  void save(StoreManifest manifest);
+  void resume(const StoreManifest& fresh, IfDifferent if_different);
+  bool has_file(const StoreBlock& block) const;
+
+  std::string folder_;
+  StoreManifest manifest_;
+  std::optional<FolderLock> lock_;
+  std::optional<std::string> restart_reason_;
+  mutable std::set<std::string> verified_;  // blocks whose checksum was found to fit
+};
+
+}  // namespace assay::io
