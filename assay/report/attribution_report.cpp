@@ -36,7 +36,7 @@ CardScale card_scale(const QueryFacts& facts) {
   scale.has_percentile = facts.support.documents() > 1;
   if (facts.has_nats() && facts.view->measure == "logprob") {
     scale.logprob_nats = facts.logprob_nats();
-    if (facts.completion.size() <= 48) scale.question = html("<q>{}</q>", Html::text(facts.completion, Breaks::Show));
+    if (facts.completion.size() <= 48) scale.question = query_quote(facts.completion);
     if (facts.completion.size() > 48) scale.question = Html::text("the completion");
   }
   return scale;
@@ -72,19 +72,17 @@ Html sentence_section(const QueryFacts& facts) {
                            ? Html::text("Bars hang as long as the model was surprised, in nats. The filled ones are measured; the hollow ones "
                                         "belong to the question and are only shown for comparison.")
                            : Html::text("Bars hang as long as the model was surprised, in nats.");
-  const Html note = doubt_note(facts);
   return section({.id = "sentence",
                   .name = "The sentence",
                   .finding = doubt_finding(facts),
                   .notes = {reading},
-                  .stage = html("<figure>\n{}{}</figure>", token_strip(facts.query->tokens, facts.query->prompt_tokens),
-                                note.empty() ? Html() : html("<p class=\"n\" style=\"margin-top:18px;max-width:44em\">{}</p>\n", note))});
+                  .stage = token_strip(facts.query->tokens, facts.query->prompt_tokens, doubt_note(facts))});
 }
 
 Html documents_section(const QueryFacts& facts) {
   const CardScale scale = card_scale(facts);
   Html stage;
-  if (facts.has_shading) stage += shade_key(facts.steps, facts.has_nats() ? "nats" : facts.view->score_unit);
+  if (facts.has_shading) stage += shade_key(facts.steps, facts.has_nats() ? "a nat" : "the score", facts.has_nats() ? "nats" : "units of the score");
   if (!facts.query->top.empty()) {
     stage += html("<h3 class=\"big pos\">{}</h3>\n{}", top_heading(facts), cards(facts, scale, facts.query->top, facts.query->top.size()));
   }

@@ -46,7 +46,7 @@ std::string cases(const TrustCheck& check) {
 std::string against_random(const TrustCheck& check, const Noun& noun) {
   const double times = check.top_mean.mean / check.random_mean.mean;
   if (check.random_mean.mean > 0 && times >= 1.5 && times < 1000) {
-    return significant(times, times < 10 ? 2 : 3) + " times as far as a random " + noun.one + " does";
+    return significant(times, 2) + " times as far as a random " + noun.one + " does";
   }
   return "by " + signed_significant(check.top_mean.mean) + " nats on average, and a random " + noun.one + " by " +
          signed_significant(check.random_mean.mean);
@@ -102,9 +102,9 @@ Html headline_deck(const QueryFacts& facts) {
   }
   if (facts.query->trust) {
     const TrustCheck& check = *facts.query->trust;
-    out += html("{} raises the {} {}: {} moves it {} (t = {}). ",
-                check.is_retraining ? "Training again with them rather than without" : "One training step on the strongest", thing(facts),
-                cases(check), "each", against_random(check, noun), fixed(check.t, 1));
+    const std::string done = check.is_retraining ? "Leaving out a " + noun.one + " that the scores put first lowers"
+                                                 : "One training step on a " + noun.one + " that the scores put first raises";
+    out += html("{} the {} {}, {} (t = {}). ", done, thing(facts), cases(check), against_random(check, noun), fixed(check.t, 1));
   } else if (facts.has_nats()) {
     out += Html::text("The scores were not checked by training: read the ranking as a hypothesis. ");
   }
@@ -132,7 +132,8 @@ std::vector<std::string> headline_facts(const AttributionView& view, std::int64_
 
 Html query_quote(const std::string& text) {
   constexpr std::size_t kLongest = 160;
-  if (text.size() <= kLongest) return html("<q>{}</q>", Html::text(text, Breaks::Show));
+  const std::size_t begin = std::min(text.find_first_not_of(' '), text.size());
+  if (text.size() - begin <= kLongest) return html("<q>{}</q>", Html::text(std::string_view(text).substr(begin), Breaks::Show));
   // Cut between words: a cut inside a character would show as broken bytes.
   std::size_t head = text.rfind(' ', kLongest / 2);
   if (head == std::string::npos) head = 0;
@@ -175,7 +176,11 @@ Doubt doubt_of(const DisplayTokens& shown) {
   return doubt;
 }
 
-Html token_quote(const std::string& text) { return html("<q>{}</q>", Html::text(text, Breaks::Show)); }
+/// Without the blank before the word.
+Html token_quote(const std::string& text) {
+  const std::size_t word = text.find_first_not_of(' ');
+  return html("<q>{}</q>", word == std::string::npos ? Html::text("␣") : Html::text(std::string_view(text).substr(word), Breaks::Show));
+}
 
 }  // namespace
 
@@ -367,7 +372,7 @@ std::string trust_title(const TrustCheck& check) {
 
 std::string trust_description(const TrustCheck& check, const Noun& noun, int decimals) {
   const auto mean = [&](const Interval& value) {
-    return signed_fixed(value.mean, decimals) + " " + interval(value, decimals, true) + " nats";
+    return signed_fixed(value.mean, decimals) + " " + interval(value, decimals) + " nats";
   };
   return "The " + counted(std::ssize(check.top), noun) + " that the scores put first: mean " + mean(check.top_mean) + ". " +
          capitalised(count_in_words(std::ssize(check.random))) + " random: mean " + mean(check.random_mean) + ". t = " + fixed(check.t, 1) + ".";
@@ -379,7 +384,7 @@ std::string change_axis_title(const TrustCheck& check) {
 
 std::string verdict_sentence(const TrustCheck& check, const Noun& noun) {
   const std::string t = " (t = " + fixed(check.t, 1) + ")";
-  const std::string effect = "the strongest " + noun.many + " move the sentence " + against_random(check, noun) + t + ". ";
+  const std::string effect = "the strongest " + noun.many + " move the completion " + against_random(check, noun) + t + ". ";
   std::string size;
   if (check.is_retraining && check.ratio) {
     size = "Measured over predicted is " + fixed(check.ratio->mean, 2) + " " + interval(*check.ratio, 2) + ".";

@@ -43,10 +43,10 @@ Html change_scatter(FigureNumbers& numbers, const DemoGroup& group) {
   Html labels;
   for (const double tick : round_ticks(up_axis, 4)) {
     if (tick != 0) grid += "M0 " + pixels(down(tick)) + "H1000";
-    labels += svg_text(0, down(tick) + 4, "e", Html::text(signed_significant(tick, 2)), -8);
+    labels += svg_text(0, down(tick) + 4, "e", Html::text(tick_label(tick)), -8);
   }
   for (const double tick : round_ticks(across_axis, 3)) {
-    labels += svg_text(across_axis(tick), kHeight + 18, "m", Html::text(signed_significant(tick, 2)));
+    labels += svg_text(across_axis(tick), kHeight + 18, "m", Html::text(tick_label(tick)));
   }
   labels += svg_text(1, kHeight + 36, "e", Html::text("predicted change, nats"));
   std::string dots;
@@ -69,8 +69,8 @@ Html change_scatter(FigureNumbers& numbers, const DemoGroup& group) {
                     Html::text(signed_significant(change.actual_nats))});
   }
   return html("<div><h3>{}</h3><p class=\"cap\" style=\"margin:0 0 14px\">{}</p><figure><div class=\"plr\">{}</div>\n{}</figure></div>",
-              group_name(group.kind), scatter_sentence(group),
-              svg_figure(numbers, kHeight + 42, std::string(group_name(group.kind)) + ": predicted and actual change",
+              groups_name(group.kind), scatter_sentence(group),
+              svg_figure(numbers, kHeight + 42, groups_name(group.kind) + ": predicted and actual change",
                          scatter_sentence(group), path_layer(kHeight, paths) + labels),
               table_details("changes", {{"Question", true}, {"Predicted, nats", true}, {"Actual, nats", true}}, rows));
 }

@@ -26,6 +26,7 @@ struct DemoRanking {
   std::string method;                        ///< "EK-FAC", "l-RelatIF", "gradient dot", "cosine", "representation", "BM25", "random"
   std::vector<bool> hits;                    ///< the first k of the ranking (or the last k, last first): was it planted?
   double group_precision = 0;                ///< precision at k, mean over all questions of the group
+  bool shares_curvature = false;             ///< built on the same curvature as ours (l-RelatIF): no simpler method
 };
 
 enum class TrainingSet { Everything, WithoutRandom, WithoutTop, WithoutBottom };

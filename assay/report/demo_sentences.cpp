@@ -37,6 +37,18 @@ std::string list_of(const std::vector<std::string>& names) {
 
 std::string verb_for(std::int64_t n, const std::string& singular, const std::string& plural) { return n == 1 ? singular : plural; }
 
+/// Methods that keep up with ours over the whole group, at the bottom too where a bottom is asked for.
+std::vector<std::string> equal_methods(const DemoGroup& group, bool sharing_curvature) {
+  std::vector<std::string> names;
+  for (std::size_t i = 1; i < group.top.size(); ++i) {
+    const bool at_top = group.top[i].group_precision >= group.top.front().group_precision - 0.005;
+    const bool at_bottom = group.bottom.size() != group.top.size() ||
+                           group.bottom[i].group_precision >= group.bottom.front().group_precision - 0.005;
+    if (at_top && at_bottom && group.top[i].shares_curvature == sharing_curvature) names.push_back(group.top[i].method);
+  }
+  return names;
+}
+
 /// Names of groups that are proved, or are not.
 std::vector<std::string> names_where(const DemoView& view, bool proved) {
   std::vector<std::string> names;
@@ -165,23 +177,16 @@ std::string group_caption(const DemoGroup& group) {
     for (std::size_t i = 0; i < words.size(); ++i) joined += (i == 0 ? "" : i + 1 == words.size() ? " or " : ", ") + words[i];
     out += " No planted document contains " + joined + ".";
   }
-  const std::string methods = simpler_methods(group);
-  if (!methods.empty()) out += " Here " + methods + " " + (methods.find(" and ") == std::string::npos ? "does" : "do") + " as well as ours or better.";
+  for (const bool sharing_curvature : {false, true}) {
+    const std::vector<std::string> equal = equal_methods(group, sharing_curvature);
+    if (equal.empty()) continue;
+    out += (sharing_curvature ? " With the same curvature, " : " Here ") + list_of(equal) + " " +
+           verb_for(std::ssize(equal), "does", "do") + " as well or better.";
+  }
   return out;
 }
 
-std::string simpler_methods(const DemoGroup& group) {
-  if (group.top.empty()) return "";
-  std::vector<std::string> names;
-  for (std::size_t i = 1; i < group.top.size(); ++i) {
-    // A method must keep up at the bottom too, where a bottom is asked for.
-    const bool at_top = group.top[i].group_precision >= group.top.front().group_precision - 0.005;
-    const bool at_bottom = group.bottom.size() != group.top.size() ||
-                           group.bottom[i].group_precision >= group.bottom.front().group_precision - 0.005;
-    if (at_top && at_bottom) names.push_back(group.top[i].method);
-  }
-  return list_of(names);
-}
+std::string simpler_methods(const DemoGroup& group) { return list_of(equal_methods(group, false)); }
 
 // ── Proof ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -20,7 +20,7 @@ std::vector<std::string> demo_facts(const DemoView& view);
 
 std::string group_finding(const DemoGroup& group);
 std::string group_caption(const DemoGroup& group);
-/// Methods that find as much as ours over the whole group, by name; "" where none does.
+/// Simpler methods that find as much as ours over the whole group, top and bottom, by name; "" where none does.
 std::string simpler_methods(const DemoGroup& group);
 
 /// "trained on everything", "without 214 random", "without the top 214".

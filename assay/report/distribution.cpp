@@ -180,7 +180,7 @@ Html distribution(FigureNumbers& numbers, const std::vector<double>& values, con
   Html labels;
   for (const Tick& tick : ticks_of(axis)) {
     if (tick.value != 0) grid += "M" + thousandths(tick.x) + " " + std::to_string(kTop) + "V" + std::to_string(kHeight);
-    const std::string text = tick.value == 0 ? "0" : signed_significant(tick.value * unit.factor, 1);
+    const std::string text = tick_label(tick.value * unit.factor);
     labels += svg_text(tick.x, kHeight + 17, tick.is_wide_only ? "m wide" : "m", Html::text(text));
   }
   const bool has_sign = support.opponents() > 0 && support.supporters() > 0;

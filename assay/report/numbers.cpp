@@ -99,21 +99,29 @@ std::string percent(double share) {
   if (size == 0) return "0 %";
   // Near 0 and near 1 the distance to the end is what matters.
   const double distance = size < 1 ? std::min(size, 1 - size) : size;
-  const int decimals = distance == 0 || distance >= 0.015 ? 0 : std::clamp(-exponent_of(100 * distance), 1, 8);
+  const int decimals = distance == 0 || distance > 0.0095 ? 0 : std::clamp(-exponent_of(105 * distance), 1, 8);
   return size < 1e-9 ? significant(100 * share, 2) + " %" : percent(share, decimals);
 }
 
 PercentPair percent_pair(double first, double second) {
   const double gap = std::abs(100 * (finite(first, "a probability") - finite(second, "a probability")));
-  const int decimals = gap == 0 ? 2 : std::clamp(1 - exponent_of(gap), 1, 6);
+  const int decimals = gap == 0 ? 2 : std::clamp(-exponent_of(gap), 2, 6);
   PercentPair pair{fixed(100 * first, decimals), fixed(100 * second, decimals), false};
   pair.differs = pair.first != pair.second;
   return pair;
 }
 
-std::string interval(const Interval& value, int decimals, bool with_signs) {
-  const auto print = [&](double bound) { return with_signs ? signed_fixed(bound, decimals) : fixed(bound, decimals); };
-  return fmt::format("[{}, {}]", print(value.low), print(value.high));
+std::string interval(const Interval& value, int decimals) {
+  return fmt::format("[{}, {}]", fixed(value.low, decimals), fixed(value.high, decimals));
+}
+
+std::string tick_label(double value) {
+  int digits = 1;
+  for (; digits < 3 && value != 0; ++digits) {
+    const double step = std::pow(10.0, exponent_of(value) - digits + 1);
+    if (std::abs(std::round(value / step) * step - value) < 1e-6 * std::abs(value)) break;
+  }
+  return signed_significant(value, digits);
 }
 
 std::string fraction_in_words(double share) {
@@ -142,6 +150,14 @@ std::string fraction_in_words(double share) {
 int decimals_for(double largest, int most) {
   if (finite(largest, "the largest value of a column") == 0) return 0;
   return std::clamp(2 - exponent_of(std::abs(largest) * (1 + 1e-9)), 0, most);
+}
+
+NamedUnit unit_in_words(double largest, const std::string& one, const std::string& many) {
+  constexpr std::array<std::string_view, 4> kParts = {"thousandths", "millionths", "billionths", "trillionths"};
+  const double size = std::abs(finite(largest, "the largest value of a unit"));
+  if (size == 0 || size >= 1) return {1, many};
+  const int thousands = std::min(4, static_cast<int>(std::ceil(-exponent_of(size) / 3.0)));
+  return {std::pow(1000.0, thousands), std::string(kParts[static_cast<std::size_t>(thousands - 1)]) + " of " + one};
 }
 
 std::string ScoreUnit::with_name(double value) const { return print(value) + (name.empty() ? "" : " " + name); }

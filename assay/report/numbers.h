@@ -35,7 +35,7 @@ std::string counted(std::int64_t n, const Noun& noun);
 /// A share as "54 %", "99.5 %", "0.3 %", "0.0021 %"; 1 is "100 %" only if it is.
 std::string percent(double share);
 std::string percent(double share, int decimals);
-/// Two shares with as many decimals as it takes to tell them apart (at most six): "53.95", "53.30".
+/// Two shares in percent, with two decimals or as many more as it takes to tell them apart (six at most): "53.95", "53.30".
 struct PercentPair {
   std::string first;
   std::string second;
@@ -44,13 +44,23 @@ struct PercentPair {
 PercentPair percent_pair(double first, double second);
 
 /// "[0.75, 0.85]".
-std::string interval(const Interval& value, int decimals, bool with_signs = false);
+std::string interval(const Interval& value, int decimals);
+/// A tick of an axis: signed, with as few digits as show it exactly (three at most).
+std::string tick_label(double value);
 
 /// "two fifths", "half"; "" where no simple fraction is within 0.02.
 std::string fraction_in_words(double share);
 
 /// Decimals that give `largest` three significant digits, at most `most`.
 int decimals_for(double largest, int most = 9);
+
+/// "thousandths of a nat": the unit of small values in words; `factor` as in ScoreUnit.
+struct NamedUnit {
+  double factor = 1;
+  std::string name;
+};
+/// Chosen so that `largest` lies between 1 and 1000 where it is below 1.
+NamedUnit unit_in_words(double largest, const std::string& one, const std::string& many);
 
 /// The unit in which a page prints its scores: a power of a thousand that keeps the largest readable.
 struct ScoreUnit {

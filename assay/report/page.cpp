@@ -72,7 +72,7 @@ Html section(const Section& section) {
 }
 
 Html wide_section(const Section& section) {
-  return html("<section class=\"s w\" id=\"{}\">\n{}{}</section>\n", section.id, rail(section), section.stage);
+  return html("<section class=\"s w\" id=\"{}\">\n<div class=\"top\">{}</div>\n{}</section>\n", section.id, rail(section), section.stage);
 }
 
 Html how_to_read(const std::vector<ReadingLine>& lines) {

@@ -110,17 +110,16 @@ Html shade(const ValuedTokens& text, const Window& window, const SignedSteps& st
   return out;
 }
 
-Html shade_key(const SignedSteps& steps, const std::string& unit_name) {
-  const ScoreUnit unit = score_unit(steps.thresholds()[3], unit_name);
+Html shade_key(const SignedSteps& steps, const std::string& one_unit, const std::string& many_units) {
+  const NamedUnit unit = unit_in_words(steps.thresholds()[3], one_unit, many_units);
+  const auto threshold = [&](std::size_t step) { return unit.factor * steps.thresholds()[step - 1]; };
   Html items;
-  for (int step = 4; step >= 1; --step) {
-    items += html("<li><i class=\"n{}\"></i>{}</li>", step,
-                  signed_significant(-steps.thresholds()[static_cast<std::size_t>(step - 1)] * unit.factor, 1 + (step == 4)));
+  for (std::size_t step = 4; step >= 1; --step) {
+    items += html("<li><i class=\"n{}\"></i>{}</li>", step, tick_label(-threshold(step)));
   }
   items += Html::markup("<li class=\"o\"><i></i></li>");
-  for (int step = 1; step <= 4; ++step) {
-    items += html("<li style=\"text-align:left\"><i class=\"p{}\"></i>{}</li>", step,
-                  signed_significant(steps.thresholds()[static_cast<std::size_t>(step - 1)] * unit.factor, 1 + (step == 4)));
+  for (std::size_t step = 1; step <= 4; ++step) {
+    items += html("<li style=\"text-align:left\"><i class=\"p{}\"></i>{}</li>", step, tick_label(threshold(step)));
   }
   return html("<div class=\"key\"><span class=\"l neg\">opposes</span><ol aria-label=\"Colour steps, {} per token\">{}</ol>"
               "<span class=\"l pos\">supports</span><span style=\"line-height:16px\">{} per token; each step is five times "

@@ -32,7 +32,7 @@ double share_of_window(const ValuedTokens& text, const Window& window);
 /// Runs of equal step are one element; blanks at a run's ends stay outside; from step 3 on the sum is its tooltip.
 Html shade(const ValuedTokens& text, const Window& window, const SignedSteps& steps, const ScoreUnit& unit);
 
-/// The colour key of a page. `unit` names what the thresholds are printed in.
-Html shade_key(const SignedSteps& steps, const std::string& unit_name);
+/// The colour key of a page; thresholds in parts of "a nat", or in "nats".
+Html shade_key(const SignedSteps& steps, const std::string& one_unit, const std::string& many_units);
 
 }  // namespace assay::report

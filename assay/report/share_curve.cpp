@@ -79,7 +79,7 @@ Html share_curve(FigureNumbers& numbers, const Support& support, const Noun& nou
   if (x(k) < 0.93) labels += svg_text(x(k), kHeight + 17, "m b", Html::text(count(k)));
   const bool is_right = x(k) > 0.6;
   labels += svg_text(x(k), down(share(k)) + 18, is_right ? "e pt h" : "pt h",
-                     html("{}, {}", counted(k, noun), percent(share(k))), is_right ? -14 : 14);
+                     html("{} {}, {}", count(k), k == 1 ? noun.one : noun.many, percent(share(k))), is_right ? -14 : 14);
   if (last > 140 && std::abs(x(100) - x(k)) > 0.12) {
     labels += svg_dot(x(100), down(share(100)), 3.5, "pos") +
               svg_text(x(100), down(share(100)) - 7, "e pt h", html("100 {}, {}", noun.many, percent(share(100))), -14);

@@ -41,6 +41,7 @@ code, pre { font: 13px/1.5 var(--mono); overflow-wrap: anywhere }
   padding: 12px 0 56px;
 }
 .s.w { display: block }
+.top .n { max-width: 46em }
 .k { font-size: 12.5px; font-weight: 600; color: var(--ink3); margin-bottom: 10px }
 h2 { font: 700 23px/1.17 var(--serif); letter-spacing: -.008em; margin-bottom: 12px; text-wrap: balance }
 h3 { font: 600 14px/1.35 var(--sans); margin-bottom: 10px }
@@ -129,7 +130,8 @@ details { margin-top: 12px; font-size: 13.5px }
 summary { cursor: pointer; color: var(--ink2); font-size: 13px; width: fit-content }
 .scroll { overflow-x: auto; margin-top: 8px }
 pre { white-space: pre-wrap; background: var(--wash); padding: 12px 14px; margin: 0 0 6px }
-.prov td:first-child { color: var(--ink3); white-space: nowrap; width: 140px }
+.prov { margin-top: 18px }
+.prov th { color: var(--ink3); white-space: nowrap; width: 140px }
 .cp {
   font: 12.5px var(--sans); color: var(--ink2); background: none; border: 1px solid var(--rule);
   border-radius: 3px; padding: 2px 9px;

@@ -90,7 +90,7 @@ DisplayTokens display_tokens(const std::vector<QueryToken>& tokens, int prompt_t
   return out;
 }
 
-Html token_strip(const std::vector<QueryToken>& all_tokens, int all_prompt_tokens) {
+Html token_strip(const std::vector<QueryToken>& all_tokens, int all_prompt_tokens, const Html& note) {
   const auto [tokens, prompt_tokens] = display_tokens(all_tokens, all_prompt_tokens);
   if (tokens.empty()) return {};
   const int count_tokens = static_cast<int>(tokens.size());
@@ -104,7 +104,7 @@ Html token_strip(const std::vector<QueryToken>& all_tokens, int all_prompt_token
   const double pixels_per_nat = longest > 0 ? kLongestBar / longest : 0;
 
   Html out = Html::markup(
-      "<div class=\"ts\" role=\"img\" aria-label=\"Surprise of each token; the values are in the table below\">");
+      "<figure>\n<div class=\"ts\" role=\"img\" aria-label=\"Surprise of each token; the values are in the table below\">");
   if (prompt_tokens > 0) {
     out += Html::markup("<div>");
     if (begin > 0) out += Html::markup("<span class=\"g\"><b>…</b></span>");
@@ -121,7 +121,8 @@ Html token_strip(const std::vector<QueryToken>& all_tokens, int all_prompt_token
     out += html("<p class=\"cap\">Drawn: the last {} of {} tokens of the question, the first {} of {} of the completion.</p>\n",
                 count(prompt_tokens - begin), count(prompt_tokens), count(end - prompt_tokens), count(count_tokens - prompt_tokens));
   }
-  return out + token_table(tokens, begin, end, prompt_tokens);
+  if (!note.empty()) out += html("<p class=\"n\" style=\"margin-top:18px;max-width:44em\">{}</p>\n", note);
+  return out + token_table(tokens, begin, end, prompt_tokens) + Html::markup("</figure>");
 }
 
 }  // namespace assay::report

@@ -66,7 +66,7 @@ Html mean_label(const Interval& mean, const LinearAxis& axis, int y, int decimal
   const bool is_left = axis(mean.high) > 0.66;
   return svg_text(axis(is_left ? mean.low : mean.high), y + 4, is_left ? "e b h" : "b h",
                   html("{} <tspan style=\"font-weight:400\">{}</tspan>", signed_fixed(mean.mean, decimals),
-                       interval(mean, decimals, true)),
+                       interval(mean, decimals)),
                   is_left ? -12 : 12);
 }
 
@@ -163,8 +163,8 @@ Html trust_panel(FigureNumbers& numbers, const TrustCheck& check, const Noun& no
                mean_label(check.random_mean, axis, layout.random_mean(), decimals);
   }
   for (std::size_t i = 0; i < ticks.size(); ++i) {
-    const std::string text = signed_significant(ticks[i], 1 + (std::abs(ticks[i]) >= 10));
-    content += svg_text(axis(ticks[i]), layout.bottom() + 18, ticks[i] != 0 && ticks.size() > 3 && i % 2 == 0 ? "m wide" : "m", Html::text(text));
+    const bool is_wide_only = ticks.size() > 4 && std::lround(ticks[i] / (ticks[1] - ticks[0])) % 2 != 0;
+    content += svg_text(axis(ticks[i]), layout.bottom() + 18, is_wide_only ? "m wide" : "m", Html::text(tick_label(ticks[i])));
   }
   content += svg_text(1, layout.bottom() + 36, "e", Html::text(change_axis_title(check)));
   return html("<figure><div class=\"plr\" style=\"padding-left:48px\">{}</div>\n{}</figure>\n<p class=\"verdict\" "

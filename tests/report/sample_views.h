@@ -68,7 +68,7 @@ inline std::vector<double> token_scores(const std::vector<std::string>& tokens, 
   double sum = 0;
   for (std::size_t i = 0; i < tokens.size(); ++i) {
     const std::string& token = tokens[i];
-    double weight = 0.02 * (uniform(i, stream) - 0.45);
+    double weight = 0.008 * (uniform(i, stream) - 0.45);
     if (token == " girl" || token == " boy") weight += 0.7;
     if (token == " little") weight += 0.09;
     if (token == " named") weight += 0.04;
@@ -180,7 +180,7 @@ inline std::vector<bool> hits(std::size_t k, double precision, std::uint64_t str
 inline std::vector<DemoRanking> rankings(std::size_t k, const std::array<double, 7>& precision, std::uint64_t stream) {
   constexpr std::array<const char*, 7> kMethods = {"EK-FAC", "l-RelatIF", "gradient dot", "cosine", "representation", "BM25", "random"};
   std::vector<DemoRanking> out;
-  for (std::size_t i = 0; i < kMethods.size(); ++i) out.push_back({kMethods[i], hits(k, precision[i], stream + i), precision[i]});
+  for (std::size_t i = 0; i < kMethods.size(); ++i) out.push_back({kMethods[i], hits(k, precision[i], stream + i), precision[i], i == 1});
   return out;
 }
 
