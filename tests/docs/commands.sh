@@ -42,8 +42,8 @@ for document; do
     where="${document#"$root"/}:$line"
     case $kind in fast | slow | by-hand) ;; *) echo "$where: a fence is 'sh', 'sh slow' or 'sh by-hand', not 'sh $kind'"; failed=1; continue ;; esac
     if [ "$kind" = by-hand ] && grep -vE "$by_hand" "$block" | sed "s|^|$where: not a command to leave to the reader: |" | grep .; then failed=1; fi
-    if [ $mode = list ]; then sed "s|^|$where ($kind): |" "$block"; continue; fi
-    if [ "$kind" = by-hand ] || { [ "$kind" = slow ] && [ $mode = fast ]; }; then continue; fi
+    if [ "$mode" = list ]; then sed "s|^|$where ($kind): |" "$block"; continue; fi
+    if [ "$kind" = by-hand ] || { [ "$kind" = slow ] && [ "$mode" = fast ]; }; then continue; fi
     start=$(date +%s%N)
     if (cd "$scratch/$name" && bash -euo pipefail "$block") >"$scratch/output" 2>&1 </dev/null; then
       printf '%s (%s): %d ms\n' "$where" "$kind" $((($(date +%s%N) - start) / 1000000))
