@@ -9,7 +9,6 @@ namespace {
 }
 }  // namespace
 
-void run(const DoctorOptions&, Session&) { pending("doctor"); }
 void run(const InspectOptions&, Session&) { pending("inspect"); }
 void run(const GenerateOptions&, Session&) { pending("generate"); }
 void run(const TokenizeOptions&, Session&) { pending("tokenize"); }

@@ -7,21 +7,18 @@
 #include <string>
 #include <string_view>
 
-#include "cli/common_options.h"
-#include "cli/invocation.h"
+#include "assay/core/plan.h"
+#include "cli/commands.h"
 
 namespace assay::cli {
-
-/// Writes `bytes` to `path` through a temporary file, fsync and rename. Errors: Resource (read-only, disk full), with
-/// nothing left of the old file's content lost.
-void write_file(const std::string& path, std::string_view bytes);
 
 /// Holds the lock of a result folder for its life.
 class ResultFolder {
  public:
-  /// Creates or reopens `path` for the run that `identity` describes: a hash over everything that determines its
-  /// result (options, inputs, seed, version), never the time. Errors: Resource when another process writes there or it
-  /// cannot be written; Usage when it holds another run or foreign files and `force` is not set.
+  /// Creates or reopens `path` for the run that `identity` names: a hash over everything that determines its result
+  /// (options, inputs, seed, version), never the time. With --force whatever run it held is removed first, this one too.
+  /// Errors: Resource when another process writes there or the folder cannot be written; Usage when it holds another run
+  /// and --force is not given, or files that are no run of Assay's (those are never touched).
   ResultFolder(std::string path, const Invocation& invocation, const std::string& identity);
   ~ResultFolder();
   ResultFolder(const ResultFolder&) = delete;
@@ -31,21 +28,35 @@ class ResultFolder {
   std::string file(std::string_view name) const { return path_ + "/" + std::string(name); }
   /// True when the folder already belonged to this run: parts of it may be there to be used again.
   bool reopened() const { return reopened_; }
-  /// True when that run had already finished: result.json is there.
+  /// True when that run has finished: its result.json is there.
   bool finished() const;
 
-  void write(std::string_view name, std::string_view bytes) const { write_file(file(name), bytes); }
+  /// Writes a file of the folder whole or not at all.
+  void write(std::string_view name, std::string_view bytes) const;
 
  private:
+  void lock();
+  void claim(const Invocation& invocation, const std::string& identity);
+
   std::string path_;
   int lock_ = -1;
   bool reopened_ = false;
 };
 
-/// The head of every result: {"assay", "command", "arguments", "seed", "threads", "precision", "device", "processor"}.
+/// The head of every result: assay, command, arguments, seed, threads, dtype, device, processor, LibTorch.
 nlohmann::ordered_json result_head(const Invocation& invocation);
+
+/// {"planned": {seconds, peak_bytes, disk_bytes, stages}, "actual": {seconds, peak_bytes}}. `seconds` is the run's time.
+nlohmann::ordered_json cost_report(const Plan& plan, double seconds);
 
 /// Prints `result` as the one JSON object of --json.
 void print_json(const nlohmann::ordered_json& result);
+
+/// With --plan: prints the plan (a table, or JSON with --json) and returns true: the command stops there. Without: notes
+/// plans of more than ten minutes, with `advice` on how to make them shorter ("--limit 500"), and returns false.
+bool stops_at_plan(const Session& session, const Plan& plan, const std::string& advice);
+
+/// The folder of --cache, or the default one.
+std::string cache_folder(const std::string& given);
 
 }  // namespace assay::cli

@@ -1,0 +1,73 @@
+#include "assay/kernel/ceilings.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/add.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/mm.h>
+#include <ATen/ops/ones.h>
+#include <ATen/ops/sum.h>
+
+#include <algorithm>
+#include <chrono>
+#include <functional>
+#include <limits>
+
+namespace assay::kernel {
+namespace {
+
+double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+
+/// The shortest of as many runs as fit into `budget` seconds, three at least; the first run only warms up.
+double best_seconds(double budget, const std::function<void()>& work) {
+  work();
+  double best = std::numeric_limits<double>::infinity();
+  const double started = now();
+  for (int run = 0; run < 3 || now() - started < budget; ++run) {
+    const double before = now();
+    work();
+    best = std::min(best, now() - before);
+  }
+  return best;
+}
+
+/// Operations a second in a product of [n,n] matrices; 2 n³ operations.
+double product_speed(at::ScalarType dtype, int64_t n, double budget) {
+  const at::Tensor left = at::full({n, n}, 0.5, at::TensorOptions(dtype)), right = left.clone();
+  const double size = static_cast<double>(n);
+  return 2 * size * size * size / best_seconds(budget, [&] { at::mm(left, right); });
+}
+
+double read_speed(double budget) {
+  const at::Tensor block = at::ones({int64_t{48} << 20});  // 192 MB: beyond the caches of one socket
+  return static_cast<double>(block.nbytes()) / best_seconds(budget, [&] { at::sum(block); });
+}
+
+double operator_seconds(double budget) {
+  constexpr int kCalls = 500;
+  const at::Tensor small = at::ones({64});
+  return best_seconds(budget, [&] {
+           for (int i = 0; i < kCalls; ++i) at::add(small, small);
+         }) / kCalls;
+}
+
+}  // namespace
+
+Ceilings measure_ceilings(double seconds) {
+  const int64_t n = seconds > 1 ? 2048 : 1024;
+  const double share = seconds / 4;
+  return {.flops_per_second_fp32 = product_speed(at::kFloat, n, share),
+          .flops_per_second_bf16 = product_speed(at::kBFloat16, n, share),
+          .bytes_per_second = read_speed(share),
+          .seconds_per_operator_call = operator_seconds(share / 4)};
+}
+
+Ceilings machine_ceilings(const std::string& cache_folder) {
+  const int threads = at::get_num_threads();
+  if (const auto known = cached_ceilings(cache_folder, threads)) return *known;
+  const Ceilings measured = measure_ceilings(0.3);
+  keep_ceilings(cache_folder, threads, measured);
+  return measured;
+}
+
+}  // namespace assay::kernel
