@@ -38,4 +38,22 @@ Interval bootstrap_mean(std::span<const double> values, const BootstrapOptions& 
   return bootstrap(values.size(), mean_of, options);
 }
 
+Interval bootstrap_difference(std::span<const double> a, std::span<const double> b, const BootstrapOptions& options) {
+  constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+  if (a.empty() || b.empty()) return {kNaN, kNaN};
+  constexpr uint64_t kStream = stream_of("bootstrap difference");
+  const auto drawn_mean = [&](std::span<const double> values, uint64_t stream, uint64_t first) {
+    double sum = 0;
+    for (size_t i = 0; i < values.size(); ++i) sum += values[random_below(values.size(), options.seed, stream, first + i)];
+    return sum / static_cast<double>(values.size());
+  };
+  std::vector<double> drawn;
+  for (int resample = 0; resample < options.resamples; ++resample) {
+    const uint64_t stream = kStream + static_cast<uint64_t>(resample);
+    drawn.push_back(drawn_mean(a, stream, 0) - drawn_mean(b, stream, a.size()));
+  }
+  const double tail = (1 - options.level) / 2;
+  return {quantile(drawn, tail), quantile(drawn, 1 - tail)};
+}
+
 }  // namespace assay::math

@@ -28,4 +28,8 @@ Interval bootstrap(size_t count, const std::function<double(std::span<const size
 /// Interval of the mean of `values`.
 Interval bootstrap_mean(std::span<const double> values, const BootstrapOptions& options = {});
 
+/// Interval of the mean of `a` minus the mean of `b`, each side resampled on its own. NaN bounds where a side is empty.
+Interval bootstrap_difference(std::span<const double> a, std::span<const double> b,
+                              const BootstrapOptions& options = {});
+
 }  // namespace assay::math

@@ -78,5 +78,17 @@ TEST(Bootstrap, IsTheSameForTheSameSeedAndShiftsWithTheData) {
   EXPECT_TRUE(std::isnan(bootstrap_mean(Values{}).low));
 }
 
+TEST(Bootstrap, OfADifferenceResamplesEachSideOnItsOwn) {
+  const Values varied{1, 2, 3, 4, 5, 6}, constant{2, 2, 2};
+  const Interval both = bootstrap_difference(varied, constant, {.seed = 3});
+  EXPECT_LT(both.low, 1.5);  // 3.5 - 2 lies inside
+  EXPECT_GT(both.high, 1.5);
+  const Interval turned = bootstrap_difference(constant, varied, {.seed = 3});
+  EXPECT_LT(turned.low, -1.5);
+  EXPECT_GT(turned.high, -1.5);
+  EXPECT_EQ(bootstrap_difference(constant, constant).high, 0);
+  EXPECT_TRUE(std::isnan(bootstrap_difference(varied, Values{}).low));
+}
+
 }  // namespace
 }  // namespace assay::math
