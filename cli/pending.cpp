@@ -9,10 +9,6 @@ namespace {
 }
 }  // namespace
 
-void run(const InspectOptions&, Session&) { pending("inspect"); }
-void run(const GenerateOptions&, Session&) { pending("generate"); }
-void run(const TokenizeOptions&, Session&) { pending("tokenize"); }
-void run(const EvaluateOptions&, Session&) { pending("evaluate"); }
 void run(const TrainOptions&, Session&) { pending("train"); }
 void run(const AttributeOptions&, Session&) { pending("attribute"); }
 void run(const DemoOptions&, Session&) { pending("demo"); }

@@ -1,0 +1,135 @@
+// assay inspect: what a checkpoint holds and what its parts are called.
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/norm.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "assay/core/plan.h"
+#include "assay/data/tokenizer.h"
+#include "cli/commands.h"
+#include "cli/loading.h"
+#include "cli/result.h"
+
+namespace assay::cli {
+namespace {
+
+using nlohmann::ordered_json;
+
+std::string shape_text(const at::Tensor& tensor) {
+  return fmt::format("{}", fmt::join(tensor.sizes().begin(), tensor.sizes().end(), " × "));
+}
+
+double norm_of(const at::Tensor& tensor) { return tensor.to(at::kDouble).norm().item<double>(); }
+
+ordered_json facts_json(const nn::Checkpoint& checkpoint) {
+  const nn::Facts facts = checkpoint.model.architecture().facts();
+  return {{"family", checkpoint.model.architecture().family()},
+          {"format", checkpoint.format},
+          {"parameters", checkpoint.model.parameters().count()},
+          {"blocks", facts.blocks},
+          {"width", facts.width},
+          {"heads", facts.heads},
+          {"key_value_heads", facts.key_value_heads},
+          {"head_width", facts.head_width},
+          {"mlp_width", facts.mlp_width},
+          {"vocabulary", facts.vocabulary},
+          {"context", facts.context},
+          {"features", facts.features},
+          {"head_is_tied", facts.head_is_tied}};
+}
+
+ordered_json layers_json(const nn::Model& model) {
+  ordered_json layers = ordered_json::array();
+  for (const nn::Layer& layer : model.architecture().layers()) {
+    const at::Tensor& weight = model.parameters()[static_cast<size_t>(layer.weight)];
+    ordered_json entry{{"name", layer.name},
+                       {"weight", model.parameters().name(static_cast<size_t>(layer.weight))},
+                       {"outputs", weight.size(0)},
+                       {"inputs", weight.size(1)},
+                       {"has_bias", layer.bias >= 0},
+                       {"can_be_tracked", layer.excluded.empty()}};
+    if (!layer.excluded.empty()) entry["reason"] = layer.excluded;
+    layers.push_back(entry);
+  }
+  return layers;
+}
+
+ordered_json weights_json(const nn::Parameters& parameters) {
+  ordered_json weights = ordered_json::array();
+  for (size_t i = 0; i < parameters.size(); ++i) {
+    weights.push_back({{"name", parameters.name(i)}, {"shape", parameters[i].sizes().vec()}, {"norm", norm_of(parameters[i])}});
+  }
+  return weights;
+}
+
+/// The tokenizer beside a text model in one line; models of arrays have none.
+std::string tokenizer_line(const InspectOptions& options, const nn::Architecture& architecture) {
+  return architecture.facts().features > 0 ? "none" : data::load_tokenizer(options.model).description();
+}
+
+void print_facts(const nn::Checkpoint& checkpoint, const std::string& tokenizer) {
+  const nn::Architecture& architecture = checkpoint.model.architecture();
+  const nn::Facts facts = architecture.facts();
+  const auto line = [](const char* name, const std::string& value) { fmt::print("  {:<14}{}\n", name, value); };
+  fmt::print("{}\n", checkpoint.path);
+  line("family", fmt::format("{}, from {}", architecture.family(), checkpoint.format));
+  line("parameters", format_count(checkpoint.model.parameters().count()));
+  line("blocks", fmt::format("{} of width {}", facts.blocks, facts.width));
+  if (facts.heads > 0) {
+    line("attention", fmt::format("{} heads of width {}, {} for keys and values", facts.heads, facts.head_width, facts.key_value_heads));
+    line("mlp", fmt::format("width {}", facts.mlp_width));
+    line("vocabulary", fmt::format("{}, head {}", format_count(facts.vocabulary), facts.head_is_tied ? "tied to the embedding" : "of its own"));
+    line("context", fmt::format("{} tokens", format_count(facts.context)));
+  } else {
+    line("in and out", fmt::format("{} features, {} outputs", facts.features, facts.vocabulary));
+  }
+  line("tokenizer", tokenizer);
+  const auto& layers = architecture.layers();
+  const auto tracked = std::count_if(layers.begin(), layers.end(), [](const nn::Layer& layer) { return layer.excluded.empty(); });
+  line("layers", fmt::format("{} linear, {} of which can be tracked (--layers)", layers.size(), tracked));
+  line("sites", fmt::format("{} (--sites)", architecture.sites().size()));
+  line("hash", checkpoint.hash);
+}
+
+void print_layers(const nn::Model& model) {
+  fmt::print("\n{:<28}{:>14}  {}\n", "layer", "out × in", "tracked");
+  for (const nn::Layer& layer : model.architecture().layers()) {
+    const at::Tensor& weight = model.parameters()[static_cast<size_t>(layer.weight)];
+    const std::string shape = fmt::format("{} × {}", weight.size(0), weight.size(1));
+    fmt::print("{:<28}{:>14}  {}\n", layer.name, shape, layer.excluded.empty() ? "yes" : "no: " + layer.excluded);
+  }
+}
+
+void print_weights(const nn::Parameters& parameters) {
+  fmt::print("\n{:<52}{:>16}{:>12}\n", "weight", "shape", "norm");
+  for (size_t i = 0; i < parameters.size(); ++i) {
+    fmt::print("{:<52}{:>16}{:>12.5g}\n", parameters.name(i), shape_text(parameters[i]), norm_of(parameters[i]));
+  }
+}
+
+}  // namespace
+
+void run(const InspectOptions& options, Session& session) {
+  const nn::Checkpoint checkpoint = nn::load_checkpoint(options.model, dtype_of(options.common));
+  const nn::Architecture& architecture = checkpoint.model.architecture();
+  const std::string tokenizer = tokenizer_line(options, architecture);
+  if (options.common.json) {
+    ordered_json result = result_head(session.invocation);
+    result["model"] = {{"path", checkpoint.path}, {"hash", checkpoint.hash}};
+    result["facts"] = facts_json(checkpoint);
+    result["tokenizer"] = tokenizer;
+    if (options.sites) result["sites"] = architecture.sites();
+    if (options.layers) result["layers"] = layers_json(checkpoint.model);
+    if (options.weights) result["weights"] = weights_json(checkpoint.model.parameters());
+    return print_json(result);
+  }
+  print_facts(checkpoint, tokenizer);
+  if (options.sites) fmt::print("\nsites\n{}\n", fmt::join(architecture.sites(), "\n"));
+  if (options.layers) print_layers(checkpoint.model);
+  if (options.weights) print_weights(checkpoint.model.parameters());
+}
+
+}  // namespace assay::cli

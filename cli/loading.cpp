@@ -1,0 +1,57 @@
+#include "cli/loading.h"
+
+#include <fmt/format.h>
+
+#include "assay/core/error.h"
+#include "assay/core/plan.h"
+
+namespace assay::cli {
+
+at::ScalarType dtype_of(const CommonOptions& options) {
+  return options.precision == Precision::Float64 ? at::kDouble : at::kFloat;
+}
+
+data::BosPolicy bos_policy(BeginToken option) {
+  switch (option) {
+    case BeginToken::Auto: return data::BosPolicy::Auto;
+    case BeginToken::Yes: return data::BosPolicy::Yes;
+    case BeginToken::No: return data::BosPolicy::No;
+  }
+  return data::BosPolicy::Auto;
+}
+
+data::CorpusOptions corpus_options(const DataOptions& options) {
+  return {.separator = options.separator, .field = options.field, .limit = options.limit};
+}
+
+int64_t context_of(const DataOptions& options, const nn::Architecture& architecture) {
+  const int64_t most = architecture.facts().context;
+  if (options.context > most || options.context == 1) {
+    throw Error(ErrorKind::Usage, fmt::format("reading --context: it must be from 2 to the model's {} tokens, but it is {}",
+                                              most, options.context));
+  }
+  return options.context > 0 ? options.context : most;
+}
+
+LoadedText load_text(const DataOptions& options, const data::Tokenizer& tokenizer, int64_t context, Progress& progress) {
+  LoadedText text;
+  text.corpus = data::read_corpus(options.data, corpus_options(options));
+  const auto long_texts = options.long_text == LongText::Cut     ? data::LongTexts::Cut
+                          : options.long_text == LongText::Split ? data::LongTexts::Split
+                                                                 : data::LongTexts::Refuse;
+  text.encoded = data::encode(text.corpus, tokenizer,
+                              {.context = context, .long_texts = long_texts, .bos = bos_policy(options.begin_token)});
+  std::string line = fmt::format("{} documents, {} tokens", format_count(text.encoded.documents),
+                                 format_count(text.encoded.dataset.tokens()));
+  if (text.corpus.dropped > 0) line += fmt::format("; {} empty ones dropped", format_count(text.corpus.dropped));
+  if (text.encoded.long_documents > 0) {
+    line += fmt::format("; {} longer than {} tokens {}", format_count(text.encoded.long_documents), context,
+                        options.long_text == LongText::Split
+                            ? std::string("split")
+                            : fmt::format("cut, {} tokens lost", format_count(text.encoded.tokens_cut)));
+  }
+  progress.note(line);
+  return text;
+}
+
+}  // namespace assay::cli

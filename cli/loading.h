@@ -1,0 +1,28 @@
+// What several commands load in the same way: a model in the asked precision, documents under the data options.
+#pragma once
+
+#include "assay/core/progress.h"
+#include "assay/data/corpus.h"
+#include "assay/data/encode.h"
+#include "assay/data/tokenizer.h"
+#include "assay/nn/checkpoint.h"
+#include "cli/common_options.h"
+#include "cli/data_options.h"
+
+namespace assay::cli {
+
+at::ScalarType dtype_of(const CommonOptions& options);
+data::BosPolicy bos_policy(BeginToken option);
+data::CorpusOptions corpus_options(const DataOptions& options);
+
+/// Tokens of the longest example: --context, else the model's. Errors: Usage where --context is beyond the model's.
+int64_t context_of(const DataOptions& options, const nn::Architecture& architecture);
+
+/// A corpus with its tokens; what was dropped, cut and split is noted once.
+struct LoadedText {
+  data::Corpus corpus;
+  data::EncodedCorpus encoded;
+};
+LoadedText load_text(const DataOptions& options, const data::Tokenizer& tokenizer, int64_t context, Progress& progress);
+
+}  // namespace assay::cli

@@ -1,0 +1,51 @@
+// assay tokenize: the tokens of a text, as the model would see them.
+#include <fmt/format.h>
+
+#include <iostream>
+#include <iterator>
+
+#include "assay/data/tokenizer.h"
+#include "cli/commands.h"
+#include "cli/loading.h"
+#include "cli/result.h"
+
+namespace assay::cli {
+namespace {
+
+std::string text_of(const TokenizeOptions& options) {
+  if (options.text != "-") return options.text;
+  return std::string(std::istreambuf_iterator<char>(std::cin), {});
+}
+
+/// The token between quotes, so that its spaces and line ends can be seen.
+std::string visible(const std::string& token) {
+  std::string out;
+  for (const char c : token) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (c == '\n') out += "\\n";
+    else if (c == '\t') out += "\\t";
+    else if (byte < 0x20 || byte == 0x7F) out += fmt::format("\\x{:02x}", byte);
+    else out += c;
+  }
+  return "\"" + out + "\"";
+}
+
+}  // namespace
+
+void run(const TokenizeOptions& options, Session& session) {
+  const data::Tokenizer tokenizer = data::load_tokenizer(options.model);
+  std::vector<int32_t> ids = tokenizer.encode(text_of(options));
+  if (data::adds_bos(tokenizer, bos_policy(options.begin_token))) ids.insert(ids.begin(), *tokenizer.bos());
+  if (!options.common.json) {
+    for (const int32_t id : ids) fmt::print("{:>8}  {}\n", id, visible(tokenizer.token_text(id)));
+    return;
+  }
+  nlohmann::ordered_json result = result_head(session.invocation);
+  result["tokenizer"] = {{"kind", tokenizer.description()}, {"hash", tokenizer.hash()}};
+  result["ids"] = ids;
+  result["tokens"] = nlohmann::ordered_json::array();
+  for (const int32_t id : ids) result["tokens"].push_back(tokenizer.token_text(id));
+  print_json(result);
+}
+
+}  // namespace assay::cli
