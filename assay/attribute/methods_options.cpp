@@ -20,14 +20,23 @@ FactoryArgument labels() {
           .choices = {"sampled", "exact", "empirical"}};
 }
 
+FactoryArgument rank() {
+  return {.name = "rank",
+          .type = ArgumentType::Integer,
+          .default_value = "full",
+          .doc = "of each query's direction in a layer: less memory for many queries",
+          .choices = {"full"},
+          .minimum = 1};
+}
+
 std::vector<FactorySpec> make_table() {
   return {
-      {"ekfac", "influence with eigenvalue-corrected Kronecker curvature", {damping(), labels()}},
-      {"kfac", "influence with Kronecker curvature", {damping(), labels()}},
-      {"diagonal", "influence with a diagonal curvature", {damping(), labels()}},
+      {"ekfac", "influence with eigenvalue-corrected Kronecker curvature", {damping(), labels(), rank()}},
+      {"kfac", "influence with Kronecker curvature", {damping(), labels(), rank()}},
+      {"diagonal", "influence with a diagonal curvature", {damping(), labels(), rank()}},
       {"identity", "dot product of gradients", {}},
       {"cosine", "cosine of gradients", {}},
-      {"relatif", "EK-FAC influence divided by the document's own reach (l-RelatIF)", {damping(), labels()}},
+      {"relatif", "EK-FAC influence divided by the document's own reach (l-RelatIF)", {damping(), labels(), rank()}},
       {"representation", "cosine of the last hidden states, averaged over tokens", {}},
       {"bm25",
        "word overlap, blind to the model (Okapi BM25)",

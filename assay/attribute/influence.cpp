@@ -1,0 +1,54 @@
+// Influence functions: the first-order change of the measurement if a document got a little more weight in training,
+// ⟨∇f_q, (P + λ)⁻¹ ∇ℓ_i⟩ with P one of the fitted curvatures (Koh & Liang 2017, arXiv 1703.04730; Grosse et al. 2023,
+// arXiv 2308.03296). Divided by the number of training documents it is a change in nats. Approximate: linear in the
+// weights, blind between layers, and P itself.
+#include <fmt/format.h>
+
+#include "assay/attribute/methods.h"
+#include "assay/data/batches.h"
+
+namespace assay::attribute {
+namespace {
+
+std::string family_title(const std::string& family) {
+  return family == "ekfac" ? "EK-FAC" : family == "kfac" ? "K-FAC" : "Diagonal";
+}
+
+}  // namespace
+
+curvature::Fitted fitted_curvature(const std::string& family, const FactoryCall& call, const Inputs& inputs,
+                                   Progress& progress) {
+  const curvature::Batches batches = data::plan_batches(inputs.train.dataset);
+  const curvature::FitRequest request{.model = inputs.model,
+                                      .dataset = inputs.train.dataset,
+                                      .batches = batches,
+                                      .layers = inputs.layers,
+                                      .labels = curvature::labels_named(call.text("labels")),
+                                      .seed = inputs.seed,
+                                      .memory_bytes = inputs.memory_bytes};
+  curvature::Workspace workspace =
+      inputs.cache_folder.empty()
+          ? curvature::Workspace()
+          : curvature::Workspace(inputs.cache_folder, curvature::fit_key(request, inputs.model_hash), progress);
+  if (family == "diagonal") return curvature::fit_diagonal(request, workspace, progress);
+  if (family == "kfac") return curvature::fit_kfac(request, workspace, progress);
+  return curvature::fit_ekfac(request, workspace, progress);
+}
+
+std::unique_ptr<Scorer> make_influence(const FactoryCall& call, const Inputs& inputs, Progress& progress) {
+  curvature::Fitted fitted = fitted_curvature(call.name(), call, inputs, progress);
+  const double damping = call.number("damping");
+  return std::make_unique<GradientScorer>(
+      inputs, GradientMethod{.curvature = std::move(fitted.curvature),
+                             .damping = curvature::Damping::relative(damping),
+                             .scale = Scale::Raw,
+                             .rank = call.is_word("rank", "full") ? 0 : call.integer("rank"),
+                             .meaning = {.title = fmt::format("{} influence, damping {}", family_title(call.name()), damping),
+                                         .unit = inputs.measurement.unit + " times training documents",
+                                         .is_signed = true,
+                                         .is_counterfactual = true,
+                                         .has_parts = true},
+                             .warnings = curvature::rank_warnings(fitted.layers)});
+}
+
+}  // namespace assay::attribute

@@ -1,0 +1,35 @@
+#include "assay/curvature/eigenbasis.h"
+
+#include <ATen/ops/linalg_eigh.h>
+#include <ATen/ops/outer.h>
+
+#include <limits>
+
+#include "assay/core/twin.h"
+
+namespace assay::curvature {
+
+Eigen eigen_of(const at::Tensor& matrix) {
+  auto [values, vectors] = at::linalg_eigh(matrix.to(at::kDouble));
+  return {values.clamp_min(0), vectors.contiguous().to(matrix.scalar_type())};
+}
+
+int64_t rank_of(const at::Tensor& values, at::ScalarType kept_in) {
+  const double epsilon =
+      kept_in == at::kDouble ? std::numeric_limits<double>::epsilon() : std::numeric_limits<float>::epsilon();
+  const double rounding = static_cast<double>(values.size(0)) * epsilon * values.max().item<double>();
+  return values.gt(rounding).sum().item<int64_t>();
+}
+
+double stable_rank_of(const at::Tensor& values) {
+  const double largest = values.max().item<double>();
+  return largest > 0 ? values.square().sum().item<double>() / (largest * largest) : 0;
+}
+
+at::Tensor LayerBasis::kronecker_eigenvalues() const {
+  const double positions_per_example =
+      ASSAY_TWIN("curvature.kfac_of_one_position") ? 1 : positions / static_cast<double>(examples);
+  return at::outer(output.values, input.values).mul(positions_per_example).to(input.vectors.scalar_type());
+}
+
+}  // namespace assay::curvature

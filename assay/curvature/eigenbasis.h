@@ -1,0 +1,37 @@
+// Eigenvectors of a layer's Kronecker factors, in which K-FAC and EK-FAC are diagonal. Decomposed in float64, stored in
+// the model's type; eigenvalues below zero are rounding and become zero. O(M³ + O³) a layer; layers that share an input
+// are decomposed once.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include "assay/curvature/covariance.h"
+
+namespace assay::curvature {
+
+struct Eigen {
+  at::Tensor values;   ///< [n], ascending, none negative, float64
+  at::Tensor vectors;  ///< [n,n], one a column
+};
+
+/// Of a symmetric positive semi-definite matrix; `vectors` in the matrix's own type.
+Eigen eigen_of(const at::Tensor& matrix);
+
+/// How many eigenvalues stand above rounding: n · machine epsilon of the type the sums were kept in, times the largest.
+int64_t rank_of(const at::Tensor& values, at::ScalarType kept_in);
+/// ‖X‖²_F / ‖X‖²₂: how many directions carry the matrix. 0 for a zero matrix.
+double stable_rank_of(const at::Tensor& values);
+
+/// What is known of a layer once its first pass is over.
+struct LayerBasis {
+  Eigen input;           ///< of A [M,M]
+  Eigen output;          ///< of S [O,O]
+  double positions = 0;  ///< unmasked positions seen
+  int64_t examples = 0;  ///< examples seen
+
+  /// Λ of K-FAC, (positions/examples) s aᵀ [O,M]: the second moment of a whole example's gradient if its positions were
+  /// independent. Without the first factor it would be that of one position, and a text's curvature T times too small.
+  at::Tensor kronecker_eigenvalues() const;
+};
+
+}  // namespace assay::curvature

@@ -1,0 +1,19 @@
+// EK-FAC (George et al. 2018, arXiv 1806.03884; for influence Grosse et al. 2023, arXiv 2308.03296): K-FAC's eigenvectors
+// with eigenvalues measured in them. No diagonal in that basis is nearer to the Fisher matrix in Frobenius norm.
+#include "assay/curvature/fit_passes.h"
+
+namespace assay::curvature {
+
+Fitted fit_ekfac(const FitRequest& request, Workspace& workspace, Progress& progress) {
+  std::map<nn::LayerId, FactoredBlock> blocks;
+  const auto bases = fit_bases(request, workspace, progress);
+  for (const auto& [layer, basis] : bases) {
+    blocks[layer] = {basis.output.vectors, basis.input.vectors, {}};
+  }
+  for (auto& [layer, moments] : fit_moments(request, blocks, "ekfac", workspace, progress)) {
+    blocks[layer].eigenvalues = moments;
+  }
+  return {std::make_shared<FactoredCurvature>("ekfac", std::move(blocks)), summarize(request.model.architecture(), bases)};
+}
+
+}  // namespace assay::curvature

@@ -1,0 +1,100 @@
+#include <ATen/ops/full.h>
+
+#include "assay/curvature/fit_passes.h"
+#include "assay/curvature/layer_groups.h"
+#include "assay/nn/gradients.h"
+
+#include <fmt/format.h>
+
+namespace assay::curvature {
+namespace {
+
+/// The first layer that reads the same input: its block holds the eigenvectors of A for all of them.
+nn::LayerId input_owner(const FitRequest& request, nn::LayerId layer) {
+  const nn::Architecture& architecture = request.model.architecture();
+  for (const nn::LayerId other : request.layers) {
+    if (input_name(architecture, other) == input_name(architecture, layer)) return other;
+  }
+  return layer;
+}
+
+std::string block_name(const FitRequest& request, const char* part, nn::LayerId layer) {
+  return fmt::format("{}.{}", part, layer_at(request.model.architecture(), layer).name);
+}
+
+TensorMap packed(const Eigen& eigen, double positions, int64_t examples) {
+  return {{"values", eigen.values},
+          {"vectors", eigen.vectors},
+          {"positions", at::full({}, positions, at::kDouble)},
+          {"examples", at::full({}, examples, at::kLong)}};
+}
+
+std::optional<LayerBasis> stored_basis(const FitRequest& request, nn::LayerId layer, Workspace& workspace) {
+  const auto input = workspace.get(block_name(request, "input", input_owner(request, layer)));
+  const auto output = workspace.get(block_name(request, "output", layer));
+  if (!input || !output) return std::nullopt;
+  return LayerBasis{.input = {input->at("values"), input->at("vectors")},
+                    .output = {output->at("values"), output->at("vectors")},
+                    .positions = output->at("positions").item<double>(),
+                    .examples = output->at("examples").item<int64_t>()};
+}
+
+Covariances walk_group(const FitRequest& request, const std::vector<nn::LayerId>& group, const std::string& partial,
+                       Workspace& workspace, Progress& progress) {
+  const at::ScalarType dtype = request.model.dtype();
+  Covariances sums(request.model.architecture(), group, dtype);
+  const auto passes = label_passes(request.labels, covariance_seed(request.seed), request.model.architecture(), request.dataset);
+  walk({"covariances", partial, sums.state()}, request.dataset, request.batches, workspace, progress,
+       [&](std::span<const int64_t> rows) {
+         const data::Batch batch = data::make_batch(request.dataset, rows, dtype);
+         for (size_t i = 0; i < passes.size(); ++i) {
+           nn::stream_gradients(request.model, batch, passes[i], group,
+                                [&](const nn::FactoredGradient& gradient) { sums.add(gradient, i == 0); });
+         }
+       });
+  return sums;
+}
+
+void decompose(const FitRequest& request, const Covariances& sums, const std::vector<nn::LayerId>& group,
+               Workspace& workspace, Progress& progress) {
+  const int64_t examples = request.dataset.size();
+  progress.begin("eigendecompositions", static_cast<int64_t>(group.size()), "layers");
+  for (const nn::LayerId layer : group) {
+    const KroneckerFactors factors = sums.finish(layer);
+    if (input_owner(request, layer) == layer) {
+      workspace.put(block_name(request, "input", layer), packed(eigen_of(factors.input), factors.positions, examples));
+    }
+    workspace.put(block_name(request, "output", layer), packed(eigen_of(factors.output), factors.positions, examples));
+    progress.advance(1);
+  }
+  progress.end();
+}
+
+}  // namespace
+
+std::map<nn::LayerId, LayerBasis> fit_bases(const FitRequest& request, Workspace& workspace, Progress& progress) {
+  std::map<nn::LayerId, LayerBasis> bases;
+  const auto groups = layer_groups(Statistics::Covariances, request.model.architecture(), request.layers,
+                                   request.model.dtype(), request.memory_bytes);
+  for (size_t g = 0; g < groups.size(); ++g) {
+    const auto collect = [&] {
+      for (const nn::LayerId layer : groups[g]) {
+        auto basis = stored_basis(request, layer, workspace);
+        if (!basis) return false;
+        bases[layer] = std::move(*basis);
+      }
+      return true;
+    };
+    if (collect()) {
+      progress.note(fmt::format("covariances: reused those of {} layers", groups[g].size()));
+      continue;
+    }
+    const std::string partial = fmt::format("partial.covariances.{}.of.{}", g + 1, groups.size());
+    decompose(request, walk_group(request, groups[g], partial, workspace, progress), groups[g], workspace, progress);
+    collect();
+    workspace.remove(partial);
+  }
+  return bases;
+}
+
+}  // namespace assay::curvature

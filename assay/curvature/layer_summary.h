@@ -1,0 +1,26 @@
+// What the factors of a layer look like, in numbers and in sentences: too few examples leave directions without
+// curvature, where the damping alone decides a score.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "assay/curvature/eigenbasis.h"
+
+namespace assay::curvature {
+
+struct LayerSummary {
+  std::string name;
+  int64_t inputs = 0, input_rank = 0;    ///< M and rank(A)
+  int64_t outputs = 0, output_rank = 0;  ///< O and rank(S)
+  double input_stable_rank = 0;          ///< ‖A‖²_F / ‖A‖²₂
+  double output_stable_rank = 0;
+};
+
+std::vector<LayerSummary> summarize(const nn::Architecture& architecture, const std::map<nn::LayerId, LayerBasis>& bases);
+
+/// Whole sentences for a report; none when every input covariance has full rank.
+std::vector<std::string> rank_warnings(const std::vector<LayerSummary>& layers);
+
+}  // namespace assay::curvature
