@@ -1,0 +1,89 @@
+#include "assay/evaluate/prediction.h"
+
+#include <ATen/core/Tensor.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/argmax.h>
+#include <ATen/ops/eq.h>
+#include <ATen/ops/sum.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+#include "assay/core/threads.h"
+#include "assay/core/twin.h"
+#include "assay/data/batch.h"
+#include "assay/data/batches.h"
+#include "assay/nn/measurement.h"
+
+namespace assay::evaluate {
+
+double Prediction::total_loss() const { return std::accumulate(losses.begin(), losses.end(), 0.0); }
+
+int64_t Prediction::total_targets() const { return std::accumulate(targets.begin(), targets.end(), int64_t{0}); }
+
+double Prediction::loss_per_target() const {
+  if (total_targets() == 0) return std::numeric_limits<double>::quiet_NaN();
+  if (ASSAY_TWIN("evaluate.mean_over_documents")) {
+    double sum = 0;
+    for (size_t i = 0; i < losses.size(); ++i) sum += losses[i] / static_cast<double>(targets[i]);
+    return sum / static_cast<double>(losses.size());
+  }
+  return total_loss() / static_cast<double>(total_targets());
+}
+
+double Prediction::perplexity() const { return std::exp(loss_per_target()); }
+
+Cost prediction_cost(const nn::Model& model, const data::Dataset& dataset) {
+  constexpr int64_t kCallsPerBlock = 40;  // operators that a block of a family runs, norms and attention included
+  const nn::Architecture& architecture = model.architecture();
+  const nn::Facts facts = architecture.facts();
+  int64_t weights = facts.width * facts.vocabulary * (facts.features == 0 ? 1 : 0);  // the head of a text model
+  for (const nn::Layer& layer : architecture.layers()) weights += model.parameters()[static_cast<size_t>(layer.weight)].numel();
+
+  const int64_t number_bytes = model.dtype() == at::kDouble ? 8 : 4;
+  const int64_t numbers_per_position = 3 * facts.vocabulary + 10 * (facts.width + facts.mlp_width);
+  Cost cost;
+  for (const std::vector<int64_t>& rows : data::plan_batches(dataset)) {
+    int64_t longest = 1;
+    for (const int64_t row : rows) {
+      longest = std::max(longest, static_cast<int64_t>(dataset.examples[static_cast<size_t>(row)].tokens.size()) - 1);
+    }
+    const int64_t positions = longest * static_cast<int64_t>(rows.size());
+    const double attention = 4.0 * static_cast<double>(longest * facts.width * facts.blocks);
+    const double flops = static_cast<double>(positions) * (2.0 * static_cast<double>(weights) + attention);
+    (number_bytes == 8 ? cost.flops_fp64 : cost.flops) += flops;
+    cost.bytes_moved += static_cast<double>(positions * number_bytes * (3 * facts.vocabulary + 30 * facts.width * facts.blocks));
+    cost.operator_calls += static_cast<double>(kCallsPerBlock * facts.blocks);
+    cost.peak_bytes = std::max(cost.peak_bytes, positions * number_bytes * numbers_per_position);
+  }
+  cost.peak_bytes += resident_bytes();  // the weights and LibTorch are there already
+  return cost;
+}
+
+Prediction predict(const nn::Model& model, const data::Dataset& dataset, Progress& progress) {
+  const at::NoGradGuard no_history;
+  const nn::Measurement loss = nn::loss();
+  Prediction prediction{std::vector<double>(static_cast<size_t>(dataset.size())),
+                        std::vector<int64_t>(static_cast<size_t>(dataset.size()))};
+  progress.begin("evaluate", dataset.size(), "examples");
+  for (const std::vector<int64_t>& rows : data::plan_batches(dataset)) {
+    const data::Batch batch = data::make_batch(dataset, rows, model.dtype());
+    const nn::Output output = model.run(batch).output;
+    const at::Tensor losses = loss.evaluate(output, batch).to(at::kDouble).contiguous();  // [B]
+    const at::Tensor counts = batch.counted.sum(1).contiguous();                           // [B] int64
+    for (size_t i = 0; i < rows.size(); ++i) {
+      prediction.losses[static_cast<size_t>(rows[i])] = losses.const_data_ptr<double>()[i];
+      prediction.targets[static_cast<size_t>(rows[i])] = counts.const_data_ptr<int64_t>()[i];
+    }
+    if (!batch.is_text() && output.kind == nn::OutputKind::Categorical) {
+      prediction.correct += output.logits().argmax(-1).eq(batch.targets).sum().item<int64_t>();
+    }
+    progress.advance(batch.size());
+  }
+  progress.end();
+  return prediction;
+}
+
+}  // namespace assay::evaluate

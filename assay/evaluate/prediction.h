@@ -1,0 +1,32 @@
+// How well a model predicts a dataset: the loss of each example and of all together. Sums run over counted positions
+// (targets); the loss per target weighs every target alike, never every document. One forward pass over the data.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "assay/core/plan.h"
+#include "assay/core/progress.h"
+#include "assay/data/dataset.h"
+#include "assay/nn/model.h"
+
+namespace assay::evaluate {
+
+struct Prediction {
+  std::vector<double> losses;    ///< [N] summed over the example's targets: nats, or half squared errors
+  std::vector<int64_t> targets;  ///< [N] counted positions
+  int64_t correct = 0;           ///< classifiers: examples whose likeliest class is their label
+
+  double total_loss() const;
+  int64_t total_targets() const;
+  double loss_per_target() const;  ///< NaN where nothing is counted
+  double perplexity() const;       ///< exp of the loss per target
+};
+
+/// What predict will cost: two operations a weight and position, attention, the logits' traffic, operator calls.
+Cost prediction_cost(const nn::Model& model, const data::Dataset& dataset);
+
+/// Losses of every example, in the dataset's order.
+Prediction predict(const nn::Model& model, const data::Dataset& dataset, Progress& progress);
+
+}  // namespace assay::evaluate
