@@ -17,11 +17,13 @@ namespace fs = std::filesystem;
 
 constexpr const char* kManifest = "manifest.json";
 constexpr std::string_view kBlockSuffix = ".safetensors";
+constexpr std::string_view kSafe = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
 
 void make_folder(const std::string& folder) {
   std::error_code error;
   fs::create_directories(folder, error);
-  if (!error && fs::is_directory(folder)) return;
+  std::error_code not_there;
+  if (!error && fs::is_directory(folder, not_there)) return;
   throw Error(ErrorKind::Resource, "making folder " + quote(folder) + ": it must be creatable, but the system says: " +
                                        (error ? error.message() : "a file is in the way") + "; name another folder");
 }
@@ -118,16 +120,16 @@ Store Store::create_or_resume(const std::string& folder, const StoreKind& kind, 
   make_folder(folder);
   Store store(folder);
   store.lock_.emplace(folder);
-  const bool is_new = !fs::exists(store.path_of(kManifest));
-  if (is_new) require_empty(folder);
+  const StoreManifest fresh{kind.name, kind.version, false, about, {}};
+  std::error_code unknown;
+  if (fs::exists(store.path_of(kManifest), unknown)) {
+    store.resume(fresh, if_different);
+  } else {
+    require_empty(folder);
+    store.save(fresh);
+  }
   for (const std::string& name : files_in(folder)) {
     if (AtomicFile::is_leftover(name)) remove_file(store.path_of(name));
-  }
-  const StoreManifest fresh{kind.name, kind.version, false, about, {}};
-  if (is_new) {
-    store.save(fresh);
-  } else {
-    store.resume(fresh, if_different);
   }
   return store;
 }
@@ -185,11 +187,8 @@ bool Store::has(std::string_view block) const {
 }
 
 void Store::write(const std::string& block, const Arrays& arrays) {
-  const auto is_safe = [](char c) {
-    return std::isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '_' || c == '-';
-  };
   ASSAY_ASSERT(lock_ && !finished());
-  ASSAY_ASSERT(!block.empty() && block.front() != '.' && std::all_of(block.begin(), block.end(), is_safe));
+  ASSAY_ASSERT(!block.empty() && block.front() != '.' && block.find_first_not_of(kSafe) == std::string::npos);
   // A block that is replaced leaves the list first: its file must never stand beside the checksum of the other.
   if (has(block)) remove(block);
   const std::string file = block + std::string(kBlockSuffix);
@@ -210,8 +209,8 @@ Arrays Store::read(const std::string& block) const {
   if (!verified_.contains(block) && !ASSAY_TWIN("io.store_block_checksum_ignored")) {
     if (hash_file(path) != found->second.checksum) {
       Source{.name = path}.refuse(
-          "the block's bytes must fit the checksum in the manifest, but they do not; it is damaged, " +
-          std::string("remove the folder and make it again"));
+          "the block's bytes must fit the checksum in the manifest, but they do not; remove the folder and make it "
+          "again");
     }
     verified_.insert(block);
   }

@@ -158,6 +158,22 @@ TEST_F(SafetensorsFile, AFileCutOffAnywhereIsOneSentence) {
   }
 }
 
+TEST_F(SafetensorsFile, AByteChangedAnywhereIsReadOrRefusedButNeverCrashes) {
+  const std::string path = folder_ / "whole.safetensors";
+  write_safetensors(path, {{"x", make_array<float>({2}, {1, 2})}, {"y", make_array<uint8_t>({3}, {1, 2, 3})}},
+                    {{"k", "v"}});
+  const std::string whole = read_bytes(path);
+  size_t refused = 0;
+  for (size_t at = 0; at < whole.size() - 11; ++at) {  // the 11 bytes of data may be anything
+    for (const char flip : {'\x01', '\x10', '\x80'}) {
+      std::string changed = whole;
+      changed[at] = static_cast<char>(changed[at] ^ flip);
+      refused += error_of([&] { read(changed); }).has_value();
+    }
+  }
+  EXPECT_GT(refused, whole.size());
+}
+
 TEST_F(SafetensorsFile, AFolderIsReadThroughItsIndexAndSymbolicLinks) {
   std::filesystem::rename(shard("one.safetensors", "a"), folder_ / "blob");
   std::filesystem::create_symlink(folder_ / "blob", folder_ / "one.safetensors");
