@@ -26,7 +26,7 @@ report=$("$here/house_test.sh" "$project" || true)
 status=0
 for breach in 'math/up.h:2: an area' 'locate/across.h:2: an area' 'heavy.cpp:2: LibTorch' 'wide.h:2: a public header' 'light.cpp:2: assay/core' \
   'chance.cpp:2: randomness' 'hash.cpp:2: std::hash' 'CamelCase.cpp:1: a file name' 'utils.cpp:1: a file is named' 'long.cpp:451: a file over' \
-  'headless.h:1: a header opens' 'unfinished.cpp:2: finish' 'machine.md:2: no path' 'twin nn.unwatched' 'twin nn.imagined' '15 breaches'; do
+  'headless.h:1: a header opens' 'unfinished.cpp:2: finish' 'machine.md:2: no path' 'twin "nn.unwatched"' 'twin "nn.imagined"' '15 breaches'; do
   grep -qF "$breach" <<<"$report" || { echo "not caught: $breach"; status=1; }
 done
 [ $status -eq 0 ] || printf '%s\n' "$report"
