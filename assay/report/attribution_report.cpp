@@ -23,6 +23,7 @@ namespace {
 /// Queries after the first that get a section of their own; the rest are rows of the overview.
 constexpr std::size_t kMostOtherQueries = 12;
 constexpr std::size_t kCardsOfOtherQuery = 3;
+constexpr std::size_t kLargeCards = 4;
 
 CardScale card_scale(const QueryFacts& facts) {
   CardScale scale;
@@ -33,6 +34,7 @@ CardScale card_scale(const QueryFacts& facts) {
   scale.largest_opposition = facts.support.opposing.empty() ? 0 : facts.support.opposing.front();
   scale.is_removal = facts.is_removal();
   scale.raw_factor = facts.raw_factor();
+  scale.is_signed = facts.view->is_signed;
   scale.has_percentile = facts.support.documents() > 1;
   if (facts.has_nats() && facts.view->measure == "logprob") {
     scale.logprob_nats = facts.logprob_nats();
@@ -43,11 +45,12 @@ CardScale card_scale(const QueryFacts& facts) {
 }
 
 Html cards(const QueryFacts& facts, const CardScale& scale, const std::vector<ScoredDocument>& documents, std::size_t most,
-           int first_rank = 1) {
+           std::size_t large) {
   Html out;
   for (std::size_t i = 0; i < std::min(documents.size(), most); ++i) {
     const auto index = static_cast<std::size_t>(documents[i].index);
-    out += document_card({.rank = first_rank + static_cast<int>(i),
+    out += document_card({.rank = 1 + static_cast<int>(i),
+                          .is_large = i < large,
                           .document = &documents[i],
                           .value = facts.values[index],
                           .percentile = percentile_of(facts.values, documents[i].index)},
@@ -84,11 +87,11 @@ Html documents_section(const QueryFacts& facts) {
   Html stage;
   if (facts.has_shading) stage += shade_key(facts.steps, facts.has_nats() ? "a nat" : "the score", facts.has_nats() ? "nats" : "units of the score");
   if (!facts.query->top.empty()) {
-    stage += html("<h3 class=\"big pos\">{}</h3>\n{}", top_heading(facts), cards(facts, scale, facts.query->top, facts.query->top.size()));
+    stage += html("<h3 class=\"big{}\">{}</h3>\n{}", facts.view->is_signed ? " pos" : "", top_heading(facts), cards(facts, scale, facts.query->top, facts.query->top.size(), kLargeCards));
   }
   if (!facts.query->bottom.empty()) {
-    stage += html("<h3 class=\"big neg\">{}</h3>\n{}", bottom_heading(facts),
-                  cards(facts, scale, facts.query->bottom, facts.query->bottom.size()));
+    stage += html("<h3 class=\"big{}\">{}</h3>\n{}", facts.view->is_signed ? " neg" : "", bottom_heading(facts),
+                  cards(facts, scale, facts.query->bottom, facts.query->bottom.size(), kLargeCards - 1));
   }
   return wide_section({.id = "documents",
                        .name = "The " + facts.view->noun.many,
@@ -99,7 +102,8 @@ Html documents_section(const QueryFacts& facts) {
 
 Html scores_section(const QueryFacts& facts, FigureNumbers& numbers) {
   const std::string n = count(facts.support.documents());
-  Html stage = distribution(numbers, facts.values, indices(facts.query->top), indices(facts.query->bottom), facts.unit, facts.view->noun);
+  Html stage = distribution(numbers, facts.values, indices(facts.query->top), indices(facts.query->bottom), facts.unit,
+                            facts.view->noun, facts.view->is_signed);
   if (facts.has_shares()) stage += share_curve(numbers, facts.support, facts.view->noun);
   return section({.id = "all",
                   .name = facts.support.documents() == 1 ? "The one score" : "All " + n + " scores",
@@ -162,7 +166,7 @@ Html overview(const std::vector<QueryFacts>& all) {
 /// A further query in short: what was found, its three strongest documents, the strongest against it, the check's verdict.
 Html other_query(const QueryFacts& facts) {
   const CardScale scale = card_scale(facts);
-  const Html documents = cards(facts, scale, facts.query->top, kCardsOfOtherQuery, 1) + cards(facts, scale, facts.query->bottom, 1, 1);
+  const Html documents = cards(facts, scale, facts.query->top, kCardsOfOtherQuery, 0) + cards(facts, scale, facts.query->bottom, 1, 0);
   Html verdict;
   if (facts.query->trust) verdict = html("<p class=\"n\">{}</p>\n", verdict_sentence(*facts.query->trust, facts.view->noun));
   return html("<article class=\"oq\">\n<h3 class=\"big\">{}</h3>\n<p class=\"n\">{} → {}</p>\n{}{}</article>\n", headline_finding(facts),

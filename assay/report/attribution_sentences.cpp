@@ -57,8 +57,7 @@ std::string against_random(const TrustCheck& check, const Noun& noun) {
 // ── Headline ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 std::string page_title(const QueryFacts& facts) {
-  const std::string completion = facts.completion.size() > 60 ? facts.completion.substr(0, 60) + "…" : facts.completion;
-  return "Assay: which " + facts.view->noun.many + " stand behind “" + visible(completion, Breaks::Show) + "”";
+  return "Assay: which " + facts.view->noun.many + " stand behind “" + visible(shortened(facts.completion, 60), Breaks::Show) + "”";
 }
 
 std::string headline_finding(const QueryFacts& facts) {
@@ -179,7 +178,8 @@ Doubt doubt_of(const DisplayTokens& shown) {
 /// Without the blank before the word.
 Html token_quote(const std::string& text) {
   const std::size_t word = text.find_first_not_of(' ');
-  return html("<q>{}</q>", word == std::string::npos ? Html::text("␣") : Html::text(std::string_view(text).substr(word), Breaks::Show));
+  if (word == std::string::npos) return Html::markup("<q>␣</q>");
+  return html("<q>{}</q>", Html::text(shortened(std::string_view(text).substr(word), 40), Breaks::Show));
 }
 
 }  // namespace
@@ -228,6 +228,7 @@ Html doubt_note(const QueryFacts& facts) {
 // ── Documents ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 Html cards_finding(const QueryFacts& facts) {
+  if (!facts.view->is_signed) return Html::text("What it ranks first");
   if (facts.words_for.empty() && facts.words_against.empty()) {
     return html("The strongest for it{}", facts.query->bottom.empty() ? "" : ", and the strongest against it");
   }

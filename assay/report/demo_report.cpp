@@ -75,7 +75,7 @@ Html group_changes(const DemoView& view) {
                     cell(TrainingSet::WithoutBottom)});
   }
   return html("<h3 style=\"margin-top:32px\">All questions: mean change of the answer’s log-probability, nats</h3>\n<div class=\"scroll\">{}</div>\n",
-              table({{"Questions"}, {"without random", true}, {"without the top", true}, {"without the bottom", true}}, rows));
+              table({{"Questions"}, {"without random", true}, {"without top", true}, {"without bottom", true}}, rows));
 }
 
 Html proof_section(const DemoView& view, FigureNumbers& numbers) {

@@ -76,7 +76,7 @@ std::string marks(const std::array<int, kBins>& counts, std::array<int, kBins>& 
       path += fmt::format("M{} {}V{}", x, pixels(kHeight - step * base[bin]), pixels(kHeight - step * (base[bin] + counts[bin])));
     }
     for (int i = 0; !as_bars && i < counts[bin]; ++i) {
-      path += fmt::format("M{} {}h0", x, pixels(kHeight - 3 - step * (base[bin] + i)));
+      path += i == 0 ? fmt::format("M{} {}h0", x, pixels(kHeight - 3 - step * base[bin])) : fmt::format("m0-{}h0", pixels(step));
     }
     base[bin] += counts[bin];
   }
@@ -161,7 +161,8 @@ Html quantile_table(std::vector<double> values, const ScoreUnit& unit) {
 }  // namespace
 
 Html distribution(FigureNumbers& numbers, const std::vector<double>& values, const std::vector<std::int64_t>& top,
-                  const std::vector<std::int64_t>& bottom, const ScoreUnit& unit, const Noun& noun) {
+                  const std::vector<std::int64_t>& bottom, const ScoreUnit& unit, const Noun& noun,
+                  bool is_signed) {
   if (values.empty()) return {};
   const Support support = support_of(values);
   const SinhAxis axis(values, support);
@@ -173,8 +174,8 @@ Html distribution(FigureNumbers& numbers, const std::vector<double>& values, con
   std::array<int, kBins> base{};
   const std::string style = as_bars ? "stroke-width:.5%;stroke-linecap:butt" : "";
   const Html grey = stroke("ax", marks(histogram.neither, base, step, as_bars), style);
-  const Html orange = stroke("t4", marks(histogram.below, base, step, as_bars), style);
-  const Html blue = stroke("s4", marks(histogram.above, base, step, as_bars), style);
+  const Html orange = stroke(is_signed ? "t4" : "ax", marks(histogram.below, base, step, as_bars), style);
+  const Html blue = stroke(is_signed ? "s4" : "ax", marks(histogram.above, base, step, as_bars), style);
 
   std::string grid;
   Html labels;
@@ -183,11 +184,11 @@ Html distribution(FigureNumbers& numbers, const std::vector<double>& values, con
     const std::string text = tick_label(tick.value * unit.factor);
     labels += svg_text(tick.x, kHeight + 17, tick.is_wide_only ? "m wide" : "m", Html::text(text));
   }
-  const bool has_sign = support.opponents() > 0 && support.supporters() > 0;
-  if (has_sign) {
+  const bool has_both_signs = is_signed && support.opponents() > 0 && support.supporters() > 0;
+  if (has_both_signs) {
     labels += svg_text(axis(0), 10, "e nt", Html::text("opposes"), -8) + svg_text(axis(0), 10, "pt", Html::text("supports"), 8);
   }
-  labels += rank_labels(values, top, axis, "pt") + rank_labels(values, bottom, axis, "nt");
+  labels += rank_labels(values, top, axis, is_signed ? "pt" : "b") + rank_labels(values, bottom, axis, is_signed ? "nt" : "b");
   const std::string axis_title = (unit.name.empty() ? "score" : unit.name) + ", spaced by sinh⁻¹";
   labels += svg_text(1, kHeight + 36, "e", Html::text(axis_title));
 
@@ -195,7 +196,7 @@ Html distribution(FigureNumbers& numbers, const std::vector<double>& values, con
       kHeight, stroke("gr", grid) + html("<path class=\"ax\" d=\"M0 {}H1000\"/>", kHeight) +
                    html("<path class=\"z\" d=\"M{} 0V{}\"/>", thousandths(axis(0)), kHeight) +
                    html("<g class=\"dots\">{}{}</g>", grey + orange + blue,
-                        stroke("sp big", large_dots(values, top, axis)) + stroke("sn big", large_dots(values, bottom, axis))));
+                        stroke(is_signed ? "sp big" : "z big", large_dots(values, top, axis)) + stroke(is_signed ? "sn big" : "z big", large_dots(values, bottom, axis))));
   const auto [low, high] = std::minmax_element(values.begin(), values.end());
   const std::string n = count(std::ssize(values));
   const std::string description = "Histogram on an inverse hyperbolic sine axis, from " + unit.print(*low) + " to " +

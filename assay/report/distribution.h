@@ -12,8 +12,10 @@
 
 namespace assay::report {
 
-/// `values` in corpus order; `top` and `bottom` are the documents with a card, strongest first.
+/// `values` in corpus order; `top` and `bottom` are the documents with a card, strongest first. Without a
+/// sign everything is grey and ink.
 Html distribution(FigureNumbers& numbers, const std::vector<double>& values, const std::vector<std::int64_t>& top,
-                  const std::vector<std::int64_t>& bottom, const ScoreUnit& unit, const Noun& noun);
+                  const std::vector<std::int64_t>& bottom, const ScoreUnit& unit, const Noun& noun,
+                  bool is_signed);
 
 }  // namespace assay::report

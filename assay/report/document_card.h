@@ -22,11 +22,13 @@ struct CardScale {
   std::optional<double> logprob_nats;  ///< of the completion; absent where a score is no change of it
   bool is_removal = false;         ///< "without it"; otherwise "if seen once more"
   double raw_factor = 1;           ///< printed value = raw × this
+  bool is_signed = true;           ///< false: amounts, in ink and grey
   bool has_percentile = true;
 };
 
 struct Card {
-  int rank = 1;                    ///< 1-4 are large
+  int rank = 1;
+  bool is_large = true;            ///< a longer passage in larger type
   const ScoredDocument* document = nullptr;
   double value = 0;                ///< nats, or the raw score of a method without nats
   double percentile = 0;

@@ -63,6 +63,15 @@ std::string visible(std::string_view text, Breaks breaks) {
   return out;
 }
 
+std::string shortened(std::string_view text, std::size_t most) {
+  std::size_t at = 0;
+  for (std::size_t characters = 0; at < text.size(); ++characters) {
+    if (characters == most) return std::string(text.substr(0, at)) + "…";
+    at += static_cast<std::size_t>(code_point_at(text, at).bytes);
+  }
+  return std::string(text);
+}
+
 std::string escape(std::string_view text, Breaks breaks) {
   std::string out;
   for (const char c : visible(text, breaks)) {

@@ -20,6 +20,9 @@ std::string visible(std::string_view text, Breaks breaks = Breaks::Keep);
 /// `visible`, then & < > " as entities: safe as content and in double-quoted attributes.
 std::string escape(std::string_view text, Breaks breaks = Breaks::Keep);
 
+/// At most `most` characters, with "…" for what was cut; never cuts inside a character.
+std::string shortened(std::string_view text, std::size_t most);
+
 /// One code point of UTF-8.
 struct CodePoint {
   char32_t value = 0;

@@ -12,6 +12,7 @@ namespace assay::report {
 namespace {
 
 constexpr std::string_view kMinus = "\u2212";
+constexpr const char* kPercent = "\u00A0%";  // never the first thing on a line
 
 /// Digits of |value| with commas, and whether anything but zeros is left after rounding.
 struct Digits {
@@ -92,15 +93,15 @@ std::string capitalised(std::string text) {
 
 std::string counted(std::int64_t n, const Noun& noun) { return count_in_words(n) + " " + (n == 1 ? noun.one : noun.many); }
 
-std::string percent(double share, int decimals) { return fixed(100 * share, decimals) + " %"; }
+std::string percent(double share, int decimals) { return fixed(100 * share, decimals) + kPercent; }
 
 std::string percent(double share) {
   const double size = std::abs(finite(share, "a share"));
-  if (size == 0) return "0 %";
+  if (size == 0) return std::string("0") + kPercent;
   // Near 0 and near 1 the distance to the end is what matters.
   const double distance = size < 1 ? std::min(size, 1 - size) : size;
   const int decimals = distance == 0 || distance > 0.0095 ? 0 : std::clamp(-exponent_of(105 * distance), 1, 8);
-  return size < 1e-9 ? significant(100 * share, 2) + " %" : percent(share, decimals);
+  return size < 1e-9 ? significant(100 * share, 2) + kPercent : percent(share, decimals);
 }
 
 PercentPair percent_pair(double first, double second) {

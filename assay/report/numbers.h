@@ -32,7 +32,7 @@ std::string capitalised(std::string text);
 /// "one document", "eleven documents", "1,000 documents".
 std::string counted(std::int64_t n, const Noun& noun);
 
-/// A share as "54 %", "99.5 %", "0.3 %", "0.0021 %"; 1 is "100 %" only if it is.
+/// A share as "54 %", "99.5 %", "0.3 %", "0.002 %", with a blank that does not break; 100 % only if it is all.
 std::string percent(double share);
 std::string percent(double share, int decimals);
 /// Two shares in percent, with two decimals or as many more as it takes to tell them apart (six at most): "53.95", "53.30".

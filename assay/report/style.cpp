@@ -29,7 +29,7 @@ constexpr std::string_view kSource = R"css(
 html { -webkit-text-size-adjust: 100% }
 body {
   margin: 0; background: var(--paper); color: var(--ink); font: 15px/1.5 var(--sans);
-  font-variant-numeric: lining-nums tabular-nums; text-wrap: pretty;
+  font-variant-numeric: lining-nums tabular-nums; text-wrap: pretty; overflow-wrap: break-word;
 }
 .page { max-width: 1120px; margin: 0 auto; padding: 0 40px }
 a { color: inherit }
@@ -126,12 +126,13 @@ th { font-weight: 600; text-align: left; vertical-align: bottom }
 th, td { padding: 5px 12px 5px 0; border-bottom: 1px solid var(--hair); vertical-align: top }
 thead th { border-bottom: 1px solid var(--ink3); font-size: 12.5px; line-height: 1.3 }
 .num { text-align: right; white-space: nowrap }
+thead .num { white-space: normal }
 details { margin-top: 12px; font-size: 13.5px }
 summary { cursor: pointer; color: var(--ink2); font-size: 13px; width: fit-content }
 .scroll { overflow-x: auto; margin-top: 8px }
 pre { white-space: pre-wrap; background: var(--wash); padding: 12px 14px; margin: 0 0 6px }
 .prov { margin-top: 18px }
-.prov th { color: var(--ink3); white-space: nowrap; width: 140px }
+.prov th { font-weight: 400; color: var(--ink3); white-space: nowrap; width: 140px }
 .cp {
   font: 12.5px var(--sans); color: var(--ink2); background: none; border: 1px solid var(--rule);
   border-radius: 3px; padding: 2px 9px;
@@ -222,6 +223,7 @@ h3.big { font: 700 19px/1.3 var(--serif); margin: 30px 0 10px; padding-top: 10px
 .hm tfoot i { display: block; width: 22px; margin: 3px auto 0; background: var(--p4) }
 
 /* Cost */
+.cost tbody th { font-weight: 400 }
 .cost td { vertical-align: middle }
 .bl { position: relative; height: 6px }
 .bl i { display: block; height: 6px; background: var(--s5) }
@@ -257,6 +259,8 @@ h3.big { font: 700 19px/1.3 var(--serif); margin: 30px 0 10px; padding-top: 10px
 .u i.z { background: var(--s5); box-shadow: none }
 .u.me_ i.z { background: var(--n4) }
 .ex .ct { font: 12.5px var(--sans); color: var(--ink3); white-space: nowrap }
+.plw { padding: 0 34px 0 6px }
+.q.sm { margin-top: 24px }
 .cap { font-size: 12.5px; color: var(--ink3); margin: 10px 0 0 }
 .says { font-size: 14px }
 .says td { vertical-align: baseline }

@@ -15,6 +15,7 @@ namespace {
 constexpr int kLongestBar = 84;
 constexpr int kQuestionTokens = 60;
 constexpr int kCompletionTokens = 120;
+constexpr std::size_t kLongestToken = 20;  // characters; the table has it all
 
 double surprise(const QueryToken& token) { return token.logprob_nats ? std::max(0.0, -*token.logprob_nats) : 0; }
 
@@ -32,7 +33,7 @@ Html token_text(const std::string& text) {
     for (std::size_t i = 0; i < text.size(); ++i) marks += "␣";
     return Html::text(marks);
   }
-  return Html::text(std::string_view(text).substr(text[0] == ' ' ? 1 : 0), Breaks::Show);
+  return Html::text(shortened(std::string_view(text).substr(text[0] == ' ' ? 1 : 0), kLongestToken), Breaks::Show);
 }
 
 bool begins_with_blank(const std::string& text) { return !text.empty() && text[0] == ' ' && text != " "; }

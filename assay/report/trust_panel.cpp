@@ -65,7 +65,7 @@ Html top_rows(const TrustCheck& check, const LinearAxis& axis, const Layout& lay
 Html mean_label(const Interval& mean, const LinearAxis& axis, int y, int decimals) {
   const bool is_left = axis(mean.high) > 0.66;
   return svg_text(axis(is_left ? mean.low : mean.high), y + 4, is_left ? "e b h" : "b h",
-                  html("{} <tspan style=\"font-weight:400\">{}</tspan>", signed_fixed(mean.mean, decimals),
+                  html("{} <tspan class=\"wide\" style=\"font-weight:400\">{}</tspan>", signed_fixed(mean.mean, decimals),
                        interval(mean, decimals)),
                   is_left ? -12 : 12);
 }
@@ -114,17 +114,21 @@ Html change_table(const TrustCheck& check, const Noun& noun, int decimals) {
   if (has_predictions) columns.push_back({"Predicted, nats", true});
   columns.push_back({"Measured, nats", true});
   TableRows rows;
-  const auto add = [&](const std::string& rank, const std::string& name, std::optional<double> predicted, double measured) {
+  const auto add = [&](const std::string& rank, const std::string& name, std::optional<double> predicted, const std::string& measured) {
     std::vector<Html> row = {Html::text(rank), Html::text(name)};
     if (has_predictions) row.push_back(Html::text(predicted ? signed_fixed(*predicted, decimals) : ""));
-    row.push_back(Html::text(signed_fixed(measured, decimals)));
+    row.push_back(Html::text(measured));
     rows.push_back(std::move(row));
   };
+  const auto add_mean = [&](const std::string& name, const Interval& mean) {
+    add("mean", name, std::nullopt, signed_fixed(mean.mean, decimals) + " " + interval(mean, decimals));
+  };
   for (std::size_t i = 0; i < check.top.size(); ++i) {
-    add(std::to_string(i + 1), count(check.top[i].index), check.top[i].predicted_nats, check.top[i].measured_nats);
+    add(std::to_string(i + 1), count(check.top[i].index), check.top[i].predicted_nats,
+        signed_fixed(check.top[i].measured_nats, decimals));
   }
-  if (!check.top.empty()) add("mean", "top " + count(std::ssize(check.top)), std::nullopt, check.top_mean.mean);
-  if (!check.random.empty()) add("mean", count(std::ssize(check.random)) + " random", std::nullopt, check.random_mean.mean);
+  if (!check.top.empty()) add_mean("top " + count(std::ssize(check.top)), check.top_mean);
+  if (!check.random.empty()) add_mean(count(std::ssize(check.random)) + " random", check.random_mean);
   return table_details(has_predictions ? "predicted and measured" : "measured changes", columns, rows);
 }
 
