@@ -1,0 +1,91 @@
+#include "assay/evaluate/prediction.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "assay/core/twin.h"
+#include "assay/data/arrays.h"
+#include "assay/data/batch.h"
+#include "assay/data/corpus.h"
+#include "assay/data/encode.h"
+#include "assay/data/tokenizer.h"
+#include "assay/nn/checkpoint.h"
+#include "tests/support/data.h"
+#include "tests/support/errors.h"
+#include "tests/support/temporary_folder.h"
+
+namespace assay::evaluate {
+namespace {
+
+nn::Model small_classifier() {
+  const nlohmann::json config{{"model_type", "mlp"}, {"features", 2}, {"hidden", {5}}, {"outputs", 3}, {"task", "classification"}};
+  return nn::initialize(nn::make_architecture(config), 4);
+}
+
+data::Dataset small_arrays(const std::string& path) { return data::read_arrays(path, {.features = 2, .classes = 3}); }
+
+const char* const kLines = R"({"features": [0.5, -1], "label": 2}
+{"features": [1, 2], "label": 0}
+
+{"features": [-3, 0.25], "label": 1}
+)";
+
+TEST(Prediction, OfArraysIsTheCrossEntropyAndTheShareOfLikeliestLabels) {
+  const TemporaryFolder folder;
+  const data::Dataset dataset = small_arrays(folder.write("arrays.jsonl", kLines));
+  const nn::Model model = small_classifier();
+  const Prediction prediction = predict(model, dataset, silent_progress());
+  ASSERT_EQ(prediction.losses.size(), 3u);
+  EXPECT_EQ(prediction.targets, (std::vector<int64_t>{1, 1, 1}));
+  int64_t correct = 0;
+  for (int64_t row = 0; row < 3; ++row) {  // oracle: softmax by hand, one example at a time
+    const std::vector<int64_t> rows{row};
+    const at::Tensor logits = model.run(data::make_batch(dataset, rows)).output.logits().to(at::kDouble).reshape({-1});
+    double total = 0, highest = -1e30;
+    int64_t likeliest = -1;
+    for (int64_t c = 0; c < 3; ++c) {
+      const double logit = logits.data_ptr<double>()[c];
+      total += std::exp(logit);
+      if (logit > highest) {
+        highest = logit;
+        likeliest = c;
+      }
+    }
+    const int32_t label = dataset.examples[static_cast<size_t>(row)].label;
+    correct += likeliest == label ? 1 : 0;
+    const double expected = std::log(total) - logits.data_ptr<double>()[label];
+    EXPECT_NEAR(prediction.losses[static_cast<size_t>(row)], expected, 1e-6);  // float32 logits of size 1: a few 1e-7
+  }
+  EXPECT_EQ(prediction.correct, correct);
+}
+
+TEST(Arrays, EveryBrokenLineIsRefusedByItsNumber) {
+  const TemporaryFolder folder;
+  const auto refusal = [&folder](const std::string& text) {
+    return error_of([&] { small_arrays(folder.write("arrays.jsonl", text)); });
+  };
+  EXPECT_THAT(refusal(R"({"features": [1], "label": 0})"), Refusal(ErrorKind::Data, "a list of 2 finite numbers"));
+  EXPECT_THAT(refusal(R"({"features": [1, "2"], "label": 0})"), Refusal(ErrorKind::Data, "line 1"));
+  EXPECT_THAT(refusal(R"({"features": [1, 1e300], "label": 0})"), Refusal(ErrorKind::Data, "finite"));
+  EXPECT_THAT(refusal(std::string(kLines) + R"({"features": [1, 2], "label": 3})"), Refusal(ErrorKind::Data, "line 5"));
+  EXPECT_THAT(refusal("\n\n"), Refusal(ErrorKind::Data, "must hold an example"));
+}
+
+// Recorded: the data README's float64 forward pass over the first 40 stories, BOS prepended, cut at 512 tokens. Its five
+// decimals bound the difference; float32 sums over 10,000 targets add less than 1e-5.
+TEST(Prediction, OfStories260KIsTheRecordedLossWeighedByTokens) {
+  const std::string folder = data_path("models/stories260K"), corpus_path = data_path("text/tinystories_1000.txt");
+  if (folder.empty() || corpus_path.empty()) GTEST_SKIP() << no_data("models/stories260K");
+  const nn::Checkpoint checkpoint = nn::load_checkpoint(folder);
+  const data::Corpus corpus = data::read_corpus(corpus_path, {.limit = 40});
+  const data::Dataset dataset = data::encode(corpus, data::load_tokenizer(folder), {.context = 512}).dataset;
+  const Prediction prediction = predict(checkpoint.model, dataset, silent_progress());
+  EXPECT_NEAR(prediction.loss_per_target(), 1.30689, 1e-4);
+  const ScopedTwin twin("evaluate.mean_over_documents");
+  EXPECT_GT(std::abs(prediction.loss_per_target() - 1.30689), 1e-4);
+}
+
+}  // namespace
+}  // namespace assay::evaluate
