@@ -20,7 +20,9 @@ namespace {
 
 using Words = std::vector<std::string>;
 
-[[noreturn]] void usage_error(const std::string& message) { throw Error(ErrorKind::Usage, message); }
+[[noreturn]] void usage_error(const std::string& message) {
+  throw Error(ErrorKind::Usage, message);
+}
 
 /// What is amiss between options that each are right by themselves; most commands have nothing to say.
 template <typename Options>
@@ -29,10 +31,12 @@ void check_together(const Options&) {}
 void check_together(const AttributeOptions& options) {
   const bool has_pair = !options.prompt.empty() || !options.completion.empty();
   if (has_pair && !options.queries.empty()) {
-    usage_error("reading the question: it must come from --prompt and --completion or from --queries, but both are given");
+    usage_error(
+        "reading the question: it must come from --prompt and --completion or from --queries, but both are given");
   }
   if (options.queries.empty() && options.completion.empty()) {
-    usage_error("reading the question: --prompt with --completion, or --queries FILE.jsonl, is needed and none is given");
+    usage_error(
+        "reading the question: --prompt with --completion, or --queries FILE.jsonl, is needed and none is given");
   }
 }
 
@@ -44,7 +48,9 @@ const CLI::Option* find_option(const CLI::App& app, const std::string& name) {
   return nullptr;
 }
 
-bool is_option_word(const std::string& word) { return word.size() > 1 && word[0] == '-'; }
+bool is_option_word(const std::string& word) {
+  return word.size() > 1 && word[0] == '-';
+}
 
 /// What the command line itself says, before values are looked at.
 struct Scan {
@@ -68,7 +74,8 @@ Scan scan_words(const CLI::App& app, std::span<const std::string> words) {
     const std::string full_name = display_name(*option);
     if (option->check_lname("help")) scan.wants_help = true;
     if (std::find(scan.given.begin(), scan.given.end(), full_name) != scan.given.end()) {
-      usage_error(fmt::format("running \"{}\": {} may be given once, but it is given twice", app.get_name(), full_name));
+      usage_error(
+          fmt::format("running \"{}\": {} may be given once, but it is given twice", app.get_name(), full_name));
     }
     scan.given.push_back(full_name);
     std::string value;
@@ -91,14 +98,14 @@ Scan scan_words(const CLI::App& app, std::span<const std::string> words) {
   const std::string help = fmt::format("see \"{} --help\"", app.get_name());
   for (const CLI::Option* option : app.get_options()) {
     if (option->get_required() && option->empty()) {
-      usage_error(fmt::format("running \"{}\": {} is needed ({}) and missing; {}", app.get_name(), display_name(*option),
-                              option->get_description(), help));
+      usage_error(fmt::format("running \"{}\": {} is needed ({}) and missing; {}", app.get_name(),
+                              display_name(*option), option->get_description(), help));
     }
   }
   const Words extra = app.remaining();
   if (!extra.empty()) {
-    usage_error(fmt::format("running \"{}\": \"{}\" is one word too many; quote texts with spaces, and {}", app.get_name(),
-                            extra.front(), help));
+    usage_error(fmt::format("running \"{}\": \"{}\" is one word too many; quote texts with spaces, and {}",
+                            app.get_name(), extra.front(), help));
   }
   usage_error(fmt::format("running \"{}\": {}; {}", app.get_name(), error.what(), help));
 }
@@ -147,9 +154,9 @@ Command command(const std::string& name) {
 
 const std::vector<Command>& command_table() {
   static const std::vector<Command> table{
-      command<DemoOptions>("demo"),           command<AttributeOptions>("attribute"), command<TrainOptions>("train"),
-      command<EvaluateOptions>("evaluate"),   command<GenerateOptions>("generate"),   command<InspectOptions>("inspect"),
-      command<TokenizeOptions>("tokenize"),   command<DoctorOptions>("doctor"),
+      command<DemoOptions>("demo"),         command<AttributeOptions>("attribute"), command<TrainOptions>("train"),
+      command<EvaluateOptions>("evaluate"), command<GenerateOptions>("generate"),   command<InspectOptions>("inspect"),
+      command<TokenizeOptions>("tokenize"), command<DoctorOptions>("doctor"),
   };
   return table;
 }
@@ -185,7 +192,8 @@ CommandLine parse_command_line(std::span<const std::string> arguments) {
     const Words ask_help{"--help"};
     return find_command(rest.front()).parse(rest.front(), ask_help);
   }
-  if (first == "-h" || first == "--help" || first == "help") return {.invocation = std::nullopt, .text = help_of_program()};
+  if (first == "-h" || first == "--help" || first == "help")
+    return {.invocation = std::nullopt, .text = help_of_program()};
   if (is_option_word(first)) {
     usage_error(fmt::format("running \"assay {}\": a command must come first; list them with \"assay --help\"", first));
   }

@@ -8,16 +8,21 @@ namespace assay::cli {
 void describe(CLI::App& command, CommonOptions& options) {
   const auto grouped = [](CLI::Option* option) { return option->group("Common options"); };
   grouped(add_text(command, "--out", options.out, "DIR", "Folder for the result: result.json, arrays, report.html"));
-  grouped(add_switch(command, "--json", options.json, "Print one JSON object on standard output (keys: docs/results.md)"));
+  grouped(
+      add_switch(command, "--json", options.json, "Print one JSON object on standard output (keys: docs/results.md)"));
   grouped(add_switch(command, "--quiet", options.quiet, "No progress, no notes"));
-  grouped(add_integer(command, "--seed", options.seed, {.minimum = 0}, "Of everything random; the same seed gives the same bits"));
+  grouped(add_integer(command, "--seed", options.seed, {.minimum = 0},
+                      "Of everything random; the same seed gives the same bits"));
   grouped(add_integer(command, "--threads", options.threads, {.minimum = 1, .maximum = 4096}, "Processor cores to use",
                       "all that are granted"));
   grouped(command.add_option_function<std::string>(
-      "--memory", [&options](const std::string& text) { options.memory_bytes = parse_bytes(text, "--memory"); },
-      "Memory to stay below, e.g. 8GB or 512MiB"))->type_name("SIZE")->default_str("what is free");
+              "--memory", [&options](const std::string& text) { options.memory_bytes = parse_bytes(text, "--memory"); },
+              "Memory to stay below, e.g. 8GB or 512MiB"))
+      ->type_name("SIZE")
+      ->default_str("what is free");
   grouped(add_choice<Precision>(command, "--dtype", options.precision,
-                                {{"fp32", Precision::Float32}, {"fp64", Precision::Float64}}, "Precision of the arithmetic"));
+                                {{"fp32", Precision::Float32}, {"fp64", Precision::Float64}},
+                                "Precision of the arithmetic"));
   grouped(add_choice<Device>(command, "--device", options.device, {{"cpu", Device::Cpu}, {"cuda", Device::Cuda}},
                              "Where to compute"));
   grouped(add_switch(command, "--plan", options.plan, "Print what it will cost in time, memory and disk, and stop"));

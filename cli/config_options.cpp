@@ -1,12 +1,12 @@
 #include "cli/config_options.h"
 
 #include <fmt/format.h>
+#include <toml++/toml.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <fstream>
 #include <iterator>
-#include <toml++/toml.h>
 
 #include "assay/core/error.h"
 #include "assay/core/near_match.h"
@@ -17,12 +17,15 @@ namespace {
 toml::table parse_file(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   const std::string text(std::istreambuf_iterator<char>(file), {});
-  if (!file) throw Error(ErrorKind::Data, fmt::format("reading --config \"{}\": it must be a file that can be read; check the path", path));
+  if (!file)
+    throw Error(ErrorKind::Data,
+                fmt::format("reading --config \"{}\": it must be a file that can be read; check the path", path));
   try {
     return toml::parse(text);
   } catch (const toml::parse_error& error) {
-    throw Error(ErrorKind::Data, fmt::format("reading --config \"{}\": it must be TOML, but at line {}, column {}: {}", path,
-                                             error.source().begin.line, error.source().begin.column, error.description()));
+    throw Error(ErrorKind::Data,
+                fmt::format("reading --config \"{}\": it must be TOML, but at line {}, column {}: {}", path,
+                            error.source().begin.line, error.source().begin.column, error.description()));
   }
 }
 
@@ -62,8 +65,9 @@ std::vector<std::string> read_config(const CLI::App& command, const std::string&
     } else if (text == "true") {
       words.push_back(name);
     } else if (text != "false") {
-      throw Error(ErrorKind::Usage,
-                  fmt::format("reading --config: \"{}\" is a switch and must be true or false, but it is \"{}\"", key, text));
+      throw Error(
+          ErrorKind::Usage,
+          fmt::format("reading --config: \"{}\" is a switch and must be true or false, but it is \"{}\"", key, text));
     }
   }
   return words;

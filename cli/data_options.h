@@ -14,13 +14,13 @@ enum class LongText { Cut, Split, Refuse };
 enum class BeginToken { Auto, Yes, No };
 
 struct DataOptions {
-  std::string data;                          ///< a file, a folder, or "-" for standard input
-  std::string separator = "<|endoftext|>";   ///< between documents of plain text
-  std::string field = "text";                ///< of a JSONL line
-  int64_t limit = 0;                         ///< documents read; 0: all
-  int64_t context = 0;                       ///< tokens of one document, BOS included; 0: the model's context
-  LongText long_text = LongText::Cut;        ///< what becomes of longer documents
-  BeginToken begin_token = BeginToken::Auto; ///< whether BOS stands before each document; Auto: as the tokenizer says
+  std::string data;                           ///< a file, a folder, or "-" for standard input
+  std::string separator = "<|endoftext|>";    ///< between documents of plain text
+  std::string field = "text";                 ///< of a JSONL line
+  int64_t limit = 0;                          ///< documents read; 0: all
+  int64_t context = 0;                        ///< tokens of one document, BOS included; 0: the model's context
+  LongText long_text = LongText::Cut;         ///< what becomes of longer documents
+  BeginToken begin_token = BeginToken::Auto;  ///< whether BOS stands before each document; Auto: as the tokenizer says
 };
 
 /// `required`: whether the command needs --data.

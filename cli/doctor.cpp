@@ -51,8 +51,9 @@ std::vector<std::string> loaded_openmp() {
   std::ifstream maps("/proc/self/maps");
   for (std::string line; std::getline(maps, line);) {
     const std::string name = line.substr(line.find_last_of('/') + 1);
-    if (line.find('/') != std::string::npos && (name.find("gomp") != std::string::npos || name.find("omp5") != std::string::npos ||
-                                                name.rfind("libomp", 0) == 0)) {
+    if (line.find('/') != std::string::npos &&
+        (name.find("gomp") != std::string::npos || name.find("omp5") != std::string::npos ||
+         name.rfind("libomp", 0) == 0)) {
       found.insert(name);
     }
   }
@@ -70,7 +71,8 @@ std::string build_setting(const std::string& key) {
 
 /// "Intel(R) MKL-DNN v3.12.0 (Git Hash …)" → "3.12.0"; "… Version 2024.2-Product …" → "2024.2".
 std::string version_in(const std::string& text) {
-  const size_t begin = text.find_first_of("0123456789", text.find(" v") != std::string::npos ? text.find(" v") : text.find("Version"));
+  const size_t begin =
+      text.find_first_of("0123456789", text.find(" v") != std::string::npos ? text.find(" v") : text.find("Version"));
   if (begin == std::string::npos) return "unknown";
   return text.substr(begin, text.find_first_not_of("0123456789.", begin) - begin);
 }
@@ -96,23 +98,29 @@ bool is_writable_cache(const std::string& folder) {
 std::vector<Missing> what_is_missing(const Findings& found) {
   std::vector<Missing> missing;
   const auto add = [&missing](const std::string& what, const std::string& cost) { missing.push_back({what, cost}); };
-  if (!found.processor.has_avx2) add("AVX2", "matrix products run many times slower than on processors of the last ten years");
+  if (!found.processor.has_avx2)
+    add("AVX2", "matrix products run many times slower than on processors of the last ten years");
   if (found.ceilings.flops_per_second_bf16 < 1.5 * found.ceilings.flops_per_second_fp32) {
-    add("fast bf16", "this processor multiplies bf16 hardly faster than float32: half-width storage saves memory, not time");
+    add("fast bf16",
+        "this processor multiplies bf16 hardly faster than float32: half-width storage saves memory, not time");
   }
   if (found.openmp.size() > 1) {
     add("one OpenMP", fmt::format("{} are loaded ({}): two pools of threads fight over the cores; start with one only",
                                   found.openmp.size(), fmt::join(found.openmp, ", ")));
   }
-  if (found.threads < found.cores) add("all cores", fmt::format("--threads {} uses {} of {} granted cores", found.threads, found.threads, found.cores));
+  if (found.threads < found.cores)
+    add("all cores",
+        fmt::format("--threads {} uses {} of {} granted cores", found.threads, found.threads, found.cores));
   if (found.threads > found.cores) {
-    add("cores for all threads", fmt::format("--threads {} on {} granted cores: threads wait for each other", found.threads, found.cores));
+    add("cores for all threads",
+        fmt::format("--threads {} on {} granted cores: threads wait for each other", found.threads, found.cores));
   }
   if (found.memory_free < 4'000'000'000) {
-    add("memory", fmt::format("{} are free: models of more than about {} million parameters will not fit", format_bytes(found.memory_free),
-                              found.memory_free / 16'000'000));
+    add("memory", fmt::format("{} are free: models of more than about {} million parameters will not fit",
+                              format_bytes(found.memory_free), found.memory_free / 16'000'000));
   }
-  if (!is_writable_cache(found.cache)) add("a writable cache", "fitted factors are not kept: each run fits again; set ASSAY_CACHE");
+  if (!is_writable_cache(found.cache))
+    add("a writable cache", "fitted factors are not kept: each run fits again; set ASSAY_CACHE");
   if (!is_on_path("chromium") && !is_on_path("chromium-browser") && !is_on_path("google-chrome")) {
     add("chromium", "no pictures of reports (./dev shot), browser tests do not run; reports themselves need none");
   }
@@ -195,7 +203,8 @@ std::string as_page(const Findings& found) {
   page.line("processor", found.processor.model);
   page.line("features", features(found.processor));
   page.line("cores", fmt::format("{} granted of {}", found.cores, found.processor.cores_online));
-  page.line("memory", fmt::format("{} free of {} granted", format_bytes(found.memory_free), format_bytes(found.memory_granted)));
+  page.line("memory",
+            fmt::format("{} free of {} granted", format_bytes(found.memory_free), format_bytes(found.memory_granted)));
   page.heading("Libraries");
   page.line("matrix products", found.products);
   page.line("oneDNN", found.onednn);
@@ -204,8 +213,10 @@ std::string as_page(const Findings& found) {
 
   const Ceilings& speed = found.ceilings;
   page.heading(fmt::format("Speed on {} thread{}", found.threads, found.threads == 1 ? "" : "s"));
-  page.line("float32 products", fmt::format("{} GFLOP/s", format_count(static_cast<int64_t>(speed.flops_per_second_fp32 / 1e9))));
-  page.line("bf16 products", fmt::format("{} GFLOP/s ({:.1f} times float32)", format_count(static_cast<int64_t>(speed.flops_per_second_bf16 / 1e9)),
+  page.line("float32 products",
+            fmt::format("{} GFLOP/s", format_count(static_cast<int64_t>(speed.flops_per_second_fp32 / 1e9))));
+  page.line("bf16 products", fmt::format("{} GFLOP/s ({:.1f} times float32)",
+                                         format_count(static_cast<int64_t>(speed.flops_per_second_bf16 / 1e9)),
                                          speed.flops_per_second_bf16 / speed.flops_per_second_fp32));
   page.line("memory, reading", fmt::format("{:.1f} GB/s", speed.bytes_per_second / 1e9));
   page.line("small operator", fmt::format("{:.1f} µs a call", speed.seconds_per_operator_call * 1e6));

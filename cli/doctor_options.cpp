@@ -12,7 +12,8 @@ Examples:
   assay doctor
   assay doctor --json | jq .ceilings
   assay doctor --clear-cache)");
-  add_text(command, "--cache", options.cache, "DIR", "Cache folder to report on (default: $ASSAY_CACHE, else ~/.cache/assay)");
+  add_text(command, "--cache", options.cache, "DIR",
+           "Cache folder to report on (default: $ASSAY_CACHE, else ~/.cache/assay)");
   add_switch(command, "--clear-cache", options.clear_cache, "Remove every cached factor and measurement, and stop");
   describe(command, options.common);
 }

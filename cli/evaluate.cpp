@@ -33,7 +33,8 @@ data::Dataset load_examples(const EvaluateOptions& options, const nn::Architectu
 }
 
 /// Everything that decides the losses.
-std::string identity_of(const EvaluateOptions& options, const nn::Checkpoint& checkpoint, const data::Dataset& dataset) {
+std::string identity_of(const EvaluateOptions& options, const nn::Checkpoint& checkpoint,
+                        const data::Dataset& dataset) {
   Hasher hasher;
   hasher.add("evaluate").add(version()).add(checkpoint.hash).add(dataset.content_hash());
   hasher.add(static_cast<uint64_t>(options.common.precision));
@@ -62,9 +63,8 @@ ordered_json as_json(const Session& session, const nn::Checkpoint& checkpoint, c
   }
   result["examples"] = ordered_json::array();
   for (size_t i = 0; i < prediction.losses.size(); ++i) {
-    result["examples"].push_back({{"id", hex64(dataset.examples[i].id)},
-                                  {"loss", prediction.losses[i]},
-                                  {"targets", prediction.targets[i]}});
+    result["examples"].push_back(
+        {{"id", hex64(dataset.examples[i].id)}, {"loss", prediction.losses[i]}, {"targets", prediction.targets[i]}});
   }
   return result;
 }

@@ -5,7 +5,8 @@
 namespace assay::cli {
 
 void describe(CLI::App& command, EvaluateOptions& options) {
-  command.description("Measure how well a model predicts: loss per example and in total, perplexity, accuracy of classifiers.");
+  command.description(
+      "Measure how well a model predicts: loss per example and in total, perplexity, accuracy of classifiers.");
   command.footer(R"(Losses are in nats, summed over a document's tokens, and per token.
 
 Examples:

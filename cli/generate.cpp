@@ -38,10 +38,12 @@ Prompt make_prompt(const GenerateOptions& options, const data::Tokenizer& tokeni
     throw Error(ErrorKind::Usage, "reading --system: it needs --chat, which is not given");
   }
   prompt.ids = tokenizer.encode(prompt.text);
-  if (!options.chat && data::adds_bos(tokenizer, data::BosPolicy::Auto)) prompt.ids.insert(prompt.ids.begin(), *tokenizer.bos());
+  if (!options.chat && data::adds_bos(tokenizer, data::BosPolicy::Auto))
+    prompt.ids.insert(prompt.ids.begin(), *tokenizer.bos());
   if (prompt.ids.empty()) {
-    throw Error(ErrorKind::Data, "reading --prompt: it must hold a token, but it is empty and this tokenizer begins no text "
-                                 "with one of its own; give at least a letter");
+    throw Error(ErrorKind::Data,
+                "reading --prompt: it must hold a token, but it is empty and this tokenizer begins no text "
+                "with one of its own; give at least a letter");
   }
   return prompt;
 }

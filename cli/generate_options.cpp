@@ -6,7 +6,8 @@ namespace assay::cli {
 
 void describe(CLI::App& command, GenerateOptions& options) {
   command.description("Let the model continue a text.");
-  command.footer(R"(Greedy unless a temperature is given. The text goes to standard output, everything else to standard error.
+  command.footer(
+      R"(Greedy unless a temperature is given. The text goes to standard output, everything else to standard error.
 
 Examples:
   assay generate build/models/smollm2 --prompt 'The capital of France is' --max-tokens 16
@@ -17,9 +18,11 @@ Examples:
   add_switch(command, "--chat", options.chat, "Wrap the prompt in the model's chat template");
   add_text(command, "--system", options.system, "TEXT", "System message, with --chat (default: the template's own)");
   add_integer(command, "--max-tokens", options.max_tokens, {.minimum = 1}, "Stop after N new tokens");
-  add_number(command, "--temperature", options.temperature, {.minimum = 0, .maximum = 100}, "0 takes the likeliest token each time");
+  add_number(command, "--temperature", options.temperature, {.minimum = 0, .maximum = 100},
+             "0 takes the likeliest token each time");
   add_integer(command, "--top-k", options.top_k, {.minimum = 0}, "Sample among the N likeliest tokens", "all");
-  add_number(command, "--top-p", options.top_p, {.minimum = 0, .maximum = 1}, "Sample among the likeliest tokens that hold this probability");
+  add_number(command, "--top-p", options.top_p, {.minimum = 0, .maximum = 1},
+             "Sample among the likeliest tokens that hold this probability");
   describe(command, options.common);
 }
 

@@ -9,8 +9,8 @@ struct GenerateOptions {
   CommonOptions common;
   std::string model;
   std::string prompt;
-  std::string system;        ///< with `chat`: the system message; empty: the template's own
-  bool chat = false;         ///< wrap the prompt in the model's chat template
+  std::string system;  ///< with `chat`: the system message; empty: the template's own
+  bool chat = false;   ///< wrap the prompt in the model's chat template
   int64_t max_tokens = 64;
   double temperature = 0.0;  ///< 0: greedy
   int64_t top_k = 0;         ///< 0: all tokens

@@ -40,7 +40,9 @@ std::string entry(const std::string& name, const std::string& text) {
   return out + "\n";
 }
 
-bool takes_value(const CLI::Option& option) { return option.get_expected_max() > 0; }
+bool takes_value(const CLI::Option& option) {
+  return option.get_expected_max() > 0;
+}
 
 std::string option_entry(const CLI::Option& option) {
   std::string name = option.get_positional() ? option.get_type_name() : option.get_name(false, true);
@@ -72,7 +74,8 @@ std::string display_name(const CLI::Option& option) {
 std::string command_help(const CLI::App& command) {
   std::vector<std::string> groups;
   for (const CLI::Option* option : command.get_options()) {
-    if (std::find(groups.begin(), groups.end(), option->get_group()) == groups.end()) groups.push_back(option->get_group());
+    if (std::find(groups.begin(), groups.end(), option->get_group()) == groups.end())
+      groups.push_back(option->get_group());
   }
   std::string out = command.get_description() + "\n\n" + usage_line(command);
   for (const std::string& group : groups) {

@@ -22,7 +22,9 @@ std::string shape_text(const at::Tensor& tensor) {
   return fmt::format("{}", fmt::join(tensor.sizes().begin(), tensor.sizes().end(), " × "));
 }
 
-double norm_of(const at::Tensor& tensor) { return tensor.to(at::kDouble).norm().item<double>(); }
+double norm_of(const at::Tensor& tensor) {
+  return tensor.to(at::kDouble).norm().item<double>();
+}
 
 ordered_json facts_json(const nn::Checkpoint& checkpoint) {
   const nn::Facts facts = checkpoint.model.architecture().facts();
@@ -45,12 +47,10 @@ ordered_json layers_json(const nn::Model& model) {
   ordered_json layers = ordered_json::array();
   for (const nn::Layer& layer : model.architecture().layers()) {
     const at::Tensor& weight = model.parameters()[static_cast<size_t>(layer.weight)];
-    ordered_json entry{{"name", layer.name},
-                       {"weight", model.parameters().name(static_cast<size_t>(layer.weight))},
-                       {"outputs", weight.size(0)},
-                       {"inputs", weight.size(1)},
-                       {"has_bias", layer.bias >= 0},
-                       {"can_be_tracked", layer.excluded.empty()}};
+    ordered_json entry{
+        {"name", layer.name},          {"weight", model.parameters().name(static_cast<size_t>(layer.weight))},
+        {"outputs", weight.size(0)},   {"inputs", weight.size(1)},
+        {"has_bias", layer.bias >= 0}, {"can_be_tracked", layer.excluded.empty()}};
     if (!layer.excluded.empty()) entry["reason"] = layer.excluded;
     layers.push_back(entry);
   }
@@ -60,7 +60,8 @@ ordered_json layers_json(const nn::Model& model) {
 ordered_json weights_json(const nn::Parameters& parameters) {
   ordered_json weights = ordered_json::array();
   for (size_t i = 0; i < parameters.size(); ++i) {
-    weights.push_back({{"name", parameters.name(i)}, {"shape", parameters[i].sizes().vec()}, {"norm", norm_of(parameters[i])}});
+    weights.push_back(
+        {{"name", parameters.name(i)}, {"shape", parameters[i].sizes().vec()}, {"norm", norm_of(parameters[i])}});
   }
   return weights;
 }
@@ -79,16 +80,19 @@ void print_facts(const nn::Checkpoint& checkpoint, const std::string& tokenizer)
   line("parameters", format_count(checkpoint.model.parameters().count()));
   line("blocks", fmt::format("{} of width {}", facts.blocks, facts.width));
   if (facts.heads > 0) {
-    line("attention", fmt::format("{} heads of width {}, {} for keys and values", facts.heads, facts.head_width, facts.key_value_heads));
+    line("attention", fmt::format("{} heads of width {}, {} for keys and values", facts.heads, facts.head_width,
+                                  facts.key_value_heads));
     line("mlp", fmt::format("width {}", facts.mlp_width));
-    line("vocabulary", fmt::format("{}, head {}", format_count(facts.vocabulary), facts.head_is_tied ? "tied to the embedding" : "of its own"));
+    line("vocabulary", fmt::format("{}, head {}", format_count(facts.vocabulary),
+                                   facts.head_is_tied ? "tied to the embedding" : "of its own"));
     line("context", fmt::format("{} tokens", format_count(facts.context)));
   } else {
     line("in and out", fmt::format("{} features, {} outputs", facts.features, facts.vocabulary));
   }
   line("tokenizer", tokenizer);
   const auto& layers = architecture.layers();
-  const auto tracked = std::count_if(layers.begin(), layers.end(), [](const nn::Layer& layer) { return layer.excluded.empty(); });
+  const auto tracked =
+      std::count_if(layers.begin(), layers.end(), [](const nn::Layer& layer) { return layer.excluded.empty(); });
   line("layers", fmt::format("{} linear, {} of which can be tracked (--layers)", layers.size(), tracked));
   line("sites", fmt::format("{} (--sites)", architecture.sites().size()));
   line("hash", checkpoint.hash);

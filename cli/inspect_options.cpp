@@ -6,7 +6,8 @@ namespace assay::cli {
 
 void describe(CLI::App& command, InspectOptions& options) {
   command.description("Show what a checkpoint holds and what its parts are called.");
-  command.footer(R"(MODEL is a folder in the Hugging Face layout (config.json, model.safetensors, tokenizer.json) or a .gguf file.
+  command.footer(
+      R"(MODEL is a folder in the Hugging Face layout (config.json, model.safetensors, tokenizer.json) or a .gguf file.
 
 Examples:
   assay inspect build/models/smollm2

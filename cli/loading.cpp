@@ -27,13 +27,15 @@ data::CorpusOptions corpus_options(const DataOptions& options) {
 int64_t context_of(const DataOptions& options, const nn::Architecture& architecture) {
   const int64_t most = architecture.facts().context;
   if (options.context > most || options.context == 1) {
-    throw Error(ErrorKind::Usage, fmt::format("reading --context: it must be from 2 to the model's {} tokens, but it is {}",
-                                              most, options.context));
+    throw Error(ErrorKind::Usage,
+                fmt::format("reading --context: it must be from 2 to the model's {} tokens, but it is {}", most,
+                            options.context));
   }
   return options.context > 0 ? options.context : most;
 }
 
-LoadedText load_text(const DataOptions& options, const data::Tokenizer& tokenizer, int64_t context, Progress& progress) {
+LoadedText load_text(const DataOptions& options, const data::Tokenizer& tokenizer, int64_t context,
+                     Progress& progress) {
   LoadedText text;
   text.corpus = data::read_corpus(options.data, corpus_options(options));
   const auto long_texts = options.long_text == LongText::Cut     ? data::LongTexts::Cut

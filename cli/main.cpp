@@ -1,5 +1,5 @@
-// The program: understands the command line by itself, then loads libassay.so (and with it LibTorch, 260 MB, a quarter of
-// a second) only when there is work to do.
+// The program: understands the command line by itself, then loads libassay.so (and with it LibTorch, 260 MB, a quarter
+// of a second) only when there is work to do.
 #include <dlfcn.h>
 
 #include <csignal>
@@ -33,8 +33,8 @@ int run_in_library(const Invocation& invocation) {
   void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_GLOBAL);
   void* entry = library != nullptr ? dlsym(library, "assay_run") : nullptr;
   if (entry == nullptr) {
-    throw Error(ErrorKind::Resource, std::string("loading libassay.so: it must load with its LibTorch, but ") + dlerror() +
-                                         "; build again with ./dev build");
+    throw Error(ErrorKind::Resource, std::string("loading libassay.so: it must load with its LibTorch, but ") +
+                                         dlerror() + "; build again with ./dev build");
   }
   return reinterpret_cast<decltype(&assay_run)>(entry)(invocation);
 }
@@ -47,13 +47,16 @@ int report(ErrorKind kind, const char* message) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::signal(SIGPIPE, SIG_DFL);  // a reader that has seen enough (| head) ends us quietly, even if our parent ignores it
+  std::signal(SIGPIPE,
+              SIG_DFL);  // a reader that has seen enough (| head) ends us quietly, even if our parent ignores it
   try {
     const std::vector<std::string> arguments(argv + 1, argv + argc);
     const assay::cli::CommandLine line = assay::cli::parse_command_line(arguments);
     if (line.invocation) return run_in_library(*line.invocation);
     std::fputs(line.text.c_str(), stdout);
-    return std::fflush(stdout) == 0 ? 0 : report(ErrorKind::Resource, "writing to standard output: it could not be written");
+    return std::fflush(stdout) == 0
+               ? 0
+               : report(ErrorKind::Resource, "writing to standard output: it could not be written");
   } catch (const Error& error) {
     return report(error.kind(), error.what());
   } catch (const std::exception& error) {

@@ -1,11 +1,11 @@
 #include "cli/result.h"
 
+#include <ATen/Parallel.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/file.h>
 #include <unistd.h>
 
-#include <ATen/Parallel.h>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -57,7 +57,8 @@ void remove_content(const std::string& path) {
     std::error_code error;
     if (entry.path().filename() == kLock) continue;
     fs::remove_all(entry.path(), error);
-    if (error) refuse(ErrorKind::Resource, path, fmt::format("removing \"{}\": {}", entry.path().string(), error.message()));
+    if (error)
+      refuse(ErrorKind::Resource, path, fmt::format("removing \"{}\": {}", entry.path().string(), error.message()));
   }
 }
 
@@ -67,7 +68,8 @@ ResultFolder::ResultFolder(std::string path, const Invocation& invocation, const
     : path_(std::move(path)) {
   std::error_code error;
   fs::create_directories(path_, error);
-  if (error) refuse(ErrorKind::Resource, path_, fmt::format("it must be a folder that can be made, but: {}", error.message()));
+  if (error)
+    refuse(ErrorKind::Resource, path_, fmt::format("it must be a folder that can be made, but: {}", error.message()));
   lock();
   try {
     claim(invocation, identity);
@@ -77,7 +79,9 @@ ResultFolder::ResultFolder(std::string path, const Invocation& invocation, const
   }
 }
 
-ResultFolder::~ResultFolder() { close(lock_); }
+ResultFolder::~ResultFolder() {
+  close(lock_);
+}
 
 void ResultFolder::lock() {
   lock_ = open(file(kLock).c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0666);
@@ -95,17 +99,19 @@ void ResultFolder::lock() {
 void ResultFolder::claim(const Invocation& invocation, const std::string& identity) {
   const ordered_json owner = read_run(file(kRun));
   if (owner.is_null() && holds_foreign_files(path_)) {
-    refuse(ErrorKind::Usage, path_,
-           "it must be new, empty or a result of Assay, but it holds other files (and no run.json); choose another --out");
+    refuse(
+        ErrorKind::Usage, path_,
+        "it must be new, empty or a result of Assay, but it holds other files (and no run.json); choose another --out");
   }
   reopened_ = !owner.is_null() && owner["identity"] == identity && !invocation.common().force;
   if (reopened_) return;
   if (!owner.is_null()) {
     if (!invocation.common().force) {
-      refuse(ErrorKind::Usage, path_,
-             fmt::format("it must hold this very run, but it holds another one (assay {}, with other options, inputs or "
-                         "version); choose another --out, or add --force to remove it",
-                         owner["command"].get<std::string>()));
+      refuse(
+          ErrorKind::Usage, path_,
+          fmt::format("it must hold this very run, but it holds another one (assay {}, with other options, inputs or "
+                      "version); choose another --out, or add --force to remove it",
+                      owner["command"].get<std::string>()));
     }
     remove_content(path_);
   }
@@ -116,7 +122,9 @@ void ResultFolder::claim(const Invocation& invocation, const std::string& identi
   write(kRun, run.dump(2) + "\n");
 }
 
-bool ResultFolder::finished() const { return fs::exists(file(kResult)); }
+bool ResultFolder::finished() const {
+  return fs::exists(file(kResult));
+}
 
 void ResultFolder::write(std::string_view name, std::string_view bytes) const {
   io::AtomicFile out(file(name));
@@ -169,8 +177,9 @@ bool stops_at_plan(const Session& session, const Plan& plan, const std::string& 
   const CommonOptions& common = session.invocation.common();
   if (!common.plan) {
     if (plan.total_seconds() > kLongPlanSeconds) {
-      session.progress.note(fmt::format("This will take about {}. {} makes it shorter; --plan shows where the time goes.",
-                                        format_seconds(plan.total_seconds()), advice));
+      session.progress.note(
+          fmt::format("This will take about {}. {} makes it shorter; --plan shows where the time goes.",
+                      format_seconds(plan.total_seconds()), advice));
     }
     return false;
   }
@@ -184,6 +193,8 @@ bool stops_at_plan(const Session& session, const Plan& plan, const std::string& 
   return true;
 }
 
-std::string cache_folder(const std::string& given) { return given.empty() ? default_cache_folder() : given; }
+std::string cache_folder(const std::string& given) {
+  return given.empty() ? default_cache_folder() : given;
+}
 
 }  // namespace assay::cli

@@ -16,9 +16,9 @@ namespace assay::cli {
 class ResultFolder {
  public:
   /// Creates or reopens `path` for the run that `identity` names: a hash over everything that determines its result
-  /// (options, inputs, seed, version), never the time. With --force whatever run it held is removed first, this one too.
-  /// Errors: Resource when another process writes there or the folder cannot be written; Usage when it holds another run
-  /// and --force is not given, or files that are no run of Assay's (those are never touched).
+  /// (options, inputs, seed, version), never the time. With --force whatever run it held is removed first, this one
+  /// too. Errors: Resource when another process writes there or the folder cannot be written; Usage when it holds
+  /// another run and --force is not given, or files that are no run of Assay's (those are never touched).
   ResultFolder(std::string path, const Invocation& invocation, const std::string& identity);
   ~ResultFolder();
   ResultFolder(const ResultFolder&) = delete;
@@ -46,14 +46,15 @@ class ResultFolder {
 /// The head of every result: assay, command, arguments, seed, threads, dtype, device, processor, LibTorch.
 nlohmann::ordered_json result_head(const Invocation& invocation);
 
-/// {"planned": {seconds, peak_bytes, disk_bytes, stages}, "actual": {seconds, peak_bytes}}. `seconds` is the run's time.
+/// {"planned": {seconds, peak_bytes, disk_bytes, stages}, "actual": {seconds, peak_bytes}}. `seconds` is the run's
+/// time.
 nlohmann::ordered_json cost_report(const Plan& plan, double seconds);
 
 /// Prints `result` as the one JSON object of --json.
 void print_json(const nlohmann::ordered_json& result);
 
-/// With --plan: prints the plan (a table, or JSON with --json) and returns true: the command stops there. Without: notes
-/// plans of more than ten minutes, with `advice` on how to make them shorter ("--limit 500"), and returns false.
+/// With --plan: prints the plan (a table, or JSON with --json) and returns true: the command stops there. Without:
+/// notes plans of more than ten minutes, with `advice` on how to make them shorter ("--limit 500"), and returns false.
 bool stops_at_plan(const Session& session, const Plan& plan, const std::string& advice);
 
 /// The folder of --cache, or the default one.

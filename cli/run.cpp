@@ -22,9 +22,10 @@ int report(ErrorKind kind, const std::string& message) {
 
 void prepare(const CommonOptions& common) {
   if (common.device == Device::Cuda && !at::hasCUDA()) {
-    throw Error(ErrorKind::Usage,
-                "preparing --device cuda: it needs a LibTorch that was built with CUDA and a GPU, but this one has neither at "
-                "hand; leave --device out to compute on the processor");
+    throw Error(
+        ErrorKind::Usage,
+        "preparing --device cuda: it needs a LibTorch that was built with CUDA and a GPU, but this one has neither at "
+        "hand; leave --device out to compute on the processor");
   }
   at::set_num_threads(static_cast<int>(common.threads > 0 ? common.threads : granted_cores()));
   catch_interrupts();
@@ -42,13 +43,15 @@ int assay_run(const assay::cli::Invocation& invocation) {
     cli::Session session{invocation, *progress};
     std::visit([&session](const auto& options) { cli::run(options, session); }, invocation.options);
     if (std::fflush(stdout) == 0) return 0;
-    return cli::report(ErrorKind::Resource, "writing to standard output: it must take what is printed, but it does not; "
-                                            "is the disk full?");
+    return cli::report(ErrorKind::Resource,
+                       "writing to standard output: it must take what is printed, but it does not; "
+                       "is the disk full?");
   } catch (const Error& error) {
     return cli::report(error.kind(), error.what());
   } catch (const std::bad_alloc&) {
-    return cli::report(ErrorKind::Resource, "asking for memory: the machine must have more than it has left; "
-                                            "lower --context or --memory, or close other programs");
+    return cli::report(ErrorKind::Resource,
+                       "asking for memory: the machine must have more than it has left; "
+                       "lower --context or --memory, or close other programs");
   } catch (const c10::Error& error) {
     log(LogLevel::Warning, error.what());
     return cli::report(ErrorKind::Internal, std::string(error.what_without_backtrace()) +

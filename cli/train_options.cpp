@@ -6,7 +6,8 @@ namespace assay::cli {
 
 void describe(CLI::App& command, TrainOptions& options) {
   command.description("Train a model by a recipe, from scratch or from a checkpoint.");
-  command.footer(R"(Checkpoints are kept on the way; the same command again resumes from the last one and gives the same bits.
+  command.footer(
+      R"(Checkpoints are kept on the way; the same command again resumes from the last one and gives the same bits.
 What a recipe holds: docs/train.md.
 
 Examples:

@@ -43,7 +43,8 @@ CLI::Option* add_integer(CLI::App& command, const std::string& name, int64_t& va
                          const std::string& doc, const std::string& zero) {
   auto read = [name, range, &value](const std::string& text) {
     int64_t number = 0;
-    if (!read_whole(text, number) || number < range.minimum || number > range.maximum) refuse(name, rule_of(range), text);
+    if (!read_whole(text, number) || number < range.minimum || number > range.maximum)
+      refuse(name, rule_of(range), text);
     value = number;
   };
   const std::string shown = value == 0 && !zero.empty() ? zero : std::to_string(value);
@@ -58,11 +59,14 @@ CLI::Option* add_number(CLI::App& command, const std::string& name, double& valu
     if (!inside) refuse(name, rule_of(range), text);  // also refuses "nan", which is inside nothing
     value = number;
   };
-  return command.add_option_function<std::string>(name, read, doc)->type_name("X")->default_str(fmt::format("{}", value));
+  return command.add_option_function<std::string>(name, read, doc)
+      ->type_name("X")
+      ->default_str(fmt::format("{}", value));
 }
 
 CLI::Option* add_switch(CLI::App& command, const std::string& name, bool& value, const std::string& doc) {
-  return command.add_flag_callback(name, [&value] { value = true; }, doc);
+  return command.add_flag_callback(
+      name, [&value] { value = true; }, doc);
 }
 
 }  // namespace assay::cli

@@ -1,5 +1,5 @@
-// The few kinds of option that the commands' tables are made of. Values are read independently of the locale, ranges are
-// checked where they are declared, and every refusal is one sentence (Error, kind Usage).
+// The few kinds of option that the commands' tables are made of. Values are read independently of the locale, ranges
+// are checked where they are declared, and every refusal is one sentence (Error, kind Usage).
 #pragma once
 
 #include <CLI/CLI.hpp>

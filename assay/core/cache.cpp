@@ -14,7 +14,8 @@ namespace fs = std::filesystem;
 
 // The mark of https://bford.info/cachedir/: backup programs leave such folders out.
 constexpr const char* kMark = "CACHEDIR.TAG";
-constexpr const char* kMarkText = "Signature: 8a477f597d28d172789f06886806bc55\n# Made by assay; everything here can be made again.\n";
+constexpr const char* kMarkText =
+    "Signature: 8a477f597d28d172789f06886806bc55\n# Made by assay; everything here can be made again.\n";
 
 /// The variable's value where it is an absolute path; relative ones are ignored, as XDG asks.
 const char* absolute_path(const char* variable) {
@@ -34,8 +35,8 @@ std::string default_cache_folder() {
 int64_t folder_bytes(const std::string& folder) {
   std::error_code ignored;  // files may vanish while they are counted
   int64_t total = 0;
-  for (fs::recursive_directory_iterator it(folder, fs::directory_options::skip_permission_denied, ignored), end; it != end;
-       it.increment(ignored)) {
+  for (fs::recursive_directory_iterator it(folder, fs::directory_options::skip_permission_denied, ignored), end;
+       it != end; it.increment(ignored)) {
     std::error_code error;
     if (!it->is_regular_file(error) || error) continue;
     const auto bytes = it->file_size(error);
@@ -48,13 +49,16 @@ void clear_cache(const std::string& folder) {
   std::error_code error;
   if (!fs::exists(folder, error) || fs::is_empty(folder, error)) return;
   if (!fs::exists(fs::path(folder) / kMark, error)) {
-    throw Error(ErrorKind::Usage, "clearing the cache \"" + folder + "\": it must be a folder that Assay made (it would hold " +
-                                      kMark + "), but it is not; nothing was removed");
+    throw Error(ErrorKind::Usage, "clearing the cache \"" + folder +
+                                      "\": it must be a folder that Assay made (it would hold " + kMark +
+                                      "), but it is not; nothing was removed");
   }
   for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) {
     if (entry.path().filename() == kMark) continue;
     fs::remove_all(entry.path(), error);
-    if (error) throw Error(ErrorKind::Resource, "clearing the cache: removing \"" + entry.path().string() + "\": " + error.message());
+    if (error)
+      throw Error(ErrorKind::Resource,
+                  "clearing the cache: removing \"" + entry.path().string() + "\": " + error.message());
   }
 }
 
@@ -63,7 +67,8 @@ void create_cache(const std::string& folder) {
   fs::create_directories(folder, error);
   const fs::path mark = fs::path(folder) / kMark;
   const bool is_marked = !error && fs::exists(mark, error);
-  if (!error && !is_marked && !(std::ofstream(mark) << kMarkText)) error = std::make_error_code(std::errc::permission_denied);
+  if (!error && !is_marked && !(std::ofstream(mark) << kMarkText))
+    error = std::make_error_code(std::errc::permission_denied);
   if (error) {
     throw Error(ErrorKind::Resource, "creating the cache folder \"" + folder + "\": " + error.message() +
                                          "; name another with --cache or ASSAY_CACHE");

@@ -13,7 +13,9 @@
 namespace assay {
 namespace {
 
-bool is_space(char c) { return c == ' ' || c == '\t'; }
+bool is_space(char c) {
+  return c == ' ' || c == '\t';
+}
 
 std::string_view trimmed(std::string_view text) {
   while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
@@ -52,7 +54,8 @@ class Parser {
   std::string word() {
     skip_spaces();
     const size_t begin = at_;
-    while (at_ < text_.size() && (std::isalnum(static_cast<unsigned char>(text_[at_])) != 0 || text_[at_] == '_')) ++at_;
+    while (at_ < text_.size() && (std::isalnum(static_cast<unsigned char>(text_[at_])) != 0 || text_[at_] == '_'))
+      ++at_;
     return std::string(text_.substr(begin, at_ - begin));
   }
 
@@ -66,7 +69,8 @@ class Parser {
   void expect(char c) {
     if (take(c)) return;
     const std::string found = at_ == text_.size() ? "the end" : fmt::format("\"{}\"", text_.substr(at_, 1));
-    refuse(fmt::format("it must read name(key=value,key=value), but character {} is {} where '{}' belongs", at_ + 1, found, c));
+    refuse(fmt::format("it must read name(key=value,key=value), but character {} is {} where '{}' belongs", at_ + 1,
+                       found, c));
   }
 
   std::string value() {
@@ -108,9 +112,12 @@ std::string range_rule(const FactoryArgument& argument, const char* kind) {
   std::string rule = kind;
   const bool is_bounded = argument.maximum < std::numeric_limits<double>::infinity();
   const bool is_based = argument.minimum > -std::numeric_limits<double>::infinity();
-  if (is_based && is_bounded) rule += fmt::format(" from {} to {}", argument.minimum, argument.maximum);
-  else if (is_based) rule += fmt::format(", {} or more", argument.minimum);
-  else if (is_bounded) rule += fmt::format(", {} or less", argument.maximum);
+  if (is_based && is_bounded)
+    rule += fmt::format(" from {} to {}", argument.minimum, argument.maximum);
+  else if (is_based)
+    rule += fmt::format(", {} or more", argument.minimum);
+  else if (is_bounded)
+    rule += fmt::format(", {} or less", argument.maximum);
   for (const std::string& word : argument.choices) rule += fmt::format(", or \"{}\"", word);
   return rule;
 }
@@ -127,7 +134,8 @@ std::string checked_value(const Parser& parser, const FactoryArgument& argument,
     case ArgumentType::Number: {
       double number = 0;
       if (is_listed) return text;
-      if (!read_whole(text, number) || !std::isfinite(number) || !inside(number)) refuse(range_rule(argument, "a number"));
+      if (!read_whole(text, number) || !std::isfinite(number) || !inside(number))
+        refuse(range_rule(argument, "a number"));
       return fmt::format("{}", number);
     }
     case ArgumentType::Integer: {
@@ -152,7 +160,8 @@ const FactoryCall::Value& FactoryCall::find(std::string_view argument) const {
   for (const Value& value : values_) {
     if (value.argument.name == argument) return value;
   }
-  throw Error(ErrorKind::Internal, fmt::format("asking {} for its argument \"{}\": its table has none of that name", name_, argument));
+  throw Error(ErrorKind::Internal,
+              fmt::format("asking {} for its argument \"{}\": its table has none of that name", name_, argument));
 }
 
 double FactoryCall::number(std::string_view argument) const {
@@ -167,7 +176,9 @@ int64_t FactoryCall::integer(std::string_view argument) const {
   return number;
 }
 
-const std::string& FactoryCall::text(std::string_view argument) const { return find(argument).text; }
+const std::string& FactoryCall::text(std::string_view argument) const {
+  return find(argument).text;
+}
 
 std::string FactoryCall::canonical() const {
   if (values_.empty()) return name_;
@@ -188,8 +199,8 @@ FactoryCall parse_factory(std::string_view text, std::span<const FactorySpec> ta
   for (const FactorySpec& spec : table) names.push_back(spec.name);
   const auto spec = std::find(names.begin(), names.end(), call.name_);
   if (spec == names.end()) {
-    parser.refuse(fmt::format("it must begin with one of {}, but it begins with \"{}\"{}", fmt::join(names, ", "), call.name_,
-                              closest_clause(call.name_, names)));
+    parser.refuse(fmt::format("it must begin with one of {}, but it begins with \"{}\"{}", fmt::join(names, ", "),
+                              call.name_, closest_clause(call.name_, names)));
   }
 
   std::vector<std::string> known;
@@ -207,9 +218,11 @@ FactoryCall parse_factory(std::string_view text, std::span<const FactorySpec> ta
       if (place == known.end()) {
         const std::string takes = known.empty() ? "no arguments" : fmt::format("{}", fmt::join(known, ", "));
         parser.refuse(fmt::format("{} takes {}, but found \"{}\"{}", call.name_, takes,
-                                  key.empty() ? std::string(parser.rest().substr(0, 1)) : key, closest_clause(key, known)));
+                                  key.empty() ? std::string(parser.rest().substr(0, 1)) : key,
+                                  closest_clause(key, known)));
       }
-      if (std::find(seen.begin(), seen.end(), key) != seen.end()) parser.refuse(key + " may stand once, but stands twice");
+      if (std::find(seen.begin(), seen.end(), key) != seen.end())
+        parser.refuse(key + " may stand once, but stands twice");
       seen.push_back(key);
       parser.expect('=');
       FactoryCall::Value& value = call.values_[static_cast<size_t>(place - known.begin())];
@@ -230,7 +243,8 @@ std::string describe_factories(std::span<const FactorySpec> table) {
       call += (call == spec.name ? "(" : ",") + argument.name + "=" + argument.default_value;
       if (std::find(explained.begin(), explained.end(), argument.name + argument.doc) != explained.end()) continue;
       explained.push_back(argument.name + argument.doc);
-      const std::string choices = argument.choices.empty() ? "" : fmt::format(" ({})", fmt::join(argument.choices, "|"));
+      const std::string choices =
+          argument.choices.empty() ? "" : fmt::format(" ({})", fmt::join(argument.choices, "|"));
       explanations += fmt::format("  {:<26}{}{}\n", argument.name, argument.doc, choices);
     }
     if (!spec.arguments.empty()) call += ')';

@@ -7,7 +7,9 @@
 namespace assay {
 namespace {
 
-char lower(char c) { return static_cast<char>(std::tolower(static_cast<unsigned char>(c))); }
+char lower(char c) {
+  return static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+}
 
 size_t edit_distance(std::string_view a, std::string_view b) {
   std::vector<size_t> before(b.size() + 1), last(b.size() + 1), row(b.size() + 1);
@@ -42,7 +44,8 @@ std::vector<std::string> nearest_names(std::string_view unknown, std::span<const
 
 std::string closest_clause(std::string_view unknown, std::span<const std::string> known) {
   std::string clause;
-  for (const std::string& name : nearest_names(unknown, known)) clause += (clause.empty() ? "; closest: \"" : ", \"") + name + "\"";
+  for (const std::string& name : nearest_names(unknown, known))
+    clause += (clause.empty() ? "; closest: \"" : ", \"") + name + "\"";
   return clause;
 }
 

@@ -27,7 +27,9 @@ std::string machine_key(int threads) {
   return fmt::format("{} | {} threads | {}", processor().model, threads, ASSAY_TORCH_VERSION);
 }
 
-double divided(double work, double speed) { return work > 0 ? work / speed : 0; }
+double divided(double work, double speed) {
+  return work > 0 ? work / speed : 0;
+}
 
 nlohmann::json read_ceilings_file(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
@@ -51,7 +53,8 @@ Cost& Cost::operator+=(const Cost& other) {
 
 double seconds(const Cost& cost, const Ceilings& ceilings) {
   return divided(cost.flops + 2 * cost.flops_fp64, ceilings.flops_per_second_fp32) +
-         divided(cost.flops_bf16, ceilings.flops_per_second_bf16) + divided(cost.bytes_moved, ceilings.bytes_per_second) +
+         divided(cost.flops_bf16, ceilings.flops_per_second_bf16) +
+         divided(cost.bytes_moved, ceilings.bytes_per_second) +
          cost.operator_calls * ceilings.seconds_per_operator_call;
 }
 
@@ -79,13 +82,15 @@ int64_t Plan::disk_bytes() const {
 }
 
 std::string Plan::table() const {
-  const auto row = [](std::string_view name, const std::string& time, const std::string& memory, const std::string& disk) {
+  const auto row = [](std::string_view name, const std::string& time, const std::string& memory,
+                      const std::string& disk) {
     return fmt::format("  {:<24}{:>14}{:>12}{:>12}\n", name, time, memory, disk);
   };
   const auto disk_text = [](int64_t bytes) { return bytes == 0 ? std::string("-") : format_bytes(bytes); };
   std::string out = row("stage", "time", "memory", "disk");
   for (const PlannedStage& stage : stages_) {
-    out += row(stage.name, format_seconds(stage.seconds), format_bytes(stage.cost.peak_bytes), disk_text(stage.cost.disk_bytes));
+    out += row(stage.name, format_seconds(stage.seconds), format_bytes(stage.cost.peak_bytes),
+               disk_text(stage.cost.disk_bytes));
   }
   return out + row("all", format_seconds(total_seconds()), format_bytes(peak_bytes()), disk_text(disk_bytes()));
 }
@@ -130,7 +135,8 @@ std::string format_bytes(int64_t bytes) {
     value /= 1000;
     ++unit;
   }
-  return unit > 0 && value < 9.95 ? fmt::format("{:.1f} {}", value, kUnits[unit]) : fmt::format("{:.0f} {}", value, kUnits[unit]);
+  return unit > 0 && value < 9.95 ? fmt::format("{:.1f} {}", value, kUnits[unit])
+                                  : fmt::format("{:.0f} {}", value, kUnits[unit]);
 }
 
 std::string format_seconds(double seconds) {
@@ -152,18 +158,30 @@ std::string format_count(int64_t count) {
 }
 
 int64_t parse_bytes(std::string_view text, std::string_view what) {
-  static constexpr std::array<std::pair<std::string_view, double>, 13> kUnits{
-      {{"", 1.0}, {"B", 1.0}, {"kB", 1e3}, {"KB", 1e3}, {"K", 1e3}, {"MB", 1e6}, {"M", 1e6}, {"GB", 1e9}, {"G", 1e9},
-       {"TB", 1e12}, {"KiB", 0x1p10}, {"MiB", 0x1p20}, {"GiB", 0x1p30}}};
+  static constexpr std::array<std::pair<std::string_view, double>, 13> kUnits{{{"", 1.0},
+                                                                               {"B", 1.0},
+                                                                               {"kB", 1e3},
+                                                                               {"KB", 1e3},
+                                                                               {"K", 1e3},
+                                                                               {"MB", 1e6},
+                                                                               {"M", 1e6},
+                                                                               {"GB", 1e9},
+                                                                               {"G", 1e9},
+                                                                               {"TB", 1e12},
+                                                                               {"KiB", 0x1p10},
+                                                                               {"MiB", 0x1p20},
+                                                                               {"GiB", 0x1p30}}};
   double value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   std::string_view unit(end, static_cast<size_t>(text.data() + text.size() - end));
   while (!unit.empty() && unit.front() == ' ') unit.remove_prefix(1);
-  const auto known = std::find_if(kUnits.begin(), kUnits.end(), [unit](const auto& each) { return each.first == unit; });
+  const auto known =
+      std::find_if(kUnits.begin(), kUnits.end(), [unit](const auto& each) { return each.first == unit; });
   const double bytes = known == kUnits.end() ? -1 : value * known->second;
   if (error != std::errc() || !(bytes >= 1) || bytes > 1e18) {
-    throw Error(ErrorKind::Usage,
-                fmt::format("reading {}: it must be a size such as 8GB, 500MB or 1.5GiB, but it is \"{}\"", what, text));
+    throw Error(
+        ErrorKind::Usage,
+        fmt::format("reading {}: it must be a size such as 8GB, 500MB or 1.5GiB, but it is \"{}\"", what, text));
   }
   return static_cast<int64_t>(bytes);
 }

@@ -26,8 +26,9 @@ void on_interrupt(int signal_number) {
 
 void stop_if_interrupted(std::string_view stage) {
   if (!interrupt_requested()) return;
-  throw Error(ErrorKind::Interrupted,
-              fmt::format("running \"{}\": it was stopped; what was finished is kept, and the same command resumes", stage));
+  throw Error(
+      ErrorKind::Interrupted,
+      fmt::format("running \"{}\": it was stopped; what was finished is kept, and the same command resumes", stage));
 }
 
 class SilentProgress final : public Progress {
@@ -94,7 +95,8 @@ class PrintedProgress final : public Progress {
     if (total_ <= 0) return fmt::format("{}  {} {}  {}/s", stage_, format_count(done_), unit_, rate_text());
     const double elapsed = view_.now() - started_;
     const double left = done_ > 0 ? elapsed * static_cast<double>(total_ - done_) / static_cast<double>(done_) : 0;
-    std::string text = fmt::format("{}  {}%  {} of {} {}", stage_, 100 * done_ / total_, format_count(done_), format_count(total_), unit_);
+    std::string text = fmt::format("{}  {}%  {} of {} {}", stage_, 100 * done_ / total_, format_count(done_),
+                                   format_count(total_), unit_);
     if (done_ > 0) text += fmt::format("  {}/s  {} left", rate_text(), format_seconds(std::max(left, 0.0)));
     return text;
   }
@@ -151,7 +153,9 @@ std::unique_ptr<Progress> make_progress(bool quiet) {
 }
 
 namespace detail {
-std::unique_ptr<Progress> make_progress(ProgressView view) { return std::make_unique<PrintedProgress>(std::move(view)); }
+std::unique_ptr<Progress> make_progress(ProgressView view) {
+  return std::make_unique<PrintedProgress>(std::move(view));
+}
 }  // namespace detail
 
 void catch_interrupts() {
@@ -163,6 +167,8 @@ void catch_interrupts() {
   sigaction(SIGTERM, &action, nullptr);
 }
 
-bool interrupt_requested() noexcept { return interrupted.load(); }
+bool interrupt_requested() noexcept {
+  return interrupted.load();
+}
 
 }  // namespace assay

@@ -147,7 +147,9 @@ Processor processor() {
     if (found.model.empty() && line.rfind("model name", 0) == 0) found.model = value;
     if (line.rfind("flags", 0) != 0) continue;
     const std::string flags = " " + value + " ";
-    const auto has = [&flags](const char* flag) { return flags.find(std::string(" ") + flag + " ") != std::string::npos; };
+    const auto has = [&flags](const char* flag) {
+      return flags.find(std::string(" ") + flag + " ") != std::string::npos;
+    };
     found.has_avx2 = has("avx2");
     found.has_avx512 = has("avx512f");
     found.has_avx512_bf16 = has("avx512_bf16");
@@ -175,10 +177,16 @@ int64_t available_memory_bytes() {
   return bytes;
 }
 
-int64_t resident_bytes() { return field_kib("/proc/self/status", "VmRSS").value_or(0); }
+int64_t resident_bytes() {
+  return field_kib("/proc/self/status", "VmRSS").value_or(0);
+}
 
-int64_t peak_resident_bytes() { return field_kib("/proc/self/status", "VmHWM").value_or(0); }
+int64_t peak_resident_bytes() {
+  return field_kib("/proc/self/status", "VmHWM").value_or(0);
+}
 
-void reset_peak_resident() { std::ofstream("/proc/self/clear_refs") << "5"; }
+void reset_peak_resident() {
+  std::ofstream("/proc/self/clear_refs") << "5";
+}
 
 }  // namespace assay

@@ -2,7 +2,9 @@
 
 namespace assay {
 
-const char* version() noexcept { return ASSAY_VERSION; }
+const char* version() noexcept {
+  return ASSAY_VERSION;
+}
 
 std::string version_line() {
 #ifdef __clang__

@@ -48,7 +48,8 @@ Dataset read_arrays(const std::string& path, const ArrayShape& shape, int64_t li
     dataset.examples.push_back(std::move(example));
   }
   if (dataset.examples.empty()) {
-    throw Error(ErrorKind::Data, fmt::format("reading arrays from \"{}\": it must hold an example, but it holds none", path));
+    throw Error(ErrorKind::Data,
+                fmt::format("reading arrays from \"{}\": it must hold an example, but it holds none", path));
   }
   assign_ids(dataset);
   return dataset;

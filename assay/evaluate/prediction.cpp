@@ -19,9 +19,13 @@
 
 namespace assay::evaluate {
 
-double Prediction::total_loss() const { return std::accumulate(losses.begin(), losses.end(), 0.0); }
+double Prediction::total_loss() const {
+  return std::accumulate(losses.begin(), losses.end(), 0.0);
+}
 
-int64_t Prediction::total_targets() const { return std::accumulate(targets.begin(), targets.end(), int64_t{0}); }
+int64_t Prediction::total_targets() const {
+  return std::accumulate(targets.begin(), targets.end(), int64_t{0});
+}
 
 double Prediction::loss_per_target() const {
   if (total_targets() == 0) return std::numeric_limits<double>::quiet_NaN();
@@ -33,14 +37,17 @@ double Prediction::loss_per_target() const {
   return total_loss() / static_cast<double>(total_targets());
 }
 
-double Prediction::perplexity() const { return std::exp(loss_per_target()); }
+double Prediction::perplexity() const {
+  return std::exp(loss_per_target());
+}
 
 Cost prediction_cost(const nn::Model& model, const data::Dataset& dataset) {
   constexpr int64_t kCallsPerBlock = 40;  // operators that a block of a family runs, norms and attention included
   const nn::Architecture& architecture = model.architecture();
   const nn::Facts facts = architecture.facts();
   int64_t weights = facts.width * facts.vocabulary * (facts.features == 0 ? 1 : 0);  // the head of a text model
-  for (const nn::Layer& layer : architecture.layers()) weights += model.parameters()[static_cast<size_t>(layer.weight)].numel();
+  for (const nn::Layer& layer : architecture.layers())
+    weights += model.parameters()[static_cast<size_t>(layer.weight)].numel();
 
   const int64_t number_bytes = model.dtype() == at::kDouble ? 8 : 4;
   const int64_t numbers_per_position = 3 * facts.vocabulary + 10 * (facts.width + facts.mlp_width);
@@ -54,7 +61,8 @@ Cost prediction_cost(const nn::Model& model, const data::Dataset& dataset) {
     const double attention = 4.0 * static_cast<double>(longest * facts.width * facts.blocks);
     const double flops = static_cast<double>(positions) * (2.0 * static_cast<double>(weights) + attention);
     (number_bytes == 8 ? cost.flops_fp64 : cost.flops) += flops;
-    cost.bytes_moved += static_cast<double>(positions * number_bytes * (3 * facts.vocabulary + 30 * facts.width * facts.blocks));
+    cost.bytes_moved +=
+        static_cast<double>(positions * number_bytes * (3 * facts.vocabulary + 30 * facts.width * facts.blocks));
     cost.operator_calls += static_cast<double>(kCallsPerBlock * facts.blocks);
     cost.peak_bytes = std::max(cost.peak_bytes, positions * number_bytes * numbers_per_position);
   }
@@ -72,7 +80,7 @@ Prediction predict(const nn::Model& model, const data::Dataset& dataset, Progres
     const data::Batch batch = data::make_batch(dataset, rows, model.dtype());
     const nn::Output output = model.run(batch).output;
     const at::Tensor losses = loss.evaluate(output, batch).to(at::kDouble).contiguous();  // [B]
-    const at::Tensor counts = batch.counted.sum(1).contiguous();                           // [B] int64
+    const at::Tensor counts = batch.counted.sum(1).contiguous();                          // [B] int64
     for (size_t i = 0; i < rows.size(); ++i) {
       prediction.losses[static_cast<size_t>(rows[i])] = losses.const_data_ptr<double>()[i];
       prediction.targets[static_cast<size_t>(rows[i])] = counts.const_data_ptr<int64_t>()[i];

@@ -18,27 +18,32 @@ std::vector<size_t> first_by(std::span<const float> scores, size_t count, Better
   std::vector<size_t> order(scores.size());
   std::iota(order.begin(), order.end(), size_t{0});
   const auto end = order.begin() + static_cast<std::ptrdiff_t>(std::min(count, order.size()));
-  std::partial_sort(order.begin(), end, order.end(), [&](size_t a, size_t b) {
-    return scores[a] == scores[b] ? a < b : better(scores[a], scores[b]);
-  });
+  std::partial_sort(order.begin(), end, order.end(),
+                    [&](size_t a, size_t b) { return scores[a] == scores[b] ? a < b : better(scores[a], scores[b]); });
   order.erase(end, order.end());
   return order;
 }
 
 double hits(size_t k, std::span<const size_t> ranking, std::span<const uint8_t> is_relevant) {
   const std::span<const size_t> first = ranking.first(std::min(k, ranking.size()));
-  return static_cast<double>(std::count_if(first.begin(), first.end(), [&](size_t document) { return is_relevant[document]; }));
+  return static_cast<double>(
+      std::count_if(first.begin(), first.end(), [&](size_t document) { return is_relevant[document]; }));
 }
 
 }  // namespace
 
-std::vector<size_t> top(std::span<const float> scores, size_t count) { return first_by(scores, count, std::greater<>()); }
+std::vector<size_t> top(std::span<const float> scores, size_t count) {
+  return first_by(scores, count, std::greater<>());
+}
 
-std::vector<size_t> bottom(std::span<const float> scores, size_t count) { return first_by(scores, count, std::less<>()); }
+std::vector<size_t> bottom(std::span<const float> scores, size_t count) {
+  return first_by(scores, count, std::less<>());
+}
 
 double precision_at(size_t k, std::span<const size_t> ranking, std::span<const uint8_t> is_relevant) {
   ASSAY_ASSERT(k > 0);
-  return hits(k, ranking, is_relevant) / static_cast<double>(ASSAY_TWIN("retrieval.precision_over_all") ? is_relevant.size() : k);
+  return hits(k, ranking, is_relevant) /
+         static_cast<double>(ASSAY_TWIN("retrieval.precision_over_all") ? is_relevant.size() : k);
 }
 
 double recall_at(size_t k, std::span<const size_t> ranking, std::span<const uint8_t> is_relevant) {

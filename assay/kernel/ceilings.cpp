@@ -16,7 +16,9 @@
 namespace assay::kernel {
 namespace {
 
-double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+double now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
 
 /// The shortest of as many runs as fit into `budget` seconds, three at least; the first run only warms up.
 double best_seconds(double budget, const std::function<void()>& work) {
@@ -46,9 +48,11 @@ double read_speed(double budget) {
 double operator_seconds(double budget) {
   constexpr int kCalls = 500;
   const at::Tensor small = at::ones({64});
-  return best_seconds(budget, [&] {
-           for (int i = 0; i < kCalls; ++i) at::add(small, small);
-         }) / kCalls;
+  return best_seconds(budget,
+                      [&] {
+                        for (int i = 0; i < kCalls; ++i) at::add(small, small);
+                      }) /
+         kCalls;
 }
 
 }  // namespace

@@ -44,7 +44,8 @@ Interval bootstrap_difference(std::span<const double> a, std::span<const double>
   constexpr uint64_t kStream = stream_of("bootstrap difference");
   const auto drawn_mean = [&](std::span<const double> values, uint64_t stream, uint64_t first) {
     double sum = 0;
-    for (size_t i = 0; i < values.size(); ++i) sum += values[random_below(values.size(), options.seed, stream, first + i)];
+    for (size_t i = 0; i < values.size(); ++i)
+      sum += values[random_below(values.size(), options.seed, stream, first + i)];
     return sum / static_cast<double>(values.size());
   };
   std::vector<double> drawn;

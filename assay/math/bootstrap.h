@@ -1,6 +1,6 @@
 // Percentile bootstrap: how far a statistic would move had other items been drawn. Draw r takes item
-// random_below(n, seed, r, i) at place i, so that the same seed gives the same interval on every machine. The interval is
-// approximate (its coverage tends to the level as n grows); cost: `resamples` evaluations of the statistic.
+// random_below(n, seed, r, i) at place i, so that the same seed gives the same interval on every machine. The interval
+// is approximate (its coverage tends to the level as n grows); cost: `resamples` evaluations of the statistic.
 #pragma once
 
 #include <cstdint>
@@ -20,8 +20,8 @@ struct BootstrapOptions {
   uint64_t seed = 0;
 };
 
-/// Interval of `statistic` over resampled item numbers (each span holds `count` of them, with repetition). Draws on which
-/// the statistic is NaN are left out. NaN bounds where count is 0.
+/// Interval of `statistic` over resampled item numbers (each span holds `count` of them, with repetition). Draws on
+/// which the statistic is NaN are left out. NaN bounds where count is 0.
 Interval bootstrap(size_t count, const std::function<double(std::span<const size_t>)>& statistic,
                    const BootstrapOptions& options = {});
 

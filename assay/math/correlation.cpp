@@ -50,6 +50,8 @@ double pearson(std::span<const double> x, std::span<const double> y) {
   return std::clamp(xy / (std::sqrt(xx) * std::sqrt(yy)), -1.0, 1.0);
 }
 
-double spearman(std::span<const double> x, std::span<const double> y) { return pearson(average_ranks(x), average_ranks(y)); }
+double spearman(std::span<const double> x, std::span<const double> y) {
+  return pearson(average_ranks(x), average_ranks(y));
+}
 
 }  // namespace assay::math

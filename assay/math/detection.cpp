@@ -50,7 +50,8 @@ double average_precision(std::span<const double> scores, std::span<const uint8_t
   for (size_t begin = 0; begin < order.size();) {
     size_t end = begin;
     double found_here = 0;
-    while (end < order.size() && scores[order[end]] == scores[order[begin]]) found_here += is_marked[order[end++]] ? 1 : 0;
+    while (end < order.size() && scores[order[end]] == scores[order[begin]])
+      found_here += is_marked[order[end++]] ? 1 : 0;
     found += found_here;
     area += found_here / marked * found / static_cast<double>(end);
     begin = end;
@@ -72,6 +73,8 @@ double inspection_area(std::span<const double> scores, std::span<const uint8_t> 
   return area / (ASSAY_TWIN("math.inspection_over_trapezoids") ? count - 1 : count);
 }
 
-double best_inspection_area(double count, double marked) { return 1 - marked / (2 * count) - 1 / (2 * count * marked); }
+double best_inspection_area(double count, double marked) {
+  return 1 - marked / (2 * count) - 1 / (2 * count * marked);
+}
 
 }  // namespace assay::math

@@ -1,9 +1,9 @@
 // Bad input through the program: one sentence, the exit code of its kind, nothing on standard output.
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/zeros.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <ATen/core/Tensor.h>
-#include <ATen/ops/zeros.h>
 #include <functional>
 #include <limits>
 
@@ -28,7 +28,9 @@ class BadInput : public testing::Test {
     EXPECT_EQ(outcome.out, "");
   }
 
-  void expect_bad_model(const std::string& words) const { expect_refusal(run_assay({"inspect", model_}), 4, "model", words); }
+  void expect_bad_model(const std::string& words) const {
+    expect_refusal(run_assay({"inspect", model_}), 4, "model", words);
+  }
 
   void expect_bad_data(const std::string& data, const std::string& words, std::vector<std::string> more = {}) const {
     more.insert(more.begin(), {"evaluate", model_, "--quiet", "--data", data});
@@ -119,14 +121,18 @@ TEST_F(BadInput, AGgufThatIsNone) {
   expect_refusal(run_assay({"inspect", folder_.write("fake.gguf", "GGUFnothing else")}), 4, "model", "fake.gguf");
 }
 
-TEST_F(BadInput, NoSuchCorpus) { expect_bad_data(folder_ / "absent.txt", "absent.txt"); }
+TEST_F(BadInput, NoSuchCorpus) {
+  expect_bad_data(folder_ / "absent.txt", "absent.txt");
+}
 
 TEST_F(BadInput, AnEmptyCorpus) {
   expect_bad_data(folder_.write("empty.txt", ""), "empty.txt");
   expect_bad_data(folder_.write("blank.txt", " \n<|endoftext|>\n "), "blank.txt");
 }
 
-TEST_F(BadInput, TextThatIsNotUtf8) { expect_bad_data(folder_.write("latin.txt", "caf\xe9 au lait"), "UTF-8"); }
+TEST_F(BadInput, TextThatIsNotUtf8) {
+  expect_bad_data(folder_.write("latin.txt", "caf\xe9 au lait"), "UTF-8");
+}
 
 TEST_F(BadInput, JsonLinesWithoutTheField) {
   expect_bad_data(folder_.write("lines.jsonl", "{\"txet\": \"the cat\"}\n"), "closest: \"txet\"");
@@ -141,7 +147,8 @@ TEST_F(BadInput, ADocumentBeyondTheContextWhereThatIsRefused) {
 
 TEST_F(BadInput, AContextBeyondTheModels) {
   const std::string corpus = folder_.write("corpus.txt", tiny_corpus());
-  expect_refusal(run_assay({"evaluate", model_, "--data", corpus, "--context", "17", "--quiet"}), 2, "usage", "from 2 to the model's 16 tokens");
+  expect_refusal(run_assay({"evaluate", model_, "--data", corpus, "--context", "17", "--quiet"}), 2, "usage",
+                 "from 2 to the model's 16 tokens");
 }
 
 }  // namespace

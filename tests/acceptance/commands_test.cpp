@@ -60,12 +60,13 @@ TEST_F(Commands, TokenizeGivesIdsAndTokens) {
   const json found = json::parse(run_assay({"tokenize", model_, "--text", "the cat sat", "--json"}).out);
   EXPECT_EQ(found["ids"], json({1, 2, 4}));
   EXPECT_EQ(found["tokens"].size(), 3u);
-  EXPECT_EQ(json::parse(run_assay({"tokenize", model_, "--text", "-", "--json"}, {.input = "the cat sat"}).out)["ids"], found["ids"]);
+  EXPECT_EQ(json::parse(run_assay({"tokenize", model_, "--text", "-", "--json"}, {.input = "the cat sat"}).out)["ids"],
+            found["ids"]);
 }
 
 TEST_F(Commands, GenerateIsTheSameForTheSameSeed) {
-  const std::vector<std::string> arguments{"generate", model_, "--prompt", "the cat", "--max-tokens", "5", "--temperature", "1",
-                                           "--seed",   "3",    "--quiet"};
+  const std::vector<std::string> arguments{"generate",      model_, "--prompt", "the cat", "--max-tokens", "5",
+                                           "--temperature", "1",    "--seed",   "3",       "--quiet"};
   const Outcome first = run_assay(arguments);
   EXPECT_EQ(first.exit_code, 0) << first.err;
   EXPECT_EQ(first.err, "");
@@ -104,10 +105,14 @@ TEST_F(Commands, ALocaleWithDecimalCommasChangesNothing) {
   const std::string plain = evaluate({"--json", "--threads", "1"}).out;
   const std::string compiled = folder_ / "de_DE.UTF-8";
   const bool has_locale = std::system(("localedef -i de_DE -f UTF-8 " + compiled + " >/dev/null 2>&1").c_str()) == 0;
-  const Surroundings german{.environment = {{"LC_ALL", has_locale ? "de_DE.UTF-8" : "de_DE"}, {"LOCPATH", folder_.path()}}};
-  const Outcome outcome = run_assay({"evaluate", model_, "--data", corpus_, "--quiet", "--json", "--threads", "1"}, german);
+  const Surroundings german{
+      .environment = {{"LC_ALL", has_locale ? "de_DE.UTF-8" : "de_DE"}, {"LOCPATH", folder_.path()}}};
+  const Outcome outcome =
+      run_assay({"evaluate", model_, "--data", corpus_, "--quiet", "--json", "--threads", "1"}, german);
   EXPECT_EQ(json::parse(outcome.out)["loss"], json::parse(plain)["loss"]);
-  EXPECT_EQ(run_assay({"generate", model_, "--prompt", "the", "--max-tokens", "2", "--temperature", "0.5"}, german).exit_code, 0);
+  EXPECT_EQ(
+      run_assay({"generate", model_, "--prompt", "the", "--max-tokens", "2", "--temperature", "0.5"}, german).exit_code,
+      0);
 }
 
 TEST_F(Commands, AResultFolderBelongsToOneRun) {

@@ -19,7 +19,7 @@
 namespace assay {
 
 struct Outcome {
-  int exit_code = -1;   ///< 128 + signal where one ended the program, as shells say
+  int exit_code = -1;  ///< 128 + signal where one ended the program, as shells say
   std::string out, err;
   double seconds = 0;
 };

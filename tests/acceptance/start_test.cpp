@@ -14,7 +14,8 @@ namespace {
 using testing::HasSubstr;
 using testing::Not;
 
-const std::vector<std::string> kCommands{"demo", "attribute", "train", "evaluate", "generate", "inspect", "tokenize", "doctor"};
+const std::vector<std::string> kCommands{"demo",     "attribute", "train",    "evaluate",
+                                         "generate", "inspect",   "tokenize", "doctor"};
 
 /// The libraries that an ELF file asks the loader for (DT_NEEDED).
 std::vector<std::string> needed_libraries(const std::string& path) {
@@ -48,8 +49,12 @@ TEST(Start, TheExecutableNeedsNoLibTorch) {
 }
 
 TEST(Start, HelpAndUsageErrorsLoadNoLibTorch) {
-  const std::vector<std::vector<std::string>> calls{
-      {}, {"--help"}, {"--version"}, {"attribute", "--help"}, {"atribute"}, {"attribute", "m", "--data", "d", "--method", "ekfca"}};
+  const std::vector<std::vector<std::string>> calls{{},
+                                                    {"--help"},
+                                                    {"--version"},
+                                                    {"attribute", "--help"},
+                                                    {"atribute"},
+                                                    {"attribute", "m", "--data", "d", "--method", "ekfca"}};
   for (const auto& arguments : calls) {
     const Outcome outcome = run_assay(arguments, {.environment = {{"LD_DEBUG", "files"}}});
     EXPECT_THAT(outcome.err, HasSubstr("libc.so")) << "the loader was to say what it loads";
@@ -80,8 +85,8 @@ TEST(Start, EveryCommandExplainsItself) {
     EXPECT_EQ(outcome.exit_code, 0) << command;
     EXPECT_THAT(outcome.out, HasSubstr("Usage: assay " + command));
     EXPECT_THAT(outcome.out, HasSubstr("Examples:\n"));
-    for (const char* option : {"--out", "--json", "--quiet", "--seed", "--threads", "--memory", "--dtype", "--device", "--plan",
-                               "--force", "--config"}) {
+    for (const char* option : {"--out", "--json", "--quiet", "--seed", "--threads", "--memory", "--dtype", "--device",
+                               "--plan", "--force", "--config"}) {
       EXPECT_THAT(outcome.out, HasSubstr(option)) << command;
     }
     EXPECT_EQ(run_assay({"help", command}).out, outcome.out);
@@ -137,7 +142,8 @@ TEST(Start, UsageErrorsAreOneSentenceWithTheNearestName) {
 TEST(Start, ConfigurationFilesAreCheckedLikeTheCommandLine) {
   const TemporaryFolder folder;
   const auto run_with = [&folder](const std::string& toml, std::vector<std::string> more = {}) {
-    more.insert(more.begin(), {"generate", "no/such/model", "--prompt", "p", "--config", folder.write("options.toml", toml)});
+    more.insert(more.begin(),
+                {"generate", "no/such/model", "--prompt", "p", "--config", folder.write("options.toml", toml)});
     return run_assay(more);
   };
   EXPECT_THAT(run_with("temperatur = 1.0").err, HasSubstr("closest: \"temperature\""));

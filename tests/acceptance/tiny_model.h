@@ -1,5 +1,5 @@
-// A Llama of a few thousand parameters with a word-level tokenizer, in the Hugging Face layout: for commands that need a
-// model but no particular one.
+// A Llama of a few thousand parameters with a word-level tokenizer, in the Hugging Face layout: for commands that need
+// a model but no particular one.
 #pragma once
 
 #include <cstdint>
@@ -14,15 +14,16 @@
 namespace assay {
 
 inline nlohmann::json tiny_config() {
-  return {{"model_type", "llama"},         {"hidden_size", 16},      {"num_attention_heads", 2},
-          {"num_hidden_layers", 2},        {"intermediate_size", 24}, {"vocab_size", 8},
+  return {{"model_type", "llama"},         {"hidden_size", 16},           {"num_attention_heads", 2},
+          {"num_hidden_layers", 2},        {"intermediate_size", 24},     {"vocab_size", 8},
           {"max_position_embeddings", 16}, {"tie_word_embeddings", true}, {"rms_norm_eps", 1e-5}};
 }
 
 inline void write_tiny_model(const std::string& folder, uint64_t seed = 1) {
   const nn::Model model = nn::initialize(nn::make_architecture(tiny_config()), seed);
   nn::save_checkpoint(model, folder);
-  data::save_tokenizer(data::word_level_tokenizer({"<unk>", "the", "cat", "dog", "sat", "on", "mat", "ran"}, "<unk>"), folder);
+  data::save_tokenizer(data::word_level_tokenizer({"<unk>", "the", "cat", "dog", "sat", "on", "mat", "ran"}, "<unk>"),
+                       folder);
 }
 
 inline const char* tiny_corpus() {

@@ -14,16 +14,34 @@ const std::vector<FactorySpec>& table() {
   static const std::vector<FactorySpec> specs{
       {"ekfac",
        "curvature",
-       {{.name = "damping", .type = ArgumentType::Number, .default_value = "0.1", .doc = "d", .choices = {"auto"}, .minimum = 0},
-        {.name = "labels", .type = ArgumentType::Choice, .default_value = "sampled", .doc = "l", .choices = {"sampled", "exact"}}}},
-      {"project", "projection", {{.name = "rank", .type = ArgumentType::Integer, .default_value = "64", .doc = "r", .minimum = 1, .maximum = 4096}}},
+       {{.name = "damping",
+         .type = ArgumentType::Number,
+         .default_value = "0.1",
+         .doc = "d",
+         .choices = {"auto"},
+         .minimum = 0},
+        {.name = "labels",
+         .type = ArgumentType::Choice,
+         .default_value = "sampled",
+         .doc = "l",
+         .choices = {"sampled", "exact"}}}},
+      {"project",
+       "projection",
+       {{.name = "rank",
+         .type = ArgumentType::Integer,
+         .default_value = "64",
+         .doc = "r",
+         .minimum = 1,
+         .maximum = 4096}}},
       {"named", "text", {{.name = "note", .type = ArgumentType::Text, .default_value = "", .doc = "n"}}},
       {"random", "floor", {}},
   };
   return specs;
 }
 
-FactoryCall parse(std::string_view text) { return parse_factory(text, table(), "method"); }
+FactoryCall parse(std::string_view text) {
+  return parse_factory(text, table(), "method");
+}
 
 std::string refusal(std::string_view text) {
   try {
@@ -51,7 +69,8 @@ TEST(Factory, TheSameMeaningHasTheSameCanonicalForm) {
 }
 
 TEST(Factory, CanonicalFormsParseToThemselves) {
-  for (const char* text : {"ekfac(damping=auto)", "project(rank=7)", R"~(named(note="a, \"b\" (c)"))~", R"~(named(note=""))~", "random"}) {
+  for (const char* text :
+       {"ekfac(damping=auto)", "project(rank=7)", R"~(named(note="a, \"b\" (c)"))~", R"~(named(note=""))~", "random"}) {
     const std::string once = parse(text).canonical();
     EXPECT_EQ(parse(once).canonical(), once);
   }

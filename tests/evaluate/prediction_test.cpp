@@ -20,11 +20,14 @@ namespace assay::evaluate {
 namespace {
 
 nn::Model small_classifier() {
-  const nlohmann::json config{{"model_type", "mlp"}, {"features", 2}, {"hidden", {5}}, {"outputs", 3}, {"task", "classification"}};
+  const nlohmann::json config{
+      {"model_type", "mlp"}, {"features", 2}, {"hidden", {5}}, {"outputs", 3}, {"task", "classification"}};
   return nn::initialize(nn::make_architecture(config), 4);
 }
 
-data::Dataset small_arrays(const std::string& path) { return data::read_arrays(path, {.features = 2, .classes = 3}); }
+data::Dataset small_arrays(const std::string& path) {
+  return data::read_arrays(path, {.features = 2, .classes = 3});
+}
 
 const char* const kLines = R"({"features": [0.5, -1], "label": 2}
 {"features": [1, 2], "label": 0}
@@ -73,8 +76,8 @@ TEST(Arrays, EveryBrokenLineIsRefusedByItsNumber) {
   EXPECT_THAT(refusal("\n\n"), Refusal(ErrorKind::Data, "must hold an example"));
 }
 
-// Recorded: the data README's float64 forward pass over the first 40 stories, BOS prepended, cut at 512 tokens. Its five
-// decimals bound the difference; float32 sums over 10,000 targets add less than 1e-5.
+// Recorded: the data README's float64 forward pass over the first 40 stories, BOS prepended, cut at 512 tokens. Its
+// five decimals bound the difference; float32 sums over 10,000 targets add less than 1e-5.
 TEST(Prediction, OfStories260KIsTheRecordedLossWeighedByTokens) {
   const std::string folder = data_path("models/stories260K"), corpus_path = data_path("text/tinystories_1000.txt");
   if (folder.empty() || corpus_path.empty()) GTEST_SKIP() << no_data("models/stories260K");

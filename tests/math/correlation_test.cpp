@@ -27,7 +27,9 @@ TEST(Ranks, TiesShareTheirAverageRank) {
   EXPECT_TRUE(average_ranks(Column{}).empty());
 }
 
-TEST(Ranks, RefuseNaN) { EXPECT_THROW(average_ranks(Column{1, std::nan("")}), Error); }
+TEST(Ranks, RefuseNaN) {
+  EXPECT_THROW(average_ranks(Column{1, std::nan("")}), Error);
+}
 
 // Recorded: tda-evaluation, check 2. Exact up to the rounding of one square root and one division.
 TEST(Spearman, WithTiesEqualsPearsonOfAverageRanks) {

@@ -43,10 +43,12 @@ TEST(TStatistic, OfAHandExample) {
   EXPECT_NEAR(welch.degrees_of_freedom, 4.0, 1e-12);
 }
 
-TEST(TStatistic, OfTooFewValuesIsNaN) { EXPECT_TRUE(std::isnan(paired_t(Values{1}, Values{2}).t)); }
+TEST(TStatistic, OfTooFewValuesIsNaN) {
+  EXPECT_TRUE(std::isnan(paired_t(Values{1}, Values{2}).t));
+}
 
-// Coverage of the interval of a mean: the share of 300 samples of 50 normal numbers whose interval holds the true mean 0.
-// The percentile bootstrap's own coverage at n = 50 is about 0.94; the binomial spread over 300 is 0.014.
+// Coverage of the interval of a mean: the share of 300 samples of 50 normal numbers whose interval holds the true mean
+// 0. The percentile bootstrap's own coverage at n = 50 is about 0.94; the binomial spread over 300 is 0.014.
 TEST(Bootstrap, IntervalHoldsTheTruthAboutAsOftenAsItSays) {
   const auto coverage = [] {
     int held = 0;
