@@ -7,6 +7,8 @@
 #include <cmath>
 #include <limits>
 
+#include "assay/core/twin.h"
+
 namespace assay::kernel {
 namespace {
 
@@ -14,6 +16,7 @@ namespace {
 at::Tensor expand_groups(const at::Tensor& x, int64_t heads) {
   const int64_t groups = x.size(1);
   if (groups == heads) return x;
+  if (ASSAY_TWIN("kernel.groups_interleaved")) return x.repeat({1, heads / groups, 1, 1});
   return x.unsqueeze(2).expand({-1, -1, heads / groups, -1, -1}).reshape({x.size(0), heads, x.size(2), x.size(3)});
 }
 

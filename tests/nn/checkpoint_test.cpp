@@ -1,0 +1,108 @@
+// Checkpoints on disk: a round trip, and one sentence for each way in which a folder can be wrong.
+#include <ATen/ops/full.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <limits>
+
+#include "assay/io/safetensors.h"
+#include "assay/io/tensor.h"
+#include "assay/nn/checkpoint.h"
+#include "assay/nn/llama_gguf.h"
+#include "tests/nn/models.h"
+#include "tests/support/errors.h"
+#include "tests/support/temporary_folder.h"
+
+namespace assay::nn {
+namespace {
+
+class CheckpointFolder : public ::testing::Test {
+ protected:
+  CheckpointFolder() {
+    save_checkpoint(model, folder.path());
+    for (size_t i = 0; i < model.parameters().size(); ++i) tensors[model.parameters().name(i)] = io::from_tensor(model.parameters()[i]);
+  }
+  void rewrite() { io::write_safetensors(folder / "model.safetensors", tensors); }
+  std::optional<Error> refusal() {
+    return error_of([&] { load_checkpoint(folder.path()); });
+  }
+  void configure(const std::string& key, const nlohmann::json& value) {
+    nlohmann::json config = model.architecture().config();
+    config[key] = value;
+    folder.write("config.json", config.dump());
+  }
+
+  TemporaryFolder folder;
+  Model model = tiny_llama(true, at::kFloat);
+  io::Arrays tensors;
+};
+
+TEST_F(CheckpointFolder, ComesBackBitForBit) {
+  const Checkpoint loaded = load_checkpoint(folder.path());
+  EXPECT_EQ(loaded.model.parameters().hash(), model.parameters().hash());
+  EXPECT_EQ(loaded.model.architecture().config(), model.architecture().config());
+  EXPECT_EQ(loaded.hash, load_checkpoint(folder.path(), at::kDouble).hash);
+}
+
+TEST_F(CheckpointFolder, AcceptsATiedHeadThatIsStoredTwice) {
+  tensors["lm_head.weight"] = tensors["model.embed_tokens.weight"];
+  rewrite();
+  EXPECT_FALSE(refusal());
+  tensors["lm_head.weight"] = io::from_tensor(model.parameters()[0].add(1));
+  rewrite();
+  EXPECT_THAT(refusal(), Refusal(ErrorKind::Model, "tie_word_embeddings"));
+}
+
+TEST_F(CheckpointFolder, MissingExtraAndWronglyShapedTensorsAreNamed) {
+  const io::Array gate = tensors["model.layers.0.mlp.gate_proj.weight"];
+  tensors.erase("model.layers.0.mlp.gate_proj.weight");
+  rewrite();
+  EXPECT_THAT(refusal(), Refusal(ErrorKind::Model, "must hold tensor \"model.layers.0.mlp.gate_proj.weight\""));
+  tensors["model.layers.0.mlp.gate_proj.weight"] = tensors["model.layers.0.mlp.down_proj.weight"];
+  rewrite();
+  EXPECT_THAT(refusal(), Refusal(ErrorKind::Model, "must have shape [24, 16]"));
+  tensors["model.layers.0.mlp.gate_proj.weight"] = gate;
+  tensors["model.layers.9.mlp.gate_proj.weight"] = gate;
+  rewrite();
+  EXPECT_THAT(refusal(), Refusal(ErrorKind::Model, "\"model.layers.9.mlp.gate_proj.weight\" does not; closest"));
+}
+
+TEST_F(CheckpointFolder, NumbersThatAreNotFiniteAreRefused) {
+  tensors["model.norm.weight"] = io::from_tensor(at::full({16}, std::numeric_limits<double>::quiet_NaN(), at::kFloat));
+  rewrite();
+  EXPECT_THAT(refusal(), Refusal(ErrorKind::Model, "\"model.norm.weight\" must be finite"));
+}
+
+TEST_F(CheckpointFolder, UnknownFamiliesAndSettingsAreNamed) {
+  configure("model_type", "lama");
+  EXPECT_THAT(refusal(), Refusal(ErrorKind::Model, "closest: \"llama\""));
+  configure("rope_scaling", {{"rope_type", "yarn"}, {"factor", 4.0}});
+  EXPECT_THAT(refusal(), Refusal(ErrorKind::Model, "rope_scaling"));
+  configure("num_attention_heads", 3);
+  EXPECT_THAT(refusal(), Refusal(ErrorKind::Model, "hidden_size"));
+}
+
+TEST_F(CheckpointFolder, PicklesAreRefusedWithWhatToDo) {
+  std::filesystem::remove(folder / "model.safetensors");
+  folder.write("pytorch_model.bin", "PK");
+  EXPECT_THAT(refusal(), Refusal(ErrorKind::Model, "safetensors.torch.save_file"));
+}
+
+TEST_F(CheckpointFolder, PlacesThatAreNoModelAreRefused) {
+  const TemporaryFolder empty;
+  EXPECT_THAT(error_of([&] { load_checkpoint(empty.path()); }), Refusal(ErrorKind::Model, "config.json"));
+  EXPECT_THAT(error_of([&] { load_checkpoint(empty / "nothing"); }), Refusal(ErrorKind::Model, "there is nothing of this name"));
+}
+
+TEST(LlamaGguf, QueryRowsComeBackToHalves) {
+  // One head of width 4 with rows r0 r1 r2 r3 in Llama's order lies as r0 r2 r1 r3 in llama.cpp's.
+  const at::Tensor written = at::Tensor(at::full({4, 1}, 0.0, at::kFloat));
+  for (int64_t i = 0; i < 4; ++i) written[i].fill_(std::vector<double>{0, 2, 1, 3}[static_cast<size_t>(i)]);
+  const at::Tensor rows = rows_by_halves(written, 1);
+  for (int64_t i = 0; i < 4; ++i) EXPECT_EQ(rows[i].item<double>(), static_cast<double>(i));
+  EXPECT_EQ(gguf_name("model.layers.12.self_attn.o_proj.weight"), "blk.12.attn_output.weight");
+}
+
+}  // namespace
+}  // namespace assay::nn
