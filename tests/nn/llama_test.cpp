@@ -164,7 +164,7 @@ class LlamaSites : public ::testing::Test {
 };
 
 TEST_F(LlamaSites, TheResidualStreamIsTheSumOfItsWrites) {
-  const Run run = model.run(batch, Taps{}.record("*"));
+  const auto run = model.run(batch, Taps{}.record("*"));
   at::Tensor sum = run.value("hook_embed");
   for (const std::string block : {"blocks.0.", "blocks.1."}) {
     EXPECT_LT(difference(run.value(block + "hook_resid_pre"), sum), 1e-12);
@@ -175,7 +175,7 @@ TEST_F(LlamaSites, TheResidualStreamIsTheSumOfItsWrites) {
 }
 
 TEST_F(LlamaSites, PatternRowsSumToOneAndNeverLookAhead) {
-  const Run run = model.run(batch, Taps{}.record("*.attn.hook_pattern"));
+  const auto run = model.run(batch, Taps{}.record("*.attn.hook_pattern"));
   EXPECT_LT(difference(run.output.logits(), logits), 1e-5);  // the explicit path
   for (const auto& [site, pattern] : run.recording->values) {
     EXPECT_LT(pattern.sum(-1).sub(1).abs().max().item<double>(), 1e-12);
@@ -185,7 +185,7 @@ TEST_F(LlamaSites, PatternRowsSumToOneAndNeverLookAhead) {
 
 TEST_F(LlamaSites, ReplacingAValueByItselfChangesNoBit) {
   for (const char* site : {"hook_embed", "blocks.0.hook_resid_mid", "blocks.1.attn.hook_z", "blocks.1.mlp.hook_post", "ln_final.hook_normalized"}) {
-    const Run first = model.run(batch, Taps{}.record(site));
+    const auto first = model.run(batch, Taps{}.record(site));
     EXPECT_TRUE(model.run(batch, Taps{}.replace(site, first.value(site))).output.logits().equal(logits)) << site;
   }
 }
@@ -206,14 +206,14 @@ TEST_F(LlamaSites, UnknownSitesGetTheirNeighbours) {
 }
 
 TEST_F(LlamaSites, GoingOnFromARecordedStateGivesTheSameLogits) {
-  const Run run = model.run(batch, Taps{}.record("blocks.1.hook_resid_pre"));
-  const Run rest = model.run(batch, {}, {.cache = nullptr, .first_block = 1, .state = run.value("blocks.1.hook_resid_pre")});
+  const auto run = model.run(batch, Taps{}.record("blocks.1.hook_resid_pre"));
+  const auto rest = model.run(batch, {}, {.cache = nullptr, .first_block = 1, .state = run.value("blocks.1.hook_resid_pre")});
   EXPECT_TRUE(rest.output.logits().equal(logits));
 }
 
 TEST_F(LlamaSites, RecordedGradientsAreFiniteDifferences) {
   const std::string site = "blocks.0.hook_resid_post";
-  const Run run = model.run(batch, Taps{}.record_gradient(site).record(site));
+  const auto run = model.run(batch, Taps{}.record_gradient(site).record(site));
   log_probability().evaluate(run.output, batch).sum().backward();
   const at::Tensor gradient = run.recording->gradient(site), value = run.value(site).detach();
   const at::Tensor direction = value.sin();  // any direction will do
