@@ -114,10 +114,10 @@ int64_t resume(Trainer& trainer, const std::string& run_folder, const std::strin
 
 std::string run_identity(const Trainer& trainer) {
   ASSAY_ASSERT(trainer.step() == 0);
-  return Hasher()
-      .add(to_json(record_of(trainer)).dump())
-      .add(trainer.model().architecture().config().dump())
-      .digest128();
+  Hasher hasher;
+  hasher.add(to_json(record_of(trainer)).dump()).add(trainer.model().architecture().config().dump());
+  for (const Penalty& penalty : trainer.options().penalties) hasher.add(penalty.name);
+  return hasher.digest128();
 }
 
 }  // namespace assay::train

@@ -34,7 +34,8 @@ void save_step(const Trainer& trainer, const std::string& run_folder, const std:
 int64_t resume(Trainer& trainer, const std::string& run_folder, const std::string& run,
                Progress& progress = silent_progress());
 
-/// What names a run: a hash over the starting weights, the examples trained on, the options and the version.
+/// What names a run: a hash over the starting weights, the examples trained on, the options and the version. Penalties
+/// and taps are functions and cannot be hashed: penalties enter by name, taps not at all.
 std::string run_identity(const Trainer& trainer);
 
 }  // namespace assay::train
