@@ -29,7 +29,10 @@ void write_arrays(const ResultFolder& folder, const Attribution& found, const or
   add("per_layer", found.scores.per_layer);
   add("self_influence", found.scores.self_influence);
   io::write_safetensors(folder.file("scores.safetensors"), arrays,
-                        {{"method", result["method"]}, {"measure", result["measure"]}, {"sign", result["sign"]}, {"unit", result["unit"]}});
+                        {{"method", result["method"]},
+                         {"measure", result["measure"]},
+                         {"sign", result["sign"]},
+                         {"unit", result["unit"]}});
 }
 
 }  // namespace
@@ -42,14 +45,16 @@ void run(const AttributeOptions& options, Session& session) {
   std::optional<ResultFolder> folder;
   if (!options.common.out.empty()) folder.emplace(options.common.out, session.invocation, identity_of(inputs, options));
   const auto started = std::chrono::steady_clock::now();
-  const Attribution found = attribute_documents(inputs, options, folder ? folder->file(kWorkFolder) : "", session.progress);
+  const Attribution found =
+      attribute_documents(inputs, options, folder ? folder->file(kWorkFolder) : "", session.progress);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
 
   ordered_json result = attribution_json(inputs, found, options, session);
   result["cost"] = cost_report(plan, seconds);
   if (folder) {
     write_arrays(*folder, found, result);
-    folder->write("report.html", report::attribution_report(attribution_view(inputs, found, options, session, plan, seconds)));
+    folder->write("report.html",
+                  report::attribution_report(attribution_view(inputs, found, options, session, plan, seconds)));
     folder->write("result.json", result.dump(2) + "\n");  // last: its presence says that the run has finished
     std::filesystem::remove_all(folder->file(kWorkFolder));
   }

@@ -1,5 +1,5 @@
-// An attribution from its options to its findings: what is loaded, what was asked, what came out. The command prints it,
-// the demo asks for the same; there is no private path.
+// An attribution from its options to its findings: what is loaded, what was asked, what came out. The command prints
+// it, the demo asks for the same; there is no private path.
 #pragma once
 
 #include <memory>
@@ -62,7 +62,7 @@ struct Attribution {
 };
 
 /// Computes it; sums on the way are kept below `folder` (nowhere if it is empty).
-Attribution attribute_documents(const AttributionInputs& inputs, const AttributeOptions& options, const std::string& folder,
-                                Progress& progress);
+Attribution attribute_documents(const AttributionInputs& inputs, const AttributeOptions& options,
+                                const std::string& folder, Progress& progress);
 
 }  // namespace assay::cli

@@ -30,7 +30,9 @@ report::ModelFacts model_facts(const AttributionInputs& inputs, const AttributeO
 }
 
 /// Tokens before the text's own: BOS, where it was put.
-size_t first_own_token(const AttributionInputs& inputs) { return inputs.text.encoded.adds_bos ? 1 : 0; }
+size_t first_own_token(const AttributionInputs& inputs) {
+  return inputs.text.encoded.adds_bos ? 1 : 0;
+}
 
 std::vector<report::QueryToken> query_tokens(const AttributionInputs& inputs, size_t q, const QueryFindings& findings) {
   std::vector<report::QueryToken> tokens;
@@ -49,7 +51,8 @@ std::vector<report::QueryToken> query_tokens(const AttributionInputs& inputs, si
   return tokens;
 }
 
-report::ScoredDocument scored_document(const AttributionInputs& inputs, const attribute::Shown& shown, size_t place, int64_t row) {
+report::ScoredDocument scored_document(const AttributionInputs& inputs, const attribute::Shown& shown, size_t place,
+                                       int64_t row) {
   const data::Example& example = inputs.dataset().examples[static_cast<size_t>(row)];
   const auto document = static_cast<size_t>(inputs.text.encoded.document_of[static_cast<size_t>(row)]);
   report::ScoredDocument scored{.index = row,
@@ -75,7 +78,10 @@ std::optional<LayerPlace> place_of(const std::string& name) {
   const size_t after_part = after_block == std::string::npos ? after_block : name.find('.', after_block + 1);
   if (!name.starts_with(prefix) || after_part == std::string::npos) return std::nullopt;
   const std::string part = name.substr(after_block + 1, after_part - after_block - 1);
-  return LayerPlace{std::stoul(name.substr(prefix.size(), after_block - prefix.size())), part == "attn" ? "attention" : part == "mlp" ? "MLP" : part,
+  return LayerPlace{std::stoul(name.substr(prefix.size(), after_block - prefix.size())),
+                    part == "attn"  ? "attention"
+                    : part == "mlp" ? "MLP"
+                                    : part,
                     name.substr(after_part + 1)};
 }
 
@@ -95,7 +101,8 @@ std::optional<report::LayerShares> layer_shares(const AttributionInputs& inputs,
     cells.emplace_back(*place, shown.layer_scores[i] / total);
   }
   shares.shares.assign(static_cast<size_t>(architecture.facts().blocks), std::vector<double>(columns.size(), 0.0));
-  for (const auto& [place, share] : cells) shares.shares.at(place.block)[columns.at(place.group + "." + place.matrix)] = share;
+  for (const auto& [place, share] : cells)
+    shares.shares.at(place.block)[columns.at(place.group + "." + place.matrix)] = share;
   return shares;
 }
 
@@ -108,10 +115,14 @@ report::Interval mean_interval(const std::vector<train::TailPatchDocument>& docu
 
 report::TrustCheck trust_check(const train::TailPatchComparison& trust) {
   report::TrustCheck check;
-  check.step = "From the final model, one plain SGD step is taken on a single document, sized so that the document's own loss falls by "
-               "0.05 nats a token; the weights are restored afterwards.";
-  for (const auto& each : trust.top) check.top.push_back({.index = each.row, .predicted_nats = {}, .measured_nats = each.measured});
-  for (const auto& each : trust.random) check.random.push_back({.index = each.row, .predicted_nats = {}, .measured_nats = each.measured});
+  check.step =
+      "From the final model, one plain SGD step is taken on a single document, sized so that the document's own loss "
+      "falls by "
+      "0.05 nats a token; the weights are restored afterwards.";
+  for (const auto& each : trust.top)
+    check.top.push_back({.index = each.row, .predicted_nats = {}, .measured_nats = each.measured});
+  for (const auto& each : trust.random)
+    check.random.push_back({.index = each.row, .predicted_nats = {}, .measured_nats = each.measured});
   check.top_mean = mean_interval(trust.top, trust.top_mean);
   check.random_mean = mean_interval(trust.random, trust.random_mean);
   check.t = trust.welch_t;
@@ -132,40 +143,49 @@ report::QueryView query_view(const AttributionInputs& inputs, const Attribution&
   const at::Tensor row = found.apart.total[static_cast<int64_t>(q)].to(at::kDouble).contiguous();
   view.scores.assign(row.const_data_ptr<double>(), row.const_data_ptr<double>() + row.numel());
   size_t place = 0;
-  for (const int64_t each : findings.shown.top) view.top.push_back(scored_document(inputs, findings.shown, place++, each));
-  for (const int64_t each : findings.shown.bottom) view.bottom.push_back(scored_document(inputs, findings.shown, place++, each));
-  if (findings.trust && findings.trust->top.size() > 1 && findings.trust->random.size() > 1) view.trust = trust_check(*findings.trust);
+  for (const int64_t each : findings.shown.top)
+    view.top.push_back(scored_document(inputs, findings.shown, place++, each));
+  for (const int64_t each : findings.shown.bottom)
+    view.bottom.push_back(scored_document(inputs, findings.shown, place++, each));
+  if (findings.trust && findings.trust->top.size() > 1 && findings.trust->random.size() > 1)
+    view.trust = trust_check(*findings.trust);
   return view;
 }
 
 std::string quoted_for_shell(const std::string& argument) {
-  const bool is_plain = !argument.empty() && argument.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-                                                                        "_-./=,:@%+") == std::string::npos;
+  const bool is_plain = !argument.empty() && argument.find_first_not_of(
+                                                 "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                                 "_-./=,:@%+") == std::string::npos;
   if (is_plain) return argument;
   std::string quoted = "'";
   for (const char c : argument) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
   return quoted + "'";
 }
 
-report::Provenance provenance(const AttributionInputs& inputs, const Session& session, const Plan& plan, double seconds) {
+report::Provenance provenance(const AttributionInputs& inputs, const Session& session, const Plan& plan,
+                              double seconds) {
   report::Provenance result;
   result.command = "assay";
   for (const std::string& argument : session.invocation.arguments) result.command += " " + quoted_for_shell(argument);
   result.rows = {{"Model", inputs.checkpoint.hash, inputs.checkpoint.format},
-                 {"Corpus", inputs.text.corpus.content_hash(), fmt::format("{} documents", format_count(inputs.text.encoded.documents))},
+                 {"Corpus", inputs.text.corpus.content_hash(),
+                  fmt::format("{} documents", format_count(inputs.text.encoded.documents))},
                  {"Tokenizer", inputs.tokenizer.hash(), inputs.tokenizer.description()},
                  {"Seed", std::to_string(session.invocation.common().seed), ""},
                  {"Version", version(), ""}};
   const int64_t peak = peak_resident_bytes();
-  result.costs = {{"Time", format_seconds(plan.total_seconds()), format_seconds(seconds), plan.total_seconds(), seconds},
-                  {"Memory", format_bytes(plan.peak_bytes()), format_bytes(peak), static_cast<double>(plan.peak_bytes()), static_cast<double>(peak)}};
+  result.costs = {
+      {"Time", format_seconds(plan.total_seconds()), format_seconds(seconds), plan.total_seconds(), seconds},
+      {"Memory", format_bytes(plan.peak_bytes()), format_bytes(peak), static_cast<double>(plan.peak_bytes()),
+       static_cast<double>(peak)}};
   return result;
 }
 
 }  // namespace
 
-report::AttributionView attribution_view(const AttributionInputs& inputs, const Attribution& found, const AttributeOptions& options,
-                                         const Session& session, const Plan& plan, double seconds) {
+report::AttributionView attribution_view(const AttributionInputs& inputs, const Attribution& found,
+                                         const AttributeOptions& options, const Session& session, const Plan& plan,
+                                         double seconds) {
   report::AttributionView view;
   view.model = model_facts(inputs, options);
   view.method = inputs.method.canonical();
@@ -174,7 +194,9 @@ report::AttributionView attribution_view(const AttributionInputs& inputs, const 
   view.measure = inputs.measurement.name;
   view.nats_per_raw = nats_per_raw(inputs, found, options);
   view.score_unit = found.meaning.unit;
-  view.corpus = options.data.data == "-" ? "standard input" : std::filesystem::path(options.data.data).lexically_normal().filename().string();
+  view.corpus = options.data.data == "-"
+                    ? "standard input"
+                    : std::filesystem::path(options.data.data).lexically_normal().filename().string();
   view.corpus_tokens = inputs.dataset().tokens();
   view.documents_cut = inputs.text.encoded.long_documents;
   view.context = static_cast<int>(inputs.context);

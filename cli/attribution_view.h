@@ -10,17 +10,20 @@
 namespace assay::cli {
 
 /// `seconds`: what the run took.
-report::AttributionView attribution_view(const AttributionInputs& inputs, const Attribution& found, const AttributeOptions& options,
-                                         const Session& session, const Plan& plan, double seconds);
+report::AttributionView attribution_view(const AttributionInputs& inputs, const Attribution& found,
+                                         const AttributeOptions& options, const Session& session, const Plan& plan,
+                                         double seconds);
 
 /// result.json; docs/results.md lists its keys.
-nlohmann::ordered_json attribution_json(const AttributionInputs& inputs, const Attribution& found, const AttributeOptions& options,
-                                        const Session& session);
+nlohmann::ordered_json attribution_json(const AttributionInputs& inputs, const Attribution& found,
+                                        const AttributeOptions& options, const Session& session);
 
 /// The first query's strongest documents and the trust check, for a terminal.
-std::string attribution_table(const AttributionInputs& inputs, const Attribution& found, const AttributeOptions& options);
+std::string attribution_table(const AttributionInputs& inputs, const Attribution& found,
+                              const AttributeOptions& options);
 
 /// Score times this is the change in nats; absent where a score has no such unit.
-std::optional<double> nats_per_raw(const AttributionInputs& inputs, const Attribution& found, const AttributeOptions& options);
+std::optional<double> nats_per_raw(const AttributionInputs& inputs, const Attribution& found,
+                                   const AttributeOptions& options);
 
 }  // namespace assay::cli

@@ -13,9 +13,9 @@
 namespace assay::attribute {
 namespace {
 
-constexpr double kEighOperations = 25;        // times n³, in float64: tridiagonalisation, iteration, back-substitution
-constexpr double kOperatorsPerBlock = 70;     // forward and backward of one block
-constexpr double kOperatorsPerLayer = 8;      // of one captured pair, whatever is done with it
+constexpr double kEighOperations = 25;     // times n³, in float64: tridiagonalisation, iteration, back-substitution
+constexpr double kOperatorsPerBlock = 70;  // forward and backward of one block
+constexpr double kOperatorsPerLayer = 8;   // of one captured pair, whatever is done with it
 constexpr double kActivationsPerPosition = 14;  // tensors of the model's width that a block keeps for the backward pass
 
 // Everything that the costs depend on.
@@ -68,7 +68,8 @@ Shapes shapes_of(const Inputs& inputs) {
   shapes.layers = static_cast<double>(inputs.layers.size());
   shapes.examples = static_cast<double>(inputs.train.dataset.size());
   shapes.queries = static_cast<double>(inputs.queries.dataset.size());
-  const double heads_times_positions = static_cast<double>(facts.heads * std::max<int64_t>(1, inputs.train.dataset.longest()));
+  const double heads_times_positions =
+      static_cast<double>(facts.heads * std::max<int64_t>(1, inputs.train.dataset.longest()));
   shapes.activations = shapes.blocks * (kActivationsPerPosition * static_cast<double>(facts.width) +
                                         4 * static_cast<double>(facts.mlp_width) + 2 * heads_times_positions) +
                        2 * static_cast<double>(facts.vocabulary);
@@ -81,7 +82,8 @@ Cost gradient_walk(const Shapes& shapes) {
   cost.flops = 4 * shapes.weights * shapes.positions;
   cost.bytes_moved = 6 * shapes.element_bytes * shapes.activations * shapes.positions;
   cost.operator_calls = shapes.batches * (shapes.blocks * kOperatorsPerBlock + shapes.layers * kOperatorsPerLayer);
-  cost.peak_bytes = static_cast<int64_t>(shapes.parameter_bytes + shapes.element_bytes * 2 * shapes.activations * shapes.widest_batch);
+  cost.peak_bytes = static_cast<int64_t>(shapes.parameter_bytes +
+                                         shapes.element_bytes * 2 * shapes.activations * shapes.widest_batch);
   return cost;
 }
 
@@ -104,7 +106,8 @@ Cost decompositions(const Shapes& shapes) {
   Cost cost;
   cost.flops = 2 * kEighOperations * shapes.cubes;  // float64 counts twice
   cost.operator_calls = 20 * shapes.layers;
-  cost.peak_bytes = static_cast<int64_t>(shapes.parameter_bytes + 2 * shapes.element_bytes * (shapes.squares_in + shapes.squares_out));
+  cost.peak_bytes = static_cast<int64_t>(shapes.parameter_bytes +
+                                         2 * shapes.element_bytes * (shapes.squares_in + shapes.squares_out));
   return cost;
 }
 
@@ -113,7 +116,8 @@ Cost moment_walk(const Shapes& shapes, bool is_rotated) {
   const double rotations = is_rotated ? shapes.squares_in + shapes.squares_out : 0;
   cost.flops += 2 * (rotations + shapes.tracked) * shapes.positions;
   cost.bytes_moved += 4 * shapes.element_bytes * shapes.tracked * shapes.examples;
-  cost.peak_bytes += static_cast<int64_t>(shapes.element_bytes * (rotations + shapes.tracked) + batch_gradient_bytes(shapes));
+  cost.peak_bytes +=
+      static_cast<int64_t>(shapes.element_bytes * (rotations + shapes.tracked) + batch_gradient_bytes(shapes));
   cost.disk_bytes = static_cast<int64_t>(shapes.element_bytes * shapes.tracked);
   return cost;
 }
@@ -125,8 +129,11 @@ Cost score_walk(const Shapes& shapes, const Parts& parts, bool has_self, double 
   if (parts.per_token) cost.flops += 2 * queries * shapes.tracked * shapes.positions;
   if (has_self) cost.flops += 2 * (shapes.squares_in + shapes.squares_out + shapes.tracked) * shapes.positions;
   cost.bytes_moved += 3 * shapes.element_bytes * shapes.tracked * shapes.examples;
-  cost.peak_bytes += static_cast<int64_t>(2 * shapes.element_bytes * queries * shapes.tracked + batch_gradient_bytes(shapes));
-  if (has_self) cost.peak_bytes += static_cast<int64_t>(shapes.element_bytes * (shapes.squares_in + shapes.squares_out + shapes.tracked));
+  cost.peak_bytes +=
+      static_cast<int64_t>(2 * shapes.element_bytes * queries * shapes.tracked + batch_gradient_bytes(shapes));
+  if (has_self)
+    cost.peak_bytes +=
+        static_cast<int64_t>(shapes.element_bytes * (shapes.squares_in + shapes.squares_out + shapes.tracked));
   cost.flops *= walks;
   cost.bytes_moved *= walks;
   cost.operator_calls *= walks;
@@ -168,12 +175,14 @@ Cost step_cost(const Inputs& inputs, int64_t documents, int64_t queries) {
   const double length = shapes.positions / std::max(1.0, shapes.examples);
   const double query_length = static_cast<double>(inputs.queries.dataset.tokens()) / std::max(1.0, shapes.queries);
   constexpr double kSearchPasses = 3;
-  const double measured = steps * query_length;  // top documents are measured for one query each; random ones, few, for all
+  const double measured =
+      steps * query_length;  // top documents are measured for one query each; random ones, few, for all
   Cost cost;
   cost.flops = shapes.weights * (steps * length * (6 + 2 * kSearchPasses) + 2 * measured);
   cost.bytes_moved = steps * (3 + kSearchPasses) * 3 * shapes.parameter_bytes;
   cost.operator_calls = steps * (3 + kSearchPasses) * shapes.blocks * kOperatorsPerBlock;
-  cost.peak_bytes = static_cast<int64_t>((4 + asked) * shapes.parameter_bytes + 2 * shapes.element_bytes * shapes.activations * length);
+  cost.peak_bytes = static_cast<int64_t>((4 + asked) * shapes.parameter_bytes +
+                                         2 * shapes.element_bytes * shapes.activations * length);
   return cost;
 }
 

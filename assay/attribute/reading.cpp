@@ -19,7 +19,8 @@ std::vector<TokenReading> read_tokens(const nn::Model& model, const data::Exampl
   if (readings.size() == 1) return readings;
 
   const at::NoGradGuard no_history;
-  const at::Tensor log_p = model.run(data::prompt_batch(example.tokens)).output.logits()[0].to(at::kDouble).log_softmax(-1);
+  const at::Tensor log_p =
+      model.run(data::prompt_batch(example.tokens)).output.logits()[0].to(at::kDouble).log_softmax(-1);
   const auto [values, ids] = log_p.topk(std::min(alternatives, log_p.size(1)), -1);
   for (size_t t = 1; t < readings.size(); ++t) {
     const auto place = static_cast<int64_t>(t) - 1;

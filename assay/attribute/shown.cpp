@@ -41,8 +41,8 @@ std::vector<int64_t> strongest_opponents(std::span<const double> scores, int64_t
   return rows;
 }
 
-Shown shown_documents(const Scorer& scorer, const Documents& documents, const at::Tensor& scores, int64_t query, int64_t count,
-                      Progress& progress) {
+Shown shown_documents(const Scorer& scorer, const Documents& documents, const at::Tensor& scores, int64_t query,
+                      int64_t count, Progress& progress) {
   const Meaning meaning = scorer.meaning();
   const std::vector<double> row = row_of(scores, query);
   Shown shown;
@@ -54,16 +54,21 @@ Shown shown_documents(const Scorer& scorer, const Documents& documents, const at
 
   const data::Dataset subset = data::subset(documents.dataset, rows);
   curvature::Workspace in_memory;
-  const Scores parts = scorer.score({subset}, {.per_token = true, .per_layer = true, .queries = {query}}, in_memory, progress);
+  const Scores parts =
+      scorer.score({subset}, {.per_token = true, .per_layer = true, .queries = {query}}, in_memory, progress);
   for (size_t i = 0; i < rows.size(); ++i) {
     const at::Tensor at_positions = parts.per_token[0][static_cast<int64_t>(i)].to(at::kDouble).contiguous();
     const size_t tokens = subset.examples[i].tokens.size();
     std::vector<double> at_tokens(tokens, 0.0);
-    std::copy_n(at_positions.const_data_ptr<double>(), tokens > 0 ? tokens - 1 : 0, at_tokens.begin() + (tokens > 0 ? 1 : 0));
+    std::copy_n(at_positions.const_data_ptr<double>(), tokens > 0 ? tokens - 1 : 0,
+                at_tokens.begin() + (tokens > 0 ? 1 : 0));
     shown.token_scores.push_back(std::move(at_tokens));
   }
-  const at::Tensor by_layer =
-      parts.per_layer.select(1, 0).narrow(1, 0, static_cast<int64_t>(shown.top.size())).sum({1}).to(at::kDouble).contiguous();
+  const at::Tensor by_layer = parts.per_layer.select(1, 0)
+                                  .narrow(1, 0, static_cast<int64_t>(shown.top.size()))
+                                  .sum({1})
+                                  .to(at::kDouble)
+                                  .contiguous();
   shown.layer_scores.assign(by_layer.const_data_ptr<double>(), by_layer.const_data_ptr<double>() + by_layer.numel());
   return shown;
 }

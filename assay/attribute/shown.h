@@ -17,15 +17,15 @@ std::vector<int64_t> strongest_supporters(std::span<const double> scores, int64_
 std::vector<int64_t> strongest_opponents(std::span<const double> scores, int64_t count);
 
 struct Shown {
-  std::vector<int64_t> top, bottom;                 ///< rows of the documents
-  std::vector<std::vector<double>> token_scores;    ///< of top, then bottom: one a token of the text; empty without parts
-  std::vector<double> layer_scores;                 ///< of the top documents together, by tracked layer; empty without parts
+  std::vector<int64_t> top, bottom;               ///< rows of the documents
+  std::vector<std::vector<double>> token_scores;  ///< of top, then bottom: one a token of the text; empty without parts
+  std::vector<double> layer_scores;  ///< of the top documents together, by tracked layer; empty without parts
 };
 
 /// One query's ends. A position's score stands at the token that it predicts, so that the first token has none. Costs a
 /// walk over the documents shown, for methods that have parts.
-Shown shown_documents(const Scorer& scorer, const Documents& documents, const at::Tensor& scores, int64_t query, int64_t count,
-                      Progress& progress);
+Shown shown_documents(const Scorer& scorer, const Documents& documents, const at::Tensor& scores, int64_t query,
+                      int64_t count, Progress& progress);
 
 /// `count` different rows below `total`, drawn by seed, in rising order, none of `excluded`.
 std::vector<int64_t> random_rows(int64_t total, int64_t count, std::span<const int64_t> excluded, uint64_t seed);

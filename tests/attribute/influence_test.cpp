@@ -43,7 +43,9 @@ TEST(Influence, OnLinearRegressionEqualsTheClosedForm) {
   const at::Tensor damped = a.add(at::eye(5, at::kDouble), damping);
   const at::Tensor directions = at::linalg_solve(damped, queries.gradients().transpose(1, 2)).transpose(1, 2);
   const at::Tensor expected = directions.flatten(1).matmul(train.gradients().flatten(1).t());
-  const auto difference = [&](const char* method) { return largest_difference(scoring.total(method), expected) / largest(expected); };
+  const auto difference = [&](const char* method) {
+    return largest_difference(scoring.total(method), expected) / largest(expected);
+  };
   EXPECT_LT(difference("ekfac(damping=0.1,labels=exact)"), 1e-10);
   EXPECT_LT(difference("kfac(damping=0.1,labels=exact)"), 1e-10);
   const ScopedTwin twin("attribute.wrong_sign");
@@ -67,14 +69,18 @@ TEST(Influence, OnRidgeRegressionIsLeaveOneOutUpToLeverage) {
 
   const auto batches = batches_of(train, 8);
   curvature::Workspace workspace;
-  const curvature::FitRequest request{
-      .model = model, .dataset = train, .batches = batches, .layers = all_layers(model), .labels = curvature::Labels::Exact};
+  const curvature::FitRequest request{.model = model,
+                                      .dataset = train,
+                                      .batches = batches,
+                                      .layers = all_layers(model),
+                                      .labels = curvature::Labels::Exact};
   const auto ekfac = curvature::fit_ekfac(request, workspace, silent_progress()).curvature;
   const at::Tensor gradients = flat_gradients(model, train, nn::loss()).view({n, 1, 4});
   const at::Tensor estimated = ekfac->solve(gradients, 0, curvature::Damping::absolute(mu)).div(n);  // of θ, without i
   for (int64_t i = 0; i < n; ++i) {
     const at::Tensor xi = x.narrow(0, i, 1), yi = y.narrow(0, i, 1);
-    const at::Tensor without = at::linalg_solve(h.sub(xi.t().matmul(xi).div(n)), x.t().matmul(y).sub(xi.t().matmul(yi)).div(n));
+    const at::Tensor without =
+        at::linalg_solve(h.sub(xi.t().matmul(xi).div(n)), x.t().matmul(y).sub(xi.t().matmul(yi)).div(n));
     const double leverage = xi.matmul(at::linalg_solve(h, xi.t())).item<double>() / static_cast<double>(n);
     const at::Tensor actual = without.sub(theta).view({1, 4});
     EXPECT_LT(largest_difference(estimated[i].div(1 - leverage), actual), 1e-10 * largest(actual)) << i;
@@ -90,10 +96,12 @@ TEST(Influence, OfLargeDampingTendsToTheDotProduct) {
   const auto batches = batches_of(scoring.train, 8);
   curvature::Workspace workspace;
   const auto layers = all_layers(scoring.model);
-  const curvature::FitRequest request{.model = scoring.model, .dataset = scoring.train, .batches = batches, .layers = layers};
+  const curvature::FitRequest request{
+      .model = scoring.model, .dataset = scoring.train, .batches = batches, .layers = layers};
   const auto ekfac = curvature::fit_ekfac(request, workspace, silent_progress()).curvature;
   double largest_eigenvalue = 0;
-  for (const nn::LayerId layer : layers) largest_eigenvalue = std::max(largest_eigenvalue, largest(ekfac->eigenvalues(layer)));
+  for (const nn::LayerId layer : layers)
+    largest_eigenvalue = std::max(largest_eigenvalue, largest(ekfac->eigenvalues(layer)));
   const at::Tensor dots = queries.matmul(train.t());
   const at::Tensor norms = queries.norm(2, {1}, true).matmul(train.norm(2, {1}, true).t());
   for (const double damping : {1e2, 1e4, 1e6}) {
@@ -115,7 +123,8 @@ TEST(Identity, IsTheDotProductOfGradients) {
   EXPECT_LT(difference(), 1e-12);
   for (const char* error : {"nn.mean_for_sum", "nn.padding_unmasked", "attribute.wrong_sign"}) {
     const ScopedTwin twin(error);
-    if (std::string(error) != "nn.padding_unmasked") {  // this model has no bias: its padding is silenced by the output side
+    if (std::string(error) !=
+        "nn.padding_unmasked") {  // this model has no bias: its padding is silenced by the output side
       EXPECT_GT(difference(), 1e-3) << error;
     }
   }
@@ -193,7 +202,8 @@ TEST(Influence, OfAGroupIsTheSumOfItsMembers) {
       .model = scoring.model, .dataset = scoring.train, .batches = batches, .layers = layers, .seed = scoring.seed};
   const auto ekfac = curvature::fit_ekfac(request, workspace, silent_progress()).curvature;
   const Directions group = Directions(std::move(summed)).solve(*ekfac, curvature::Damping::relative(0.1));
-  const Walked walked = walk_documents(scoring.model, scoring.train, group, {}, {}, "group", workspace, silent_progress());
+  const Walked walked =
+      walk_documents(scoring.model, scoring.train, group, {}, {}, "group", workspace, silent_progress());
   EXPECT_LT(largest_difference(walked.total.squeeze(0), rows), 1e-10 * largest(rows));
 }
 
@@ -226,13 +236,15 @@ TEST(EveryMeasurement, RisesWithPositiveScores) {
       double worst = 0;
       for (int64_t i = 0; i < 20; ++i) {
         nn::Model stepped = model.with(model.parameters().clone());
-        const at::Tensor first = gradients[i].narrow(0, 0, 30).view({6, 5}), second = gradients[i].narrow(0, 30, 21).view({3, 7});
+        const at::Tensor first = gradients[i].narrow(0, 0, 30).view({6, 5}),
+                         second = gradients[i].narrow(0, 30, 21).view({3, 7});
         const double rate = 1e-6;
         stepped.parameters()[0].sub_(first.narrow(1, 0, 4), rate);
         stepped.parameters()[1].sub_(first.select(1, 4), rate);
         stepped.parameters()[2].sub_(second.narrow(1, 0, 6), rate);
         stepped.parameters()[3].sub_(second.select(1, 6), rate);
-        const at::Tensor change = nn::evaluate(stepped, batch, measurement).sub(nn::evaluate(model, batch, measurement)).div(rate);
+        const at::Tensor change =
+            nn::evaluate(stepped, batch, measurement).sub(nn::evaluate(model, batch, measurement)).div(rate);
         worst = std::max(worst, largest_difference(scores.select(1, i).mul(direction), change));
       }
       return worst;
@@ -253,12 +265,17 @@ TEST(Influence, FollowsTheScaleOfTheLossAsItMust) {
   scaled.model = plain.model.with(plain.model.parameters().clone());
   const Scores unscaled = plain("ekfac(labels=empirical)");
   nn::Measurement times_c = nn::loss();
-  times_c.evaluate = [c, inner = times_c.evaluate](const nn::Output& output, const data::Batch& batch) { return inner(output, batch).mul(c); };
+  times_c.evaluate = [c, inner = times_c.evaluate](const nn::Output& output, const data::Batch& batch) {
+    return inner(output, batch).mul(c);
+  };
   // By hand through the same pieces: moments of the scaled loss, query unscaled or scaled.
   const auto layers = all_layers(plain.model);
   const auto batches = data::plan_batches(plain.train);
   curvature::Workspace workspace;
-  const curvature::FitRequest request{.model = plain.model, .dataset = plain.train, .batches = batches, .layers = layers,
+  const curvature::FitRequest request{.model = plain.model,
+                                      .dataset = plain.train,
+                                      .batches = batches,
+                                      .layers = layers,
                                       .labels = curvature::Labels::Empirical};
   const auto ekfac = curvature::fit_ekfac(request, workspace, silent_progress()).curvature;
   std::map<nn::LayerId, curvature::FactoredBlock> blocks;
@@ -269,7 +286,8 @@ TEST(Influence, FollowsTheScaleOfTheLossAsItMust) {
   const curvature::FactoredCurvature of_scaled("ekfac", blocks);
   const std::vector<int64_t> all{0, 1, 2};
   const auto scores = [&](const nn::Measurement& f) {
-    const Directions u = query_gradients(plain.model, plain.queries, all, f, layers).solve(of_scaled, curvature::Damping::relative(0.1));
+    const Directions u =
+        query_gradients(plain.model, plain.queries, all, f, layers).solve(of_scaled, curvature::Damping::relative(0.1));
     return walk_documents(plain.model, plain.train, u, {}, {}, "scaled", workspace, silent_progress()).total.mul(c);
   };
   EXPECT_LT(largest_difference(scores(nn::loss()), unscaled.total.div(c)), 1e-10 * largest(unscaled.total));

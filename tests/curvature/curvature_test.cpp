@@ -1,4 +1,5 @@
-// What the factors are: identities of section 7 of the EK-FAC sheet, each against an explicit matrix, each with its twin.
+// What the factors are: identities of section 7 of the EK-FAC sheet, each against an explicit matrix, each with its
+// twin.
 #include "assay/curvature/curvature.h"
 
 #include <ATen/ops/allclose.h>
@@ -23,8 +24,8 @@ namespace {
 using testing::Test;
 
 // D_i of every example, [N,O,M], one single backward pass each: nothing of batching or masking in it.
-at::Tensor gradients_one_by_one(const nn::Model& model, const data::Dataset& dataset, const nn::Measurement& measurement,
-                                nn::LayerId layer) {
+at::Tensor gradients_one_by_one(const nn::Model& model, const data::Dataset& dataset,
+                                const nn::Measurement& measurement, nn::LayerId layer) {
   std::vector<at::Tensor> all;
   for (int64_t row = 0; row < dataset.size(); ++row) {
     const data::Batch batch = data::make_batch(dataset, std::span(&row, 1), model.dtype());
@@ -34,7 +35,9 @@ at::Tensor gradients_one_by_one(const nn::Model& model, const data::Dataset& dat
   return at::cat(all);
 }
 
-double largest_difference(const at::Tensor& a, const at::Tensor& b) { return a.sub(b).abs().max().item<double>(); }
+double largest_difference(const at::Tensor& a, const at::Tensor& b) {
+  return a.sub(b).abs().max().item<double>();
+}
 
 // Sums in float64 over a few hundred terms of size 1: 1e-12 leaves three digits to spare.
 constexpr double kRounding = 1e-12;
@@ -49,7 +52,12 @@ struct Fit {
   Workspace workspace = {};
 
   FitRequest request() const {
-    return {.model = model, .dataset = dataset, .batches = batches, .layers = all_layers(model), .labels = labels, .seed = seed};
+    return {.model = model,
+            .dataset = dataset,
+            .batches = batches,
+            .layers = all_layers(model),
+            .labels = labels,
+            .seed = seed};
   }
   std::map<nn::LayerId, LayerBasis> bases() { return fit_bases(request(), workspace, silent_progress()); }
   std::shared_ptr<const Curvature> ekfac() { return fit_ekfac(request(), workspace, silent_progress()).curvature; }
@@ -57,7 +65,9 @@ struct Fit {
 };
 
 // A = Q diag(a) Qᵀ again.
-at::Tensor matrix_of(const Eigen& eigen) { return eigen.vectors.mul(eigen.values).matmul(eigen.vectors.t()); }
+at::Tensor matrix_of(const Eigen& eigen) {
+  return eigen.vectors.mul(eigen.values).matmul(eigen.vectors.t());
+}
 
 TEST(Covariances, AreAveragesOverUnmaskedPositions) {
   const nn::Model model = toy_llama();
@@ -92,21 +102,24 @@ TEST(Covariances, PaddingLeavesABiasedLayerAlone) {
   const ToyMlp shape{.features = 3, .hidden = {4}, .outputs = 2};
   const nn::Model model = toy_mlp(shape);
   const nn::LayerId layer = 0;
-  nn::FactoredGradient gradient{.layer = layer,
-                                .input = at::eye(3, at::kDouble).unsqueeze(0),
-                                .output_gradient = at::eye(4, at::kDouble).narrow(0, 0, 3).unsqueeze(0).clone(),
-                                .mask = at::eye(3, at::kBool).narrow(0, 0, 1).logical_or(at::eye(3, at::kBool).narrow(0, 1, 1)),
-                                .has_bias = true};
+  nn::FactoredGradient gradient{
+      .layer = layer,
+      .input = at::eye(3, at::kDouble).unsqueeze(0),
+      .output_gradient = at::eye(4, at::kDouble).narrow(0, 0, 3).unsqueeze(0).clone(),
+      .mask = at::eye(3, at::kBool).narrow(0, 0, 1).logical_or(at::eye(3, at::kBool).narrow(0, 1, 1)),
+      .has_bias = true};
   gradient.output_gradient.select(1, 2).zero_();  // the third position is padding
   nn::FactoredGradient cut = gradient;
   cut.input = gradient.input.narrow(1, 0, 2);
   cut.output_gradient = gradient.output_gradient.narrow(1, 0, 2);
   cut.mask = at::Tensor();
   const auto difference = [&] {
-    Covariances padded(model.architecture(), std::span(&layer, 1), at::kDouble), bare(model.architecture(), std::span(&layer, 1), at::kDouble);
+    Covariances padded(model.architecture(), std::span(&layer, 1), at::kDouble),
+        bare(model.architecture(), std::span(&layer, 1), at::kDouble);
     padded.add(gradient);
     bare.add(cut);
-    return largest_difference(padded.finish(layer).input, bare.finish(layer).input) + std::abs(padded.finish(layer).positions - 2);
+    return largest_difference(padded.finish(layer).input, bare.finish(layer).input) +
+           std::abs(padded.finish(layer).positions - 2);
   };
   EXPECT_EQ(difference(), 0);
   const ScopedTwin twin("curvature.padding_unmasked");
@@ -150,7 +163,8 @@ TEST(Covariances, OfLayersThatShareAnInputAreOne) {
   const auto bases = fit.bases();
   const auto layer = [&](const char* name) { return fit.model.architecture().match_layers(name)[0]; };
   EXPECT_TRUE(bases.at(layer("blocks.0.attn.q")).input.vectors.equal(bases.at(layer("blocks.0.attn.v")).input.vectors));
-  EXPECT_TRUE(bases.at(layer("blocks.0.mlp.gate")).input.vectors.equal(bases.at(layer("blocks.0.mlp.up")).input.vectors));
+  EXPECT_TRUE(
+      bases.at(layer("blocks.0.mlp.gate")).input.vectors.equal(bases.at(layer("blocks.0.mlp.up")).input.vectors));
 }
 
 // Check 1: squared loss has S = I and P = I ⊗ A under exact labels, whatever the weights.
@@ -191,11 +205,13 @@ TEST(Kfac, EigenvaluesSumToTheProductOfTraces) {
   Fit fit{toy_mlp(shape), toy_arrays(30, shape)};
   for (const auto& [layer, basis] : fit.bases()) {
     const double traces = basis.output.values.sum().item<double>() * basis.input.values.sum().item<double>();
-    EXPECT_NEAR(fit.kfac()->eigenvalues(layer).sum().item<double>(), traces, kRounding * traces);  // one position an example
+    EXPECT_NEAR(fit.kfac()->eigenvalues(layer).sum().item<double>(), traces,
+                kRounding * traces);  // one position an example
   }
 }
 
-// Under independent positions K-FAC in units of an example stands beside EK-FAC; in units of a position it is T times less.
+// Under independent positions K-FAC in units of an example stands beside EK-FAC; in units of a position it is T times
+// less.
 TEST(Kfac, OfTextsHasTheSizeOfEkfac) {
   Fit fit{toy_llama(), toy_texts(40, 17, 17)};
   const auto ratio = [&] {
@@ -263,9 +279,9 @@ TEST(EveryCurvature, SolvesWhatItApplies) {
   for (const auto& curvature : all) {
     for (const nn::LayerId layer : layers) {
       const at::Tensor v = gradients_one_by_one(fit.model, fit.dataset, nn::loss(), layer);
-      const at::Tensor applied =
-          curvature->apply(v, layer, [](const at::Tensor& values) { return values.add(0.2); });
-      EXPECT_LT(largest_difference(curvature->solve(applied, layer, Damping::absolute(0.2)), v), 1e-10) << curvature->name();
+      const at::Tensor applied = curvature->apply(v, layer, [](const at::Tensor& values) { return values.add(0.2); });
+      EXPECT_LT(largest_difference(curvature->solve(applied, layer, Damping::absolute(0.2)), v), 1e-10)
+          << curvature->name();
       // ⟨e, P e⟩ over the standard basis is the diagonal.
       const at::Tensor axes = at::eye(v[0].numel(), at::kDouble).view({-1, v.size(1), v.size(2)});
       const at::Tensor images = curvature->apply(axes, layer, [](const at::Tensor& values) { return values; });
@@ -286,7 +302,8 @@ TEST(EveryCurvature, MeasuresAGradientsOwnNormByItsInverse) {
     const Damping damping = Damping::relative(0.1);
     const at::Tensor solved = ekfac->solve(gradient.dense(), gradient.layer, damping);
     const at::Tensor expected = solved.mul(gradient.dense()).sum({1, 2});
-    EXPECT_LT(largest_difference(ekfac->inverse_norm(gradient, damping), expected), 1e-9 * expected.max().item<double>());
+    EXPECT_LT(largest_difference(ekfac->inverse_norm(gradient, damping), expected),
+              1e-9 * expected.max().item<double>());
   });
 }
 
@@ -313,8 +330,10 @@ TEST(Damping, FollowsTheScaleOfEachLayer) {
     const auto ekfac = fit.ekfac();
     const at::Tensor ones = at::eye(1, at::kDouble).expand(ekfac->eigenvalues(layer).sizes());
     const double added = 0.1 * ekfac->eigenvalues(layer).mean().item<double>();
-    const at::Tensor expected = ekfac->apply(ones, layer, [&](const at::Tensor& values) { return values.add(added).reciprocal(); });
-    return largest_difference(ekfac->solve(ones, layer, Damping::relative(0.1)), expected) / expected.abs().max().item<double>();
+    const at::Tensor expected =
+        ekfac->apply(ones, layer, [&](const at::Tensor& values) { return values.add(added).reciprocal(); });
+    return largest_difference(ekfac->solve(ones, layer, Damping::relative(0.1)), expected) /
+           expected.abs().max().item<double>();
   };
   EXPECT_GT(fit.ekfac()->mean_eigenvalue(1), 100 * fit.ekfac()->mean_eigenvalue(0));  // very different scales
   EXPECT_LT(mean_share(0), kRounding);
@@ -359,11 +378,15 @@ TEST(Ekfac, FollowsTheScaleOfTheLoss) {
   const auto layers = all_layers(model);
   const double c = 3;
   nn::Measurement scaled = nn::loss();
-  scaled.evaluate = [c, plain = scaled.evaluate](const nn::Output& output, const data::Batch& batch) { return plain(output, batch).mul(c); };
+  scaled.evaluate = [c, plain = scaled.evaluate](const nn::Output& output, const data::Batch& batch) {
+    return plain(output, batch).mul(c);
+  };
   std::map<nn::LayerId, FactoredBlock> standard;
   for (const nn::LayerId layer : layers) standard[layer];
-  Covariances covariances(model.architecture(), layers, at::kDouble), scaled_covariances(model.architecture(), layers, at::kDouble);
-  SecondMoments moments(model.architecture(), standard, at::kDouble), scaled_moments(model.architecture(), standard, at::kDouble);
+  Covariances covariances(model.architecture(), layers, at::kDouble),
+      scaled_covariances(model.architecture(), layers, at::kDouble);
+  SecondMoments moments(model.architecture(), standard, at::kDouble),
+      scaled_moments(model.architecture(), standard, at::kDouble);
   const data::Batch batch = data::make_batch(dataset, std::vector<int64_t>{0, 1, 2, 3, 4, 5, 6, 7}, at::kDouble);
   moments.count(8);
   scaled_moments.count(8);
@@ -378,8 +401,10 @@ TEST(Ekfac, FollowsTheScaleOfTheLoss) {
   for (const nn::LayerId layer : layers) {
     EXPECT_LT(largest_difference(scaled_covariances.finish(layer).input, covariances.finish(layer).input), kRounding);
     const at::Tensor s = covariances.finish(layer).output, lambda = moments.finish(layer);
-    EXPECT_LT(largest_difference(scaled_covariances.finish(layer).output, s.mul(c * c)), kRounding * s.abs().max().item<double>() * 100);
-    EXPECT_LT(largest_difference(scaled_moments.finish(layer), lambda.mul(c * c)), kRounding * lambda.abs().max().item<double>() * 100);
+    EXPECT_LT(largest_difference(scaled_covariances.finish(layer).output, s.mul(c * c)),
+              kRounding * s.abs().max().item<double>() * 100);
+    EXPECT_LT(largest_difference(scaled_moments.finish(layer), lambda.mul(c * c)),
+              kRounding * lambda.abs().max().item<double>() * 100);
   }
 }
 
