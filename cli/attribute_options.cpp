@@ -29,12 +29,14 @@ void describe(CLI::App& command, AttributeOptions& options) {
 
   const auto query = [](CLI::Option* option) { return option->group("What is asked"); };
   query(add_text(command, "--prompt", options.prompt, "TEXT", "What the model was given"));
-  query(add_text(command, "--completion", options.completion, "TEXT", "What it said: its log-probability is explained"));
+  query(
+      add_text(command, "--completion", options.completion, "TEXT", "What it said: its log-probability is explained"));
   query(add_text(command, "--queries", options.queries, "FILE.jsonl",
                  R"(Many questions, one a line: {"prompt","completion"} or {"text"})"));
-  query(add_choice<Measure>(command, "--measure", options.measure,
-                            {{"logprob", Measure::LogProbability}, {"loss", Measure::Loss}, {"margin", Measure::Margin}},
-                            "The number to explain, summed over the completion"));
+  query(
+      add_choice<Measure>(command, "--measure", options.measure,
+                          {{"logprob", Measure::LogProbability}, {"loss", Measure::Loss}, {"margin", Measure::Margin}},
+                          "The number to explain, summed over the completion"));
 
   const auto method = [](CLI::Option* option) { return option->group("How"); };
   auto read_method = [&options](const std::string& text) {
@@ -46,7 +48,8 @@ void describe(CLI::App& command, AttributeOptions& options) {
   method(add_text(command, "--layers", options.layers, "PATTERN",
                   "Track only layers whose name matches, e.g. 'blocks.*.mlp.*' (default: all that can be)"));
   method(add_integer(command, "--train-size", options.train_size, {.minimum = 0},
-                     "Documents in the training run: turns scores into nats for removing one", "as many as --data holds"));
+                     "Documents in the training run: turns scores into nats for removing one",
+                     "as many as --data holds"));
   method(add_text(command, "--cache", options.cache, "DIR",
                   "Where fitted factors are kept (default: $ASSAY_CACHE, else ~/.cache/assay)"));
 
@@ -61,7 +64,8 @@ void describe(CLI::App& command, AttributeOptions& options) {
                               {"documents", Grouping::Documents},
                               {"both", Grouping::Both}},
                              "Sum over all questions, over documents of one group, or both"));
-  shown(add_text(command, "--group-field", options.group_field, "NAME", "The JSONL field that names a document's group"));
+  shown(
+      add_text(command, "--group-field", options.group_field, "NAME", "The JSONL field that names a document's group"));
   shown(add_choice<bool>(command, "--trust", options.trust_check, {{"yes", true}, {"no", false}},
                          "Check the top documents by a small training step against random ones"));
 

@@ -18,19 +18,19 @@ struct AttributeOptions {
   std::string model;
   std::string prompt;
   std::string completion;
-  std::string queries;             ///< JSONL of {"prompt","completion"} or {"text"}, instead of prompt and completion
-  std::string method = "ekfac";    ///< a factory string, checked against attribute::method_table() when parsed
+  std::string queries;           ///< JSONL of {"prompt","completion"} or {"text"}, instead of prompt and completion
+  std::string method = "ekfac";  ///< a factory string, checked against attribute::method_table() when parsed
   Measure measure = Measure::LogProbability;
-  std::string layers;              ///< a pattern over layer names; empty: every layer that the method can track
-  bool per_token = false;          ///< also [Q, N, T]
-  bool per_layer = false;          ///< also [layers, Q, N]
-  bool self_influence = false;     ///< also [N]
+  std::string layers;           ///< a pattern over layer names; empty: every layer that the method can track
+  bool per_token = false;       ///< also [Q, N, T]
+  bool per_layer = false;       ///< also [layers, Q, N]
+  bool self_influence = false;  ///< also [N]
   Grouping grouping = Grouping::None;
   std::string group_field = "group";  ///< the JSONL field that names a document's group
-  int64_t top = 20;                ///< documents shown a query
-  int64_t train_size = 0;          ///< documents in the training run, for units; 0: the documents given
-  bool trust_check = true;         ///< one small training step on the top documents against random ones
-  std::string cache;               ///< empty: the default folder
+  int64_t top = 20;                   ///< documents shown a query
+  int64_t train_size = 0;             ///< documents in the training run, for units; 0: the documents given
+  bool trust_check = true;            ///< one small training step on the top documents against random ones
+  std::string cache;                  ///< empty: the default folder
 };
 
 void describe(CLI::App& command, AttributeOptions& options);

@@ -19,7 +19,9 @@ bool is_word_byte(char c) {
   return byte >= 0x80 || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
 }
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+char lower(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
 
 std::vector<Bm25::Terms> terms_of(const Documents& documents, bool are_words) {
   std::vector<Bm25::Terms> all;
@@ -27,7 +29,8 @@ std::vector<Bm25::Terms> terms_of(const Documents& documents, bool are_words) {
     ASSAY_ASSERT(documents.texts.size() == documents.dataset.examples.size());
     for (const std::string& text : documents.texts) all.push_back(words_of(text));
   } else {
-    for (const data::Example& example : documents.dataset.examples) all.emplace_back(example.tokens.begin(), example.tokens.end());
+    for (const data::Example& example : documents.dataset.examples)
+      all.emplace_back(example.tokens.begin(), example.tokens.end());
   }
   return all;
 }

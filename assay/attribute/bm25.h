@@ -1,9 +1,10 @@
 // Okapi BM25 (Robertson & Zaragoza 2009): word overlap between query and document, blind to the model,
 //
-//   score(q,d) = Σ_{t in q} idf(t) tf (k1 + 1) / (tf + k1 (1 − b + b |d|/avgdl)),   idf = ln(1 + (C − n_t + 0.5)/(n_t + 0.5)),
+//   score(q,d) = Σ_{t in q} idf(t) tf (k1 + 1) / (tf + k1 (1 − b + b |d|/avgdl)),   idf = ln(1 + (C − n_t + 0.5)/(n_t +
+//   0.5)),
 //
-// tf occurrences of t in d, n_t of the C documents hold t, |d| terms in d. Exact. A term of the query counts as often as
-// it stands there; one that no document holds counts nothing.
+// tf occurrences of t in d, n_t of the C documents hold t, |d| terms in d. Exact. A term of the query counts as often
+// as it stands there; one that no document holds counts nothing.
 #pragma once
 
 #include <cstdint>
@@ -34,7 +35,8 @@ class Bm25 {
   std::unordered_map<uint64_t, double> documents_with_;  // n_t
 };
 
-/// Words of a text, lower-cased: runs of letters, digits and bytes beyond ASCII; an apostrophe inside a word is part of it.
+/// Words of a text, lower-cased: runs of letters, digits and bytes beyond ASCII; an apostrophe inside a word is part of
+/// it.
 Bm25::Terms words_of(std::string_view text);
 
 }  // namespace assay::attribute

@@ -20,7 +20,9 @@ Directions::Directions(std::map<nn::LayerId, at::Tensor> full) {
   }
 }
 
-int64_t Directions::queries() const { return pairs_.begin()->second.left.size(0); }
+int64_t Directions::queries() const {
+  return pairs_.begin()->second.left.size(0);
+}
 
 at::Tensor Directions::at(nn::LayerId layer) const {
   const Pair& pair = pairs_.at(layer);
@@ -44,7 +46,8 @@ Directions Directions::compress(int64_t rank) && {
     const at::Tensor full = at(layer);
     const int64_t kept = std::min({rank, full.size(1), full.size(2)});
     const auto [u, s, v] = at::linalg_svd(full, /*full_matrices=*/false);
-    pair = {u.narrow(2, 0, kept).mul(s.narrow(1, 0, kept).unsqueeze(1)).contiguous(), v.narrow(1, 0, kept).contiguous()};
+    pair = {u.narrow(2, 0, kept).mul(s.narrow(1, 0, kept).unsqueeze(1)).contiguous(),
+            v.narrow(1, 0, kept).contiguous()};
   }
   return std::move(*this);
 }
@@ -59,12 +62,14 @@ Directions query_gradients(const nn::Model& model, const data::Dataset& queries,
   }
   for (int64_t q = 0; q < count; ++q) {  // one at a time: queries are few, and no padding means no waste
     const data::Batch batch = data::make_batch(queries, rows.subspan(static_cast<size_t>(q), 1), model.dtype());
-    const at::Tensor value = nn::stream_gradients(
-        model, batch, measurement, layers,
-        [&](const nn::FactoredGradient& gradient) { gradients.at(gradient.layer).select(0, q).copy_(gradient.dense().select(0, 0)); });
+    const at::Tensor value =
+        nn::stream_gradients(model, batch, measurement, layers, [&](const nn::FactoredGradient& gradient) {
+          gradients.at(gradient.layer).select(0, q).copy_(gradient.dense().select(0, 0));
+        });
     if (!value.isfinite().all().item<bool>()) {
-      throw Error(ErrorKind::Numeric, "differentiating query " + std::to_string(rows[static_cast<size_t>(q)] + 1) + ": its " +
-                                          measurement.name + " must be finite, but it is not; check the model with assay evaluate");
+      throw Error(ErrorKind::Numeric, "differentiating query " + std::to_string(rows[static_cast<size_t>(q)] + 1) +
+                                          ": its " + measurement.name +
+                                          " must be finite, but it is not; check the model with assay evaluate");
     }
   }
   return Directions(std::move(gradients));

@@ -1,6 +1,6 @@
 // Query directions u_q = P⁻¹ ∇f_q of every tracked layer, ready to be multiplied with the gradients of documents. Full
-// they take Q·P numbers; compressed to rank r by a truncated singular value decomposition Q·r·(O + M) a layer, which saves
-// memory, not arithmetic: they are decompressed where they are used, one layer at a time.
+// they take Q·P numbers; compressed to rank r by a truncated singular value decomposition Q·r·(O + M) a layer, which
+// saves memory, not arithmetic: they are decompressed where they are used, one layer at a time.
 #pragma once
 
 #include <ATen/core/Tensor.h>

@@ -15,7 +15,9 @@ namespace assay::attribute {
 namespace {
 
 // A gradient of zero has no direction: its quotient is 0.
-at::Tensor reciprocal_or_zero(const at::Tensor& values) { return values.reciprocal().masked_fill(values.le(0), 0); }
+at::Tensor reciprocal_or_zero(const at::Tensor& values) {
+  return values.reciprocal().masked_fill(values.le(0), 0);
+}
 
 void scale_columns(Scores& scores, const at::Tensor& factors) {  // factors: [Q,N] or [N]
   scores.total = scores.total.mul(factors);
@@ -26,13 +28,14 @@ void scale_columns(Scores& scores, const at::Tensor& factors) {  // factors: [Q,
 // Scores of several groups of queries, one below the other.
 Scores stacked(const std::vector<Scores>& groups) {
   if (groups.size() == 1) return groups.front();
-  const auto join = [&](at::Tensor Scores::* part, int64_t dimension) {
+  const auto join = [&](at::Tensor Scores::*part, int64_t dimension) {
     if (!(groups.front().*part).defined()) return at::Tensor();
     std::vector<at::Tensor> parts;
     for (const Scores& group : groups) parts.push_back(group.*part);
     return at::cat(parts, dimension);
   };
-  return {join(&Scores::total, 0), join(&Scores::per_token, 0), join(&Scores::per_layer, 1), groups.front().self_influence};
+  return {join(&Scores::total, 0), join(&Scores::per_token, 0), join(&Scores::per_layer, 1),
+          groups.front().self_influence};
 }
 
 }  // namespace
@@ -48,14 +51,18 @@ int64_t queries_at_once(const nn::Architecture& architecture, std::span<const nn
   return std::max<int64_t>(1, bytes / (numbers * static_cast<int64_t>(c10::elementSize(dtype))));
 }
 
-GradientScorer::GradientScorer(const Inputs& inputs, GradientMethod method) : inputs_(inputs), method_(std::move(method)) {}
+GradientScorer::GradientScorer(const Inputs& inputs, GradientMethod method)
+    : inputs_(inputs), method_(std::move(method)) {}
 
 Scores GradientScorer::score(const Documents& documents, const Parts& parts, curvature::Workspace& workspace,
                              Progress& progress) const {
-  std::vector<int64_t> queries(static_cast<size_t>(inputs_.queries.dataset.size()));
-  std::iota(queries.begin(), queries.end(), 0);
-  const auto at_once = static_cast<size_t>(queries_at_once(inputs_.model.architecture(), inputs_.layers, inputs_.model.dtype(),
-                                                           method_.rank, inputs_.memory_bytes));
+  std::vector<int64_t> queries = parts.queries;
+  if (queries.empty()) {
+    queries.resize(static_cast<size_t>(inputs_.queries.dataset.size()));
+    std::iota(queries.begin(), queries.end(), 0);
+  }
+  const auto at_once = static_cast<size_t>(queries_at_once(inputs_.model.architecture(), inputs_.layers,
+                                                           inputs_.model.dtype(), method_.rank, inputs_.memory_bytes));
   std::vector<Scores> groups;
   for (size_t begin = 0; begin < queries.size(); begin += at_once) {
     const auto group = std::span(queries).subspan(begin, std::min(at_once, queries.size() - begin));

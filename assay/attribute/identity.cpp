@@ -1,5 +1,5 @@
-// The dot product of gradients ⟨∇f_q, ∇ℓ_i⟩: influence without curvature, and what one plain gradient step on the document
-// does to the measurement, to first order.
+// The dot product of gradients ⟨∇f_q, ∇ℓ_i⟩: influence without curvature, and what one plain gradient step on the
+// document does to the measurement, to first order.
 #include "assay/curvature/identity.h"
 
 #include "assay/attribute/methods.h"

@@ -39,16 +39,17 @@ std::unique_ptr<Scorer> make_influence(const FactoryCall& call, const Inputs& in
   curvature::Fitted fitted = fitted_curvature(call.name(), call, inputs, progress);
   const double damping = call.number("damping");
   return std::make_unique<GradientScorer>(
-      inputs, GradientMethod{.curvature = std::move(fitted.curvature),
-                             .damping = curvature::Damping::relative(damping),
-                             .scale = Scale::Raw,
-                             .rank = call.is_word("rank", "full") ? 0 : call.integer("rank"),
-                             .meaning = {.title = fmt::format("{} influence, damping {}", family_title(call.name()), damping),
-                                         .unit = inputs.measurement.unit + " times training documents",
-                                         .is_signed = true,
-                                         .is_counterfactual = true,
-                                         .has_parts = true},
-                             .warnings = curvature::rank_warnings(fitted.layers)});
+      inputs,
+      GradientMethod{.curvature = std::move(fitted.curvature),
+                     .damping = curvature::Damping::relative(damping),
+                     .scale = Scale::Raw,
+                     .rank = call.is_word("rank", "full") ? 0 : call.integer("rank"),
+                     .meaning = {.title = fmt::format("{} influence, damping {}", family_title(call.name()), damping),
+                                 .unit = inputs.measurement.unit + " times training documents",
+                                 .is_signed = true,
+                                 .is_counterfactual = true,
+                                 .has_parts = true},
+                     .warnings = curvature::rank_warnings(fitted.layers)});
 }
 
 }  // namespace assay::attribute

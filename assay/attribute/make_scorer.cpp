@@ -27,9 +27,10 @@ const MethodEntry& entry_of(const FactoryCall& method) {
   for (const MethodEntry& entry : kMethods) {
     if (entry.name == method.name()) return entry;
   }
-  throw Error(ErrorKind::Internal, "making the method \"" + method.name() +
-                                       "\": methods_options.cpp and make_scorer.cpp must list the same methods, but it has no "
-                                       "maker; please report this as a bug");
+  throw Error(ErrorKind::Internal,
+              "making the method \"" + method.name() +
+                  "\": methods_options.cpp and make_scorer.cpp must list the same methods, but it has no "
+                  "maker; please report this as a bug");
 }
 
 }  // namespace
@@ -38,13 +39,16 @@ std::unique_ptr<Scorer> make_scorer(const FactoryCall& method, const Inputs& inp
   return entry_of(method).make(method, inputs, progress);
 }
 
-bool uses_gradients(const FactoryCall& method) { return entry_of(method).uses_gradients; }
+bool uses_gradients(const FactoryCall& method) {
+  return entry_of(method).uses_gradients;
+}
 
 void refuse_parts(const Parts& parts, std::string_view method) {
   if (!parts.per_token && !parts.per_layer && !parts.self_influence) return;
-  throw Error(ErrorKind::Usage, "scoring with " + std::string(method) +
-                                    ": --per-token, --per-layer and --self need a method that differentiates the model, but "
-                                    "this one does not; leave them out or choose ekfac");
+  throw Error(ErrorKind::Usage,
+              "scoring with " + std::string(method) +
+                  ": --per-token, --per-layer and --self need a method that differentiates the model, but "
+                  "this one does not; leave them out or choose ekfac");
 }
 
 }  // namespace assay::attribute

@@ -1,5 +1,5 @@
-// Random scores, the floor that every method must leave: standard normal, keyed by (seed, document, query), so that they
-// survive reordering and leaving documents out.
+// Random scores, the floor that every method must leave: standard normal, keyed by (seed, document, query), so that
+// they survive reordering and leaving documents out.
 #include <ATen/ops/empty.h>
 
 #include "assay/attribute/methods.h"
@@ -14,7 +14,9 @@ class RandomScorer final : public Scorer {
  public:
   RandomScorer(const Inputs& inputs, uint64_t seed) : inputs_(inputs), seed_(seed) {}
 
-  Meaning meaning() const override { return {.title = "Random numbers", .unit = "standard deviations", .is_signed = false}; }
+  Meaning meaning() const override {
+    return {.title = "Random numbers", .unit = "standard deviations", .is_signed = false};
+  }
 
   Scores score(const Documents& documents, const Parts& parts, curvature::Workspace&, Progress&) const override {
     refuse_parts(parts, "random");

@@ -1,5 +1,5 @@
-// Similarity of representations: the cosine of the last hidden states, averaged over the positions of each text. What the
-// model sees as alike; says nothing about what taught it. One forward pass a document.
+// Similarity of representations: the cosine of the last hidden states, averaged over the positions of each text. What
+// the model sees as alike; says nothing about what taught it. One forward pass a document.
 #include <ATen/ops/empty.h>
 
 #include "assay/attribute/methods.h"
@@ -46,7 +46,8 @@ class RepresentationScorer final : public Scorer {
     return {.title = "Similarity of representations", .unit = "cosine", .is_signed = true};
   }
 
-  Scores score(const Documents& documents, const Parts& parts, curvature::Workspace&, Progress& progress) const override {
+  Scores score(const Documents& documents, const Parts& parts, curvature::Workspace&,
+               Progress& progress) const override {
     refuse_parts(parts, "representation");
     return {.total = queries_.matmul(representations(inputs_.model, documents.dataset, progress).t())};
   }

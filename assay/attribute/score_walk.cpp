@@ -83,14 +83,15 @@ Walked walk_documents(const nn::Model& model, const data::Dataset& documents, co
   Sums sums(model, documents, directions, parts, self);
   const nn::Measurement loss = nn::loss();
   const curvature::Pass pass{"scores", "partial.scores." + part, sums.state()};
-  curvature::walk(pass, documents, data::plan_batches(documents), workspace, progress, [&](std::span<const int64_t> rows) {
-    const data::Batch batch = data::make_batch(documents, rows, model.dtype());
-    const at::Tensor columns = at::tensor(at::IntArrayRef(rows.data(), rows.size()), at::kLong);
-    const at::Tensor losses = nn::stream_gradients(
-        model, batch, loss, directions.layers(),
-        [&](const nn::FactoredGradient& gradient) { sums.add(gradient, columns, batch.positions()); });
-    refuse_not_finite(losses, rows);
-  });
+  curvature::walk(pass, documents, data::plan_batches(documents), workspace, progress,
+                  [&](std::span<const int64_t> rows) {
+                    const data::Batch batch = data::make_batch(documents, rows, model.dtype());
+                    const at::Tensor columns = at::tensor(at::IntArrayRef(rows.data(), rows.size()), at::kLong);
+                    const at::Tensor losses = nn::stream_gradients(
+                        model, batch, loss, directions.layers(),
+                        [&](const nn::FactoredGradient& gradient) { sums.add(gradient, columns, batch.positions()); });
+                    refuse_not_finite(losses, rows);
+                  });
   return sums.walked();
 }
 

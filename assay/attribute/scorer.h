@@ -1,8 +1,9 @@
-// What an attribution method is: made ready once for a set of queries (fit what needs fitting, differentiate the queries),
-// it then scores any documents against all of them. One walk over the documents serves every query.
+// What an attribution method is: made ready once for a set of queries (fit what needs fitting, differentiate the
+// queries), it then scores any documents against all of them. One walk over the documents serves every query.
 //
 // Sign of every method: positive is a proponent, adding or keeping the document raises the measurement (for a loss:
-// lowers it). Scores of a method that is counterfactual become nats by division through the number of training documents.
+// lowers it). Scores of a method that is counterfactual become nats by division through the number of training
+// documents.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -32,11 +33,11 @@ struct Inputs {
   Documents train;
   Documents queries;
   nn::Measurement measurement;
-  std::vector<nn::LayerId> layers;                  ///< tracked, ascending
+  std::vector<nn::LayerId> layers;  ///< tracked, ascending
   uint64_t seed = 0;
-  int64_t memory_bytes = int64_t{4} << 30;          ///< for factors, and for query directions
-  std::string model_hash = {};                      ///< of the weights, for the cache
-  std::string cache_folder = {};                    ///< where factors are kept; empty: nowhere
+  int64_t memory_bytes = int64_t{4} << 30;  ///< for factors, and for query directions
+  std::string model_hash = {};              ///< of the weights, for the cache
+  std::string cache_folder = {};            ///< where factors are kept; empty: nowhere
 };
 
 /// What a scorer gives beside the scores.
@@ -44,6 +45,7 @@ struct Parts {
   bool per_token = false;
   bool per_layer = false;
   bool self_influence = false;
+  std::vector<int64_t> queries = {};  ///< rows of the queries wanted; empty: all
 };
 
 /// N documents in their order, Q queries in theirs; all in the model's type.
@@ -70,8 +72,8 @@ class Scorer {
   virtual Meaning meaning() const = 0;
   /// Sentences that a reader of the scores must know: a covariance without full rank, say.
   virtual std::vector<std::string> warnings() const { return {}; }
-  /// Scores `documents` against every query. Sums on the way are kept in `workspace`. Throws Error(Usage) when `parts` are
-  /// asked of a method that has none.
+  /// Scores `documents` against every query. Sums on the way are kept in `workspace`. Throws Error(Usage) when `parts`
+  /// are asked of a method that has none.
   virtual Scores score(const Documents& documents, const Parts& parts, curvature::Workspace& workspace,
                        Progress& progress) const = 0;
 };

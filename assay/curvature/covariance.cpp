@@ -11,8 +11,10 @@ namespace {
 at::Tensor averaged(const at::Tensor& sum, double positions, const std::string& layer) {
   const at::Tensor mean = sum.to(at::kDouble).div(positions);
   if (!mean.isfinite().all().item<bool>()) {
-    throw Error(ErrorKind::Numeric, "fitting the curvature: activations and gradients of every layer must be finite, but "
-                                    "those of \"" + layer + "\" are not; check the model with assay evaluate, or use --dtype fp64");
+    throw Error(ErrorKind::Numeric,
+                "fitting the curvature: activations and gradients of every layer must be finite, but "
+                "those of \"" +
+                    layer + "\" are not; check the model with assay evaluate, or use --dtype fp64");
   }
   return mean.add(mean.t()).mul(0.5).to(sum.scalar_type());
 }
@@ -24,7 +26,8 @@ std::string input_name(const nn::Architecture& architecture, nn::LayerId id) {
   return layer.input + (layer.bias >= 0 ? " with 1" : "");
 }
 
-Covariances::Covariances(const nn::Architecture& architecture, std::span<const nn::LayerId> layers, at::ScalarType dtype) {
+Covariances::Covariances(const nn::Architecture& architecture, std::span<const nn::LayerId> layers,
+                         at::ScalarType dtype) {
   std::map<std::string, at::Tensor> inputs;
   for (const nn::LayerId layer : layers) {
     const LayerShape shape = shape_of(architecture, layer);
@@ -66,8 +69,10 @@ KroneckerFactors Covariances::finish(nn::LayerId layer) const {
   const Sums& sums = layers_.at(layer);
   const double positions = sums.positions.item<double>();
   if (positions == 0) {
-    throw Error(ErrorKind::Model, "fitting the curvature: every tracked layer must take part in the model's forward pass, "
-                                  "but \"" + sums.name + "\" never did; leave it out with --layers");
+    throw Error(ErrorKind::Model,
+                "fitting the curvature: every tracked layer must take part in the model's forward pass, "
+                "but \"" +
+                    sums.name + "\" never did; leave it out with --layers");
   }
   return {averaged(sums.input, positions, sums.name), averaged(sums.output, positions, sums.name), positions};
 }

@@ -26,17 +26,17 @@ using TensorMap = std::map<std::string, at::Tensor>;
 std::string input_name(const nn::Architecture& architecture, nn::LayerId layer);
 
 struct KroneckerFactors {
-  at::Tensor input;       ///< A [M,M]
-  at::Tensor output;      ///< S [O,O]
-  double positions = 0;   ///< n
+  at::Tensor input;      ///< A [M,M]
+  at::Tensor output;     ///< S [O,O]
+  double positions = 0;  ///< n
 };
 
 class Covariances {
  public:
   Covariances(const nn::Architecture& architecture, std::span<const nn::LayerId> layers, at::ScalarType dtype);
 
-  /// One layer of one batch. `counts_inputs` is false in further passes over the same batch with other labels: its inputs
-  /// and positions have been counted.
+  /// One layer of one batch. `counts_inputs` is false in further passes over the same batch with other labels: its
+  /// inputs and positions have been counted.
   void add(const nn::FactoredGradient& gradient, bool counts_inputs = true);
   /// Adds the sums of another part of the data.
   void merge(const Covariances& other);
@@ -49,11 +49,11 @@ class Covariances {
 
  private:
   struct Sums {
-    std::string name;          ///< of the layer
-    at::Tensor input;          ///< [M,M], shared by layers with the same input
-    bool owns_input = false;   ///< the one of them that adds to it
-    at::Tensor output;         ///< [O,O]
-    at::Tensor positions;      ///< [] float64
+    std::string name;         ///< of the layer
+    at::Tensor input;         ///< [M,M], shared by layers with the same input
+    bool owns_input = false;  ///< the one of them that adds to it
+    at::Tensor output;        ///< [O,O]
+    at::Tensor positions;     ///< [] float64
   };
   std::map<nn::LayerId, Sums> layers_;
 };

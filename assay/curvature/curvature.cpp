@@ -9,7 +9,9 @@
 
 namespace assay::curvature {
 
-bool Curvature::covers(nn::LayerId layer) const { return std::ranges::binary_search(layers(), layer); }
+bool Curvature::covers(nn::LayerId layer) const {
+  return std::ranges::binary_search(layers(), layer);
+}
 
 double Curvature::mean_eigenvalue(nn::LayerId layer) const {
   return eigenvalues(layer).to(at::kDouble).mean().item<double>();

@@ -1,8 +1,9 @@
-// A positive quadratic form on parameter space, in blocks of one layer each: P = ⊕_l P_l, P_l acting on gradients [O,M].
+// A positive quadratic form on parameter space, in blocks of one layer each: P = ⊕_l P_l, P_l acting on gradients
+// [O,M].
 //
-// Everything one does with it goes through its eigenvalues: apply(f) is f(P), solve is (P + λ)⁻¹. Damping is an argument
-// (damping.h). A direction in which eigenvalue and damping are both zero is left out of a solve, as in a pseudo-inverse,
-// because no finite answer exists there. Reciprocals are taken in float64.
+// Everything one does with it goes through its eigenvalues: apply(f) is f(P), solve is (P + λ)⁻¹. Damping is an
+// argument (damping.h). A direction in which eigenvalue and damping are both zero is left out of a solve, as in a
+// pseudo-inverse, because no finite answer exists there. Reciprocals are taken in float64.
 #pragma once
 
 #include <ATen/core/Tensor.h>

@@ -1,5 +1,5 @@
-// Damping: what is added to the eigenvalues of a layer's curvature before they are inverted. An argument of every solve,
-// never a state of the factors: the same factors serve every damping.
+// Damping: what is added to the eigenvalues of a layer's curvature before they are inverted. An argument of every
+// solve, never a state of the factors: the same factors serve every damping.
 #pragma once
 
 namespace assay::curvature {

@@ -1,5 +1,5 @@
-// The form that identity, diagonal, K-FAC and EK-FAC share: each layer's block is diagonal in a basis made of a rotation
-// of its outputs and one of its inputs,
+// The form that identity, diagonal, K-FAC and EK-FAC share: each layer's block is diagonal in a basis made of a
+// rotation of its outputs and one of its inputs,
 //
 //   P_l(V) = Q_S [ (Q_Sᵀ V Q_A) ⊙ Λ ] Q_Aᵀ,     Λ [O,M] >= 0.
 //

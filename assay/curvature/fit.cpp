@@ -13,8 +13,12 @@ constexpr uint64_t kLayoutVersion = 1;  // a change of what blocks hold or how t
 
 }  // namespace
 
-uint64_t covariance_seed(uint64_t seed) { return random_bits(seed, stream_of("curvature.covariance labels"), 0); }
-uint64_t moment_seed(uint64_t seed) { return random_bits(seed, stream_of("curvature.moment labels"), 0); }
+uint64_t covariance_seed(uint64_t seed) {
+  return random_bits(seed, stream_of("curvature.covariance labels"), 0);
+}
+uint64_t moment_seed(uint64_t seed) {
+  return random_bits(seed, stream_of("curvature.moment labels"), 0);
+}
 
 std::string fit_key(const FitRequest& request, const std::string& model_hash) {
   Hasher hasher;

@@ -1,10 +1,9 @@
 #include <ATen/ops/full.h>
+#include <fmt/format.h>
 
 #include "assay/curvature/fit_passes.h"
 #include "assay/curvature/layer_groups.h"
 #include "assay/nn/gradients.h"
-
-#include <fmt/format.h>
 
 namespace assay::curvature {
 namespace {
@@ -43,7 +42,8 @@ Covariances walk_group(const FitRequest& request, const std::vector<nn::LayerId>
                        Workspace& workspace, Progress& progress) {
   const at::ScalarType dtype = request.model.dtype();
   Covariances sums(request.model.architecture(), group, dtype);
-  const auto passes = label_passes(request.labels, covariance_seed(request.seed), request.model.architecture(), request.dataset);
+  const auto passes =
+      label_passes(request.labels, covariance_seed(request.seed), request.model.architecture(), request.dataset);
   walk({"covariances", partial, sums.state()}, request.dataset, request.batches, workspace, progress,
        [&](std::span<const int64_t> rows) {
          const data::Batch batch = data::make_batch(request.dataset, rows, dtype);

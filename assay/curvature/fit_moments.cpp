@@ -8,12 +8,13 @@
 namespace assay::curvature {
 namespace {
 
-SecondMoments walk_group(const FitRequest& request, std::map<nn::LayerId, FactoredBlock> bases, const std::string& stage,
-                         const std::string& partial, const std::vector<nn::LayerId>& group, Workspace& workspace,
-                         Progress& progress) {
+SecondMoments walk_group(const FitRequest& request, std::map<nn::LayerId, FactoredBlock> bases,
+                         const std::string& stage, const std::string& partial, const std::vector<nn::LayerId>& group,
+                         Workspace& workspace, Progress& progress) {
   const at::ScalarType dtype = request.model.dtype();
   SecondMoments sums(request.model.architecture(), std::move(bases), dtype);
-  const auto passes = label_passes(request.labels, moment_seed(request.seed), request.model.architecture(), request.dataset);
+  const auto passes =
+      label_passes(request.labels, moment_seed(request.seed), request.model.architecture(), request.dataset);
   walk({stage, partial, sums.state()}, request.dataset, request.batches, workspace, progress,
        [&](std::span<const int64_t> rows) {
          const data::Batch batch = data::make_batch(request.dataset, rows, dtype);
@@ -28,7 +29,8 @@ SecondMoments walk_group(const FitRequest& request, std::map<nn::LayerId, Factor
 
 }  // namespace
 
-std::map<nn::LayerId, at::Tensor> fit_moments(const FitRequest& request, const std::map<nn::LayerId, FactoredBlock>& bases,
+std::map<nn::LayerId, at::Tensor> fit_moments(const FitRequest& request,
+                                              const std::map<nn::LayerId, FactoredBlock>& bases,
                                               const std::string& kind, Workspace& workspace, Progress& progress) {
   const nn::Architecture& architecture = request.model.architecture();
   const bool is_rotated = !bases.empty() && bases.begin()->second.output_basis.defined();
@@ -36,7 +38,9 @@ std::map<nn::LayerId, at::Tensor> fit_moments(const FitRequest& request, const s
                                    request.layers, request.model.dtype(), request.memory_bytes);
   std::map<nn::LayerId, at::Tensor> moments;
   for (size_t g = 0; g < groups.size(); ++g) {
-    const auto block_of = [&](nn::LayerId layer) { return fmt::format("{}.{}", kind, layer_at(architecture, layer).name); };
+    const auto block_of = [&](nn::LayerId layer) {
+      return fmt::format("{}.{}", kind, layer_at(architecture, layer).name);
+    };
     const auto collect = [&] {
       for (const nn::LayerId layer : groups[g]) {
         const auto stored = workspace.get(block_of(layer));

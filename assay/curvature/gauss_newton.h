@@ -1,6 +1,6 @@
-// The exact Gauss-Newton matrix of each layer, dense: P_l = (1/N) Σ_i E[vec(D_i) vec(D_i)ᵀ] [OM,OM]. With exact labels it is
-// the block of E[Jᵀ H_out J] itself; nothing is approximated but the coupling between layers. For small layers and as the
-// oracle of the factored forms: O(N·(OM)²) to fit and (OM)³ to decompose.
+// The exact Gauss-Newton matrix of each layer, dense: P_l = (1/N) Σ_i E[vec(D_i) vec(D_i)ᵀ] [OM,OM]. With exact labels
+// it is the block of E[Jᵀ H_out J] itself; nothing is approximated but the coupling between layers. For small layers
+// and as the oracle of the factored forms: O(N·(OM)²) to fit and (OM)³ to decompose.
 #pragma once
 
 #include <map>

@@ -10,7 +10,8 @@ Fitted fit_kfac(const FitRequest& request, Workspace& workspace, Progress& progr
   for (const auto& [layer, basis] : bases) {
     blocks[layer] = {basis.output.vectors, basis.input.vectors, basis.kronecker_eigenvalues()};
   }
-  return {std::make_shared<FactoredCurvature>("kfac", std::move(blocks)), summarize(request.model.architecture(), bases)};
+  return {std::make_shared<FactoredCurvature>("kfac", std::move(blocks)),
+          summarize(request.model.architecture(), bases)};
 }
 
 }  // namespace assay::curvature

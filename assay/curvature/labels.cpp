@@ -27,11 +27,12 @@ nn::Measurement weighted_class_loss(int64_t k) {
 
 // The labels of a unit-variance regression give output gradients with covariance I: one pass for each axis.
 nn::Measurement single_output(int64_t k) {
-  return {.name = "single output",
-          .unit = "outputs",
-          .meaning = "one output of the regression",
-          .less_is_better = false,
-          .evaluate = [k](const nn::Output& output, const data::Batch&) { return output.logits().select(-1, k).sum(1); }};
+  return {
+      .name = "single output",
+      .unit = "outputs",
+      .meaning = "one output of the regression",
+      .less_is_better = false,
+      .evaluate = [k](const nn::Output& output, const data::Batch&) { return output.logits().select(-1, k).sum(1); }};
 }
 
 // A reduction by the mean lets padding and length leak into the factors.
@@ -45,9 +46,10 @@ nn::Measurement averaged_over_positions(nn::Measurement summed) {
 
 std::vector<nn::Measurement> exact_passes(const nn::Architecture& architecture, const data::Dataset& dataset) {
   if (dataset.longest() > 0) {
-    throw Error(ErrorKind::Usage,
-                "fitting the curvature: labels=exact sums over every class at one position, but these are texts, where the "
-                "labels of all positions would have to be summed jointly; use labels=sampled");
+    throw Error(
+        ErrorKind::Usage,
+        "fitting the curvature: labels=exact sums over every class at one position, but these are texts, where the "
+        "labels of all positions would have to be summed jointly; use labels=sampled");
   }
   const bool is_regression = architecture.output_kind() == nn::OutputKind::Gaussian;
   const int64_t outputs =

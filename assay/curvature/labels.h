@@ -1,6 +1,6 @@
 // Which labels the curvature is fitted on. The true Fisher needs labels that the model itself would give; a sampled one
-// per position is an unbiased draw of it, their exact expectation removes the noise where outputs are few, and the data's
-// own labels give the empirical Fisher, which is another matrix (Kunstner et al. 2019, arXiv 1905.12558).
+// per position is an unbiased draw of it, their exact expectation removes the noise where outputs are few, and the
+// data's own labels give the empirical Fisher, which is another matrix (Kunstner et al. 2019, arXiv 1905.12558).
 #pragma once
 
 #include <string>

@@ -11,9 +11,9 @@
 namespace assay::curvature {
 
 enum class Statistics {
-  Covariances,          ///< A and S
-  RotatedMoments,       ///< Q_A, Q_S and Λ
-  Moments,              ///< Λ alone
+  Covariances,     ///< A and S
+  RotatedMoments,  ///< Q_A, Q_S and Λ
+  Moments,         ///< Λ alone
 };
 
 /// Bytes that the statistics of these layers hold at once, shared inputs counted once.

@@ -6,7 +6,8 @@
 
 namespace assay::curvature {
 
-std::vector<LayerSummary> summarize(const nn::Architecture& architecture, const std::map<nn::LayerId, LayerBasis>& bases) {
+std::vector<LayerSummary> summarize(const nn::Architecture& architecture,
+                                    const std::map<nn::LayerId, LayerBasis>& bases) {
   std::vector<LayerSummary> layers;
   for (const auto& [layer, basis] : bases) {
     const at::ScalarType kept_in = basis.input.vectors.scalar_type();
@@ -29,9 +30,10 @@ std::vector<std::string> rank_warnings(const std::vector<LayerSummary>& layers) 
     return static_cast<double>(layer.input_rank) / static_cast<double>(layer.inputs);
   };
   const LayerSummary& worst = *std::ranges::min_element(layers, {}, share);
-  return {fmt::format("The input covariance of {} of {} layers lacks full rank ({}: {} of {}, stable rank {:.1f}): in directions "
-                      "that the documents never visit, the damping alone decides.",
-                      count, layers.size(), worst.name, worst.input_rank, worst.inputs, worst.input_stable_rank)};
+  return {fmt::format(
+      "The input covariance of {} of {} layers lacks full rank ({}: {} of {}, stable rank {:.1f}): in directions "
+      "that the documents never visit, the damping alone decides.",
+      count, layers.size(), worst.name, worst.input_rank, worst.inputs, worst.input_stable_rank)};
 }
 
 }  // namespace assay::curvature

@@ -18,7 +18,8 @@ struct LayerSummary {
   double output_stable_rank = 0;
 };
 
-std::vector<LayerSummary> summarize(const nn::Architecture& architecture, const std::map<nn::LayerId, LayerBasis>& bases);
+std::vector<LayerSummary> summarize(const nn::Architecture& architecture,
+                                    const std::map<nn::LayerId, LayerBasis>& bases);
 
 /// Whole sentences for a report; none when every input covariance has full rank.
 std::vector<std::string> rank_warnings(const std::vector<LayerSummary>& layers);

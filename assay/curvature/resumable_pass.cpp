@@ -10,7 +10,7 @@
 namespace assay::curvature {
 namespace {
 
-constexpr size_t kSavesPerWalk = 8;      // killed at 70 %, 3/8 of the walk is left
+constexpr size_t kSavesPerWalk = 8;  // killed at 70 %, 3/8 of the walk is left
 constexpr double kShareOfTimeSaving = 0.1;
 
 double now_seconds() {
@@ -29,7 +29,8 @@ class SavedState {
     if (done > batches || saved->size() != pass_.state.size() + 1) return 0;
     for (const auto& [name, sum] : pass_.state) {
       const auto found = saved->find(name);
-      if (found == saved->end() || found->second.sizes() != sum.sizes() || found->second.dtype() != sum.dtype()) return 0;
+      if (found == saved->end() || found->second.sizes() != sum.sizes() || found->second.dtype() != sum.dtype())
+        return 0;
     }
     for (const auto& [name, sum] : pass_.state) sum.copy_(saved->at(name));
     saved_at_ = done;
@@ -80,7 +81,8 @@ void walk(const Pass& pass, const data::Dataset& dataset, const Batches& batches
   int64_t reused = 0;
   for (size_t i = 0; i < first; ++i) reused += units_in(dataset, batches[i]);
   if (first > 0) {
-    progress.note(fmt::format("{}: going on at {} % of an interrupted run", pass.stage, 100 * reused / std::max<int64_t>(1, total)));
+    progress.note(fmt::format("{}: going on at {} % of an interrupted run", pass.stage,
+                              100 * reused / std::max<int64_t>(1, total)));
     progress.advance(reused);
   }
   for (size_t i = first; i < batches.size(); ++i) {

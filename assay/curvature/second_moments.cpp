@@ -62,7 +62,8 @@ at::Tensor SecondMoments::finish(nn::LayerId layer) const {
   const at::Tensor moments = sums.squares.div(examples_.item<double>());
   if (!moments.isfinite().all().item<bool>()) {
     throw Error(ErrorKind::Numeric, "fitting the curvature: gradients of every layer must be finite, but those of \"" +
-                                        sums.name + "\" are not; check the model with assay evaluate, or use --dtype fp64");
+                                        sums.name +
+                                        "\" are not; check the model with assay evaluate, or use --dtype fp64");
   }
   return moments;
 }

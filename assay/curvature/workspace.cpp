@@ -15,7 +15,8 @@ const io::StoreKind kKind{.name = "workspace", .version = 1};
 Workspace::Workspace(const std::string& folder, const std::string& key, Progress& progress) : progress_(&progress) {
   try {
     store_ = io::Store::create_or_resume(folder, kKind, {{"key", key}}, io::IfDifferent::Restart);
-    if (store_->restart_reason()) progress.note(fmt::format("{}: made anew, because {}", folder, *store_->restart_reason()));
+    if (store_->restart_reason())
+      progress.note(fmt::format("{}: made anew, because {}", folder, *store_->restart_reason()));
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::Resource && error.kind() != ErrorKind::Data) throw;
     leave_disk(error.what());

@@ -40,18 +40,24 @@ struct Scoring {
   at::Tensor total(const std::string& method) const { return (*this)(method).total; }
 };
 
-inline double largest_difference(const at::Tensor& a, const at::Tensor& b) { return a.sub(b).abs().max().item<double>(); }
-inline double largest(const at::Tensor& a) { return a.abs().max().item<double>(); }
+inline double largest_difference(const at::Tensor& a, const at::Tensor& b) {
+  return a.sub(b).abs().max().item<double>();
+}
+inline double largest(const at::Tensor& a) {
+  return a.abs().max().item<double>();
+}
 
 /// D of every example of every layer as one flat vector: [N,P], one single backward pass each.
-inline at::Tensor flat_gradients(const nn::Model& model, const data::Dataset& dataset, const nn::Measurement& measurement) {
+inline at::Tensor flat_gradients(const nn::Model& model, const data::Dataset& dataset,
+                                 const nn::Measurement& measurement) {
   std::vector<at::Tensor> rows;
   const auto layers = all_layers(model);
   for (int64_t row = 0; row < dataset.size(); ++row) {
     std::map<nn::LayerId, at::Tensor> by_layer;
     const data::Batch batch = data::make_batch(dataset, std::span(&row, 1), model.dtype());
-    nn::stream_gradients(model, batch, measurement, layers,
-                         [&](const nn::FactoredGradient& gradient) { by_layer[gradient.layer] = gradient.dense().flatten(); });
+    nn::stream_gradients(model, batch, measurement, layers, [&](const nn::FactoredGradient& gradient) {
+      by_layer[gradient.layer] = gradient.dense().flatten();
+    });
     std::vector<at::Tensor> parts;
     for (const auto& [layer, part] : by_layer) parts.push_back(part);
     rows.push_back(at::cat(parts));

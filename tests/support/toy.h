@@ -20,7 +20,7 @@ struct ToyMlp {
 };
 
 inline nn::Model toy_mlp(const ToyMlp& shape, uint64_t seed = 1, at::ScalarType dtype = at::kDouble) {
-  const nlohmann::json config{{"model_type", "mlp"},    {"features", shape.features}, {"hidden", shape.hidden},
+  const nlohmann::json config{{"model_type", "mlp"},      {"features", shape.features}, {"hidden", shape.hidden},
                               {"outputs", shape.outputs}, {"task", shape.task},         {"bias", shape.bias},
                               {"repeats", shape.repeats}};
   return nn::initialize(nn::make_architecture(config), seed, dtype);
@@ -28,9 +28,10 @@ inline nn::Model toy_mlp(const ToyMlp& shape, uint64_t seed = 1, at::ScalarType 
 
 /// A llama of width 16 with two blocks, weights large enough that its predictions are not flat.
 inline nn::Model toy_llama(uint64_t seed = 1, at::ScalarType dtype = at::kDouble, int64_t vocabulary = 24) {
-  const nlohmann::json config{{"model_type", "llama"},     {"hidden_size", 16},         {"intermediate_size", 24},
-                              {"num_hidden_layers", 2},    {"num_attention_heads", 4},  {"num_key_value_heads", 2},
-                              {"vocab_size", vocabulary},  {"max_position_embeddings", 64},
+  const nlohmann::json config{{"model_type", "llama"},       {"hidden_size", 16},
+                              {"intermediate_size", 24},     {"num_hidden_layers", 2},
+                              {"num_attention_heads", 4},    {"num_key_value_heads", 2},
+                              {"vocab_size", vocabulary},    {"max_position_embeddings", 64},
                               {"tie_word_embeddings", true}, {"initializer_range", 0.2}};
   return nn::initialize(nn::make_architecture(config), seed, dtype);
 }
@@ -46,7 +47,8 @@ inline data::Dataset toy_arrays(int64_t count, const ToyMlp& shape, uint64_t see
     for (int64_t j = 0; j < shape.features; ++j) {
       const auto column = static_cast<uint64_t>(j);
       const double mean = is_classes ? random_normal(seed, stream_of("toy.mean") + label, column) : 0;
-      example.features.push_back(static_cast<float>(mean + random_normal(seed, stream_of("toy.features") + row, column)));
+      example.features.push_back(
+          static_cast<float>(mean + random_normal(seed, stream_of("toy.features") + row, column)));
     }
     if (is_classes) {
       example.label = static_cast<int32_t>(label);
@@ -67,7 +69,8 @@ inline data::Dataset toy_arrays(int64_t count, const ToyMlp& shape, uint64_t see
 }
 
 /// Random texts of `shortest` to `longest` tokens.
-inline data::Dataset toy_texts(int64_t count, int64_t shortest, int64_t longest, uint64_t seed = 1, int64_t vocabulary = 24) {
+inline data::Dataset toy_texts(int64_t count, int64_t shortest, int64_t longest, uint64_t seed = 1,
+                               int64_t vocabulary = 24) {
   data::Dataset dataset;
   for (int64_t i = 0; i < count; ++i) {
     const auto row = static_cast<uint64_t>(i);
@@ -75,7 +78,8 @@ inline data::Dataset toy_texts(int64_t count, int64_t shortest, int64_t longest,
     const int64_t length = shortest + static_cast<int64_t>(random_below(span, seed, stream_of("toy.length"), row));
     data::Example example;
     for (int64_t t = 0; t < length; ++t) {
-      const auto token = random_below(static_cast<uint64_t>(vocabulary), seed, stream_of("toy.tokens") + row, static_cast<uint64_t>(t));
+      const auto token = random_below(static_cast<uint64_t>(vocabulary), seed, stream_of("toy.tokens") + row,
+                                      static_cast<uint64_t>(t));
       example.tokens.push_back(static_cast<int32_t>(token));
     }
     dataset.examples.push_back(std::move(example));
@@ -85,7 +89,9 @@ inline data::Dataset toy_texts(int64_t count, int64_t shortest, int64_t longest,
 }
 
 /// Every layer that can be tracked.
-inline std::vector<nn::LayerId> all_layers(const nn::Model& model) { return model.architecture().match_layers("*"); }
+inline std::vector<nn::LayerId> all_layers(const nn::Model& model) {
+  return model.architecture().match_layers("*");
+}
 
 /// Batches of `size` examples in their order.
 inline std::vector<std::vector<int64_t>> batches_of(const data::Dataset& dataset, int64_t size) {
