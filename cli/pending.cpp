@@ -11,6 +11,5 @@ namespace {
 
 void run(const TrainOptions&, Session&) { pending("train"); }
 void run(const AttributeOptions&, Session&) { pending("attribute"); }
-void run(const DemoOptions&, Session&) { pending("demo"); }
 
 }  // namespace assay::cli
