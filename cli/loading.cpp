@@ -21,7 +21,7 @@ data::BosPolicy bos_policy(BeginToken option) {
 }
 
 data::CorpusOptions corpus_options(const DataOptions& options) {
-  return {.separator = options.separator, .field = options.field, .limit = options.limit};
+  return {.separator = options.separator, .field = options.field, .group_field = {}, .limit = options.limit};
 }
 
 int64_t context_of(const DataOptions& options, const nn::Architecture& architecture) {
@@ -34,10 +34,12 @@ int64_t context_of(const DataOptions& options, const nn::Architecture& architect
   return options.context > 0 ? options.context : most;
 }
 
-LoadedText load_text(const DataOptions& options, const data::Tokenizer& tokenizer, int64_t context,
-                     Progress& progress) {
+LoadedText load_text(const DataOptions& options, const data::Tokenizer& tokenizer, int64_t context, Progress& progress,
+                     const std::string& group_field) {
   LoadedText text;
-  text.corpus = data::read_corpus(options.data, corpus_options(options));
+  data::CorpusOptions reading = corpus_options(options);
+  reading.group_field = group_field;
+  text.corpus = data::read_corpus(options.data, reading);
   const auto long_texts = options.long_text == LongText::Cut     ? data::LongTexts::Cut
                           : options.long_text == LongText::Split ? data::LongTexts::Split
                                                                  : data::LongTexts::Refuse;

@@ -23,6 +23,8 @@ struct LoadedText {
   data::Corpus corpus;
   data::EncodedCorpus encoded;
 };
-LoadedText load_text(const DataOptions& options, const data::Tokenizer& tokenizer, int64_t context, Progress& progress);
+/// `group_field`: of JSONL lines, where documents are to be grouped.
+LoadedText load_text(const DataOptions& options, const data::Tokenizer& tokenizer, int64_t context, Progress& progress,
+                     const std::string& group_field = {});
 
 }  // namespace assay::cli

@@ -10,6 +10,5 @@ namespace {
 }  // namespace
 
 void run(const TrainOptions&, Session&) { pending("train"); }
-void run(const AttributeOptions&, Session&) { pending("attribute"); }
 
 }  // namespace assay::cli

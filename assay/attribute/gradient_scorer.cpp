@@ -52,8 +52,11 @@ GradientScorer::GradientScorer(const Inputs& inputs, GradientMethod method) : in
 
 Scores GradientScorer::score(const Documents& documents, const Parts& parts, curvature::Workspace& workspace,
                              Progress& progress) const {
-  std::vector<int64_t> queries(static_cast<size_t>(inputs_.queries.dataset.size()));
-  std::iota(queries.begin(), queries.end(), 0);
+  std::vector<int64_t> queries = parts.queries;
+  if (queries.empty()) {
+    queries.resize(static_cast<size_t>(inputs_.queries.dataset.size()));
+    std::iota(queries.begin(), queries.end(), 0);
+  }
   const auto at_once = static_cast<size_t>(queries_at_once(inputs_.model.architecture(), inputs_.layers, inputs_.model.dtype(),
                                                            method_.rank, inputs_.memory_bytes));
   std::vector<Scores> groups;

@@ -44,6 +44,7 @@ struct Parts {
   bool per_token = false;
   bool per_layer = false;
   bool self_influence = false;
+  std::vector<int64_t> queries = {};  ///< rows of the queries wanted; empty: all
 };
 
 /// N documents in their order, Q queries in theirs; all in the model's type.

@@ -36,7 +36,7 @@ class Collector {
   explicit Collector(int64_t limit) : limit_(limit) {}
 
   /// False when the limit is reached: the piece was not taken.
-  bool add(std::string_view piece, std::string source) {
+  bool add(std::string_view piece, std::string source, std::string group = {}) {
     const std::string_view text = strip(piece);
     const bool is_full = limit_ > 0 && std::ssize(corpus_.documents) == limit_;
     if (is_full && !text.empty()) {
@@ -47,7 +47,7 @@ class Collector {
     if (text.empty() && !ASSAY_TWIN("data.empty_documents_kept")) {
       ++corpus_.dropped;
     } else {
-      corpus_.documents.push_back({std::string(text), ids_.next(hash64(text)), std::move(source)});
+      corpus_.documents.push_back({std::string(text), ids_.next(hash64(text)), std::move(group), std::move(source)});
     }
     return true;
   }
@@ -72,13 +72,14 @@ bool add_text(const std::string& path, const std::string& name, const std::strin
   return true;
 }
 
-bool add_jsonl(const std::string& path, const std::string& name, const std::string& field, Collector& collector) {
+bool add_jsonl(const std::string& path, const std::string& name, const CorpusOptions& options, Collector& collector) {
   io::LineReader lines(path, ErrorKind::Data);
   while (const auto line = lines.next()) {
     if (strip(*line).empty()) continue;  // no document at all, not an empty one
     const io::Source source{.name = name, .kind = ErrorKind::Data, .first_line = static_cast<size_t>(lines.number())};
     const io::JsonObject object(io::parse_json(*line, source), {.name = fmt::format("{}, line {}", name, lines.number())});
-    if (!collector.add(object.text(field), fmt::format("{}, line {}", name, lines.number()))) return false;
+    std::string group = options.group_field.empty() ? "" : object.text(options.group_field);
+    if (!collector.add(object.text(options.field), fmt::format("{}, line {}", name, lines.number()), std::move(group))) return false;
   }
   return true;
 }
@@ -96,7 +97,7 @@ bool begins_with_object(const std::string& path) {
 
 /// False when the limit is reached.
 bool add_file(const std::string& path, const std::string& name, const CorpusOptions& options, Collector& collector) {
-  if (has_ending(name, ".jsonl")) return add_jsonl(path, name, options.field, collector);
+  if (has_ending(name, ".jsonl")) return add_jsonl(path, name, options, collector);
   if (has_ending(name, ".json")) {
     throw Error(ErrorKind::Data,
                 fmt::format("reading \"{}\": documents must be plain text or JSONL (one object a line, .jsonl), but this "
@@ -145,7 +146,7 @@ Corpus read_corpus(const std::string& path, const CorpusOptions& options) {
   if (path == "-") {
     const io::SpooledInput input;
     if (begins_with_object(input.path())) {
-      add_jsonl(input.path(), "standard input", options.field, collector);
+      add_jsonl(input.path(), "standard input", options, collector);
     } else {
       add_text(input.path(), "standard input", options.separator, collector);
     }

@@ -14,12 +14,14 @@ namespace assay::data {
 struct Document {
   std::string text;    ///< UTF-8, stripped, not empty
   ExampleId id = 0;    ///< hash of the text and of its occurrence in the corpus
+  std::string group;   ///< of a JSONL line, where CorpusOptions asks for it
   std::string source;  ///< "stories.txt, document 3" or "stories.jsonl, line 3": counted from 1, dropped ones included
 };
 
 struct CorpusOptions {
   std::string separator = "<|endoftext|>";  ///< between documents of plain text
   std::string field = "text";               ///< of a JSONL line
+  std::string group_field;                  ///< of a JSONL line: names the document's group; empty: none is read
   int64_t limit = 0;                        ///< documents kept; 0: all
 };
 

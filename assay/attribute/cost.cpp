@@ -1,0 +1,180 @@
+#include "assay/attribute/cost.h"
+
+#include <c10/core/ScalarType.h>
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "assay/attribute/gradient_scorer.h"
+#include "assay/curvature/layer_groups.h"
+#include "assay/data/batches.h"
+
+namespace assay::attribute {
+namespace {
+
+constexpr double kEighOperations = 25;        // times n³, in float64: tridiagonalisation, iteration, back-substitution
+constexpr double kOperatorsPerBlock = 70;     // forward and backward of one block
+constexpr double kOperatorsPerLayer = 8;      // of one captured pair, whatever is done with it
+constexpr double kActivationsPerPosition = 14;  // tensors of the model's width that a block keeps for the backward pass
+
+// Everything that the costs depend on.
+struct Shapes {
+  double positions = 0, batches = 0, widest_batch = 0;  // padding included
+  double weights = 0;                                   // multiply-adds of one forward pass a position
+  double tracked = 0;                                   // Σ O·M
+  double squares_in = 0, squares_out = 0;               // Σ M² of distinct inputs, Σ O²
+  double cubes = 0;                                     // Σ M³ + O³ of what is decomposed
+  double largest_gradient = 0;                          // max O·M
+  double blocks = 0, layers = 0, element_bytes = 4, parameter_bytes = 0;
+  double examples = 0, queries = 0;
+  double activations = 0;  // numbers kept a position
+};
+
+Shapes shapes_of(const Inputs& inputs) {
+  const nn::Architecture& architecture = inputs.model.architecture();
+  const nn::Facts facts = architecture.facts();
+  Shapes shapes;
+  for (const auto& rows : data::plan_batches(inputs.train.dataset)) {
+    int64_t widest = 1;
+    for (const int64_t row : rows) {
+      const auto tokens = static_cast<int64_t>(inputs.train.dataset.examples[static_cast<size_t>(row)].tokens.size());
+      widest = std::max(widest, tokens - 1);
+    }
+    const auto padded = static_cast<double>(widest * static_cast<int64_t>(rows.size()));
+    shapes.positions += padded;
+    shapes.widest_batch = std::max(shapes.widest_batch, padded);
+    shapes.batches += 1;
+  }
+  shapes.element_bytes = static_cast<double>(c10::elementSize(inputs.model.dtype()));
+  shapes.parameter_bytes = shapes.element_bytes * static_cast<double>(inputs.model.parameters().count());
+  for (const nn::Layer& layer : architecture.layers()) {
+    const auto& shape = architecture.parameters().at(static_cast<size_t>(layer.weight)).shape;
+    shapes.weights += static_cast<double>(shape[0] * shape[1]);
+  }
+  std::set<std::string> seen;
+  for (const nn::LayerId layer : inputs.layers) {
+    const curvature::LayerShape shape = curvature::shape_of(architecture, layer);
+    const auto rows = static_cast<double>(shape.rows), columns = static_cast<double>(shape.columns);
+    shapes.tracked += rows * columns;
+    shapes.largest_gradient = std::max(shapes.largest_gradient, rows * columns);
+    shapes.squares_out += rows * rows;
+    shapes.cubes += rows * rows * rows;
+    if (!seen.insert(curvature::input_name(architecture, layer)).second) continue;
+    shapes.squares_in += columns * columns;
+    shapes.cubes += columns * columns * columns;
+  }
+  shapes.blocks = static_cast<double>(std::max<int64_t>(1, facts.blocks));
+  shapes.layers = static_cast<double>(inputs.layers.size());
+  shapes.examples = static_cast<double>(inputs.train.dataset.size());
+  shapes.queries = static_cast<double>(inputs.queries.dataset.size());
+  const double heads_times_positions = static_cast<double>(facts.heads * std::max<int64_t>(1, inputs.train.dataset.longest()));
+  shapes.activations = shapes.blocks * (kActivationsPerPosition * static_cast<double>(facts.width) +
+                                        4 * static_cast<double>(facts.mlp_width) + 2 * heads_times_positions) +
+                       2 * static_cast<double>(facts.vocabulary);
+  return shapes;
+}
+
+// Forward and the half of backward that carries gradients down, over all documents.
+Cost gradient_walk(const Shapes& shapes) {
+  Cost cost;
+  cost.flops = 4 * shapes.weights * shapes.positions;
+  cost.bytes_moved = 6 * shapes.element_bytes * shapes.activations * shapes.positions;
+  cost.operator_calls = shapes.batches * (shapes.blocks * kOperatorsPerBlock + shapes.layers * kOperatorsPerLayer);
+  cost.peak_bytes = static_cast<int64_t>(shapes.parameter_bytes + shapes.element_bytes * 2 * shapes.activations * shapes.widest_batch);
+  return cost;
+}
+
+// The gradients of one layer of one batch, formed at once.
+double batch_gradient_bytes(const Shapes& shapes) {
+  return 2 * shapes.element_bytes * shapes.largest_gradient * std::max(1.0, shapes.examples / shapes.batches);
+}
+
+Cost covariance_walk(const Shapes& shapes) {
+  Cost cost = gradient_walk(shapes);
+  cost.flops += 2 * (shapes.squares_in + shapes.squares_out) * shapes.positions;
+  cost.bytes_moved += 3 * shapes.element_bytes * (shapes.squares_in + shapes.squares_out) * shapes.batches;
+  const auto sums = static_cast<int64_t>(shapes.element_bytes * (shapes.squares_in + shapes.squares_out));
+  cost.peak_bytes += sums;
+  cost.disk_bytes = sums;
+  return cost;
+}
+
+Cost decompositions(const Shapes& shapes) {
+  Cost cost;
+  cost.flops = 2 * kEighOperations * shapes.cubes;  // float64 counts twice
+  cost.operator_calls = 20 * shapes.layers;
+  cost.peak_bytes = static_cast<int64_t>(shapes.parameter_bytes + 2 * shapes.element_bytes * (shapes.squares_in + shapes.squares_out));
+  return cost;
+}
+
+Cost moment_walk(const Shapes& shapes, bool is_rotated) {
+  Cost cost = gradient_walk(shapes);
+  const double rotations = is_rotated ? shapes.squares_in + shapes.squares_out : 0;
+  cost.flops += 2 * (rotations + shapes.tracked) * shapes.positions;
+  cost.bytes_moved += 4 * shapes.element_bytes * shapes.tracked * shapes.examples;
+  cost.peak_bytes += static_cast<int64_t>(shapes.element_bytes * (rotations + shapes.tracked) + batch_gradient_bytes(shapes));
+  cost.disk_bytes = static_cast<int64_t>(shapes.element_bytes * shapes.tracked);
+  return cost;
+}
+
+Cost score_walk(const Shapes& shapes, const Parts& parts, bool has_self, double walks) {
+  Cost cost = gradient_walk(shapes);
+  const double queries = shapes.queries / walks;
+  cost.flops += 2 * shapes.tracked * (shapes.positions + queries * shapes.examples);
+  if (parts.per_token) cost.flops += 2 * queries * shapes.tracked * shapes.positions;
+  if (has_self) cost.flops += 2 * (shapes.squares_in + shapes.squares_out + shapes.tracked) * shapes.positions;
+  cost.bytes_moved += 3 * shapes.element_bytes * shapes.tracked * shapes.examples;
+  cost.peak_bytes += static_cast<int64_t>(2 * shapes.element_bytes * queries * shapes.tracked + batch_gradient_bytes(shapes));
+  if (has_self) cost.peak_bytes += static_cast<int64_t>(shapes.element_bytes * (shapes.squares_in + shapes.squares_out + shapes.tracked));
+  cost.flops *= walks;
+  cost.bytes_moved *= walks;
+  cost.operator_calls *= walks;
+  cost.disk_bytes = static_cast<int64_t>(4 * shapes.queries * shapes.examples);
+  return cost;
+}
+
+}  // namespace
+
+void add_stages(Plan& plan, const FactoryCall& method, const Inputs& inputs, const Parts& parts) {
+  const Shapes shapes = shapes_of(inputs);
+  if (!uses_gradients(method)) {
+    Cost cost;
+    if (method.name() == "representation") {
+      cost = gradient_walk(shapes);
+      cost.flops /= 2;
+    }
+    plan.add("scores", cost);
+    return;
+  }
+  const bool is_fitted = method.name() != "identity" && method.name() != "cosine";
+  const bool is_kronecker = is_fitted && method.name() != "diagonal";
+  if (is_kronecker) {
+    plan.add("covariances", covariance_walk(shapes));
+    plan.add("eigendecompositions", decompositions(shapes));
+  }
+  if (is_fitted && method.name() != "kfac") plan.add("eigenvalues", moment_walk(shapes, is_kronecker));
+  const bool is_quotient = method.name() == "cosine" || method.name() == "relatif";
+  const int64_t rank = is_fitted && !method.is_word("rank", "full") ? method.integer("rank") : 0;
+  const auto at_once = static_cast<double>(
+      queries_at_once(inputs.model.architecture(), inputs.layers, inputs.model.dtype(), rank, inputs.memory_bytes));
+  const double walks = std::max(1.0, std::ceil(shapes.queries / at_once));
+  plan.add("scores", score_walk(shapes, parts, is_quotient || parts.self_influence, walks));
+}
+
+Cost step_cost(const Inputs& inputs, int64_t documents, int64_t queries) {
+  const Shapes shapes = shapes_of(inputs);
+  const double steps = static_cast<double>(documents), asked = static_cast<double>(queries);
+  const double length = shapes.positions / std::max(1.0, shapes.examples);
+  const double query_length = static_cast<double>(inputs.queries.dataset.tokens()) / std::max(1.0, shapes.queries);
+  constexpr double kSearchPasses = 3;
+  const double measured = steps * query_length;  // top documents are measured for one query each; random ones, few, for all
+  Cost cost;
+  cost.flops = shapes.weights * (steps * length * (6 + 2 * kSearchPasses) + 2 * measured);
+  cost.bytes_moved = steps * (3 + kSearchPasses) * 3 * shapes.parameter_bytes;
+  cost.operator_calls = steps * (3 + kSearchPasses) * shapes.blocks * kOperatorsPerBlock;
+  cost.peak_bytes = static_cast<int64_t>((4 + asked) * shapes.parameter_bytes + 2 * shapes.element_bytes * shapes.activations * length);
+  return cost;
+}
+
+}  // namespace assay::attribute

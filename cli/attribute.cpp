@@ -1,0 +1,61 @@
+// assay attribute: which documents push the model to say it.
+#include <ATen/core/Tensor.h>
+#include <fmt/format.h>
+
+#include <chrono>
+#include <filesystem>
+#include <optional>
+
+#include "assay/io/safetensors.h"
+#include "assay/io/tensor.h"
+#include "assay/report/attribution_report.h"
+#include "cli/attribution_view.h"
+#include "cli/result.h"
+
+namespace assay::cli {
+namespace {
+
+using nlohmann::ordered_json;
+
+constexpr const char* kWorkFolder = "unfinished";  // sums on the way, removed when the run is done
+
+void write_arrays(const ResultFolder& folder, const Attribution& found, const ordered_json& result) {
+  io::Arrays arrays;
+  const auto add = [&](const char* name, const at::Tensor& values) {
+    if (values.defined()) arrays[name] = io::from_tensor(values.to(at::kFloat).contiguous());
+  };
+  add("scores", found.scores.total);
+  add("per_token", found.scores.per_token);
+  add("per_layer", found.scores.per_layer);
+  add("self_influence", found.scores.self_influence);
+  io::write_safetensors(folder.file("scores.safetensors"), arrays,
+                        {{"method", result["method"]}, {"measure", result["measure"]}, {"sign", result["sign"]}, {"unit", result["unit"]}});
+}
+
+}  // namespace
+
+void run(const AttributeOptions& options, Session& session) {
+  const AttributionInputs inputs = load_attribution(options, session.progress);
+  const Plan plan = plan_attribution(inputs, options);
+  if (stops_at_plan(session, plan, "--limit")) return;
+
+  std::optional<ResultFolder> folder;
+  if (!options.common.out.empty()) folder.emplace(options.common.out, session.invocation, identity_of(inputs, options));
+  const auto started = std::chrono::steady_clock::now();
+  const Attribution found = attribute_documents(inputs, options, folder ? folder->file(kWorkFolder) : "", session.progress);
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
+
+  ordered_json result = attribution_json(inputs, found, options, session);
+  result["cost"] = cost_report(plan, seconds);
+  if (folder) {
+    write_arrays(*folder, found, result);
+    folder->write("report.html", report::attribution_report(attribution_view(inputs, found, options, session, plan, seconds)));
+    folder->write("result.json", result.dump(2) + "\n");  // last: its presence says that the run has finished
+    std::filesystem::remove_all(folder->file(kWorkFolder));
+  }
+  if (options.common.json) return print_json(result);
+  fmt::print("{}", attribution_table(inputs, found, options));
+  if (folder) fmt::print("\nReport: {}\n", folder->file("report.html"));
+}
+
+}  // namespace assay::cli

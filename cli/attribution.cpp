@@ -1,0 +1,179 @@
+#include "cli/attribution.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "assay/attribute/cost.h"
+#include "assay/attribute/groups.h"
+#include "assay/attribute/methods_options.h"
+#include "assay/core/error.h"
+#include "assay/core/hash.h"
+#include "assay/core/threads.h"
+#include "assay/core/version.h"
+#include "assay/kernel/ceilings.h"
+#include "cli/result.h"
+
+namespace assay::cli {
+namespace {
+
+constexpr size_t kQueriesShown = 10;       // looked at closely; the scores hold all
+constexpr int64_t kReportedTokens = 5;     // alternatives of a completion's token
+constexpr int64_t kTrustTop = 10, kTrustRandom = 30;
+
+const char* measure_name(Measure measure) {
+  return measure == Measure::LogProbability ? "logprob" : measure == Measure::Loss ? "loss" : "margin";
+}
+
+std::vector<data::QueryText> asked(const AttributeOptions& options) {
+  const bool is_inline = !options.prompt.empty() || !options.completion.empty();
+  if (is_inline == !options.queries.empty()) {
+    throw Error(ErrorKind::Usage, "reading the question: it must be given by --prompt and --completion, or by --queries FILE, but " +
+                                      std::string(is_inline ? "both are" : "neither is"));
+  }
+  if (is_inline) return {{options.prompt, options.completion, "--prompt and --completion"}};
+  return data::read_queries(options.queries);
+}
+
+void check_top(const AttributeOptions& options, int64_t documents) {
+  if (options.top <= documents) return;
+  throw Error(ErrorKind::Usage, fmt::format("reading --top: there are {} documents to show, but it asks for {}; lower it, or give more "
+                                            "documents",
+                                            documents, options.top));
+}
+
+int64_t memory_of(const AttributeOptions& options) {
+  return options.common.memory_bytes > 0 ? options.common.memory_bytes : available_memory_bytes();
+}
+
+attribute::Scores grouped(const AttributionInputs& inputs, const AttributeOptions& options, attribute::Scores scores) {
+  const Grouping grouping = options.grouping;
+  if (grouping == Grouping::Queries || grouping == Grouping::Both) scores = attribute::summed_over_queries(scores);
+  if (grouping == Grouping::Documents || grouping == Grouping::Both) {
+    scores = attribute::summed_over_documents(scores, inputs.groups.group_of, std::ssize(inputs.groups.names));
+  }
+  return scores;
+}
+
+void check_trust(const AttributionInputs& inputs, const AttributeOptions& options, Attribution& found, Progress& progress) {
+  std::vector<train::TailPatchRequest> requests;
+  std::vector<int64_t> rows, all_top;
+  for (const QueryFindings& query : found.queries) {
+    const auto& top = query.shown.top;
+    requests.push_back({.top = {top.begin(), top.begin() + std::min<std::ptrdiff_t>(kTrustTop, std::ssize(top))}});
+    all_top.insert(all_top.end(), requests.back().top.begin(), requests.back().top.end());
+  }
+  const auto random = attribute::random_rows(inputs.dataset().size(), kTrustRandom, all_top, static_cast<uint64_t>(options.common.seed));
+  for (auto& request : requests) request.random = random;
+  for (size_t q = 0; q < found.queries.size(); ++q) rows.push_back(static_cast<int64_t>(q));
+  const train::TailPatchResult result =
+      train::tail_patch(inputs.checkpoint.model, inputs.dataset(), data::subset(inputs.query_dataset, rows), requests, inputs.measurement,
+                        {.seed = static_cast<uint64_t>(options.common.seed)}, progress);
+  for (size_t q = 0; q < found.queries.size(); ++q) found.queries[q].trust = result.queries[q];
+}
+
+}  // namespace
+
+AttributionInputs load_attribution(const AttributeOptions& options, Progress& progress) {
+  nn::Checkpoint checkpoint = nn::load_checkpoint(options.model, dtype_of(options.common));
+  const nn::Architecture& architecture = checkpoint.model.architecture();
+  if (architecture.facts().context == 0) {
+    throw Error(ErrorKind::Usage, "attributing with \"" + options.model + "\": the command needs a model that reads text, but this one "
+                                  "reads arrays; use the library (examples/ shows how)");
+  }
+  data::Tokenizer tokenizer = data::load_tokenizer(options.model);
+  const int64_t context = context_of(options.data, architecture);
+  const bool groups_documents = options.grouping == Grouping::Documents || options.grouping == Grouping::Both;
+  AttributionInputs inputs{.checkpoint = std::move(checkpoint),
+                           .tokenizer = tokenizer,
+                           .context = context,
+                           .text = load_text(options.data, tokenizer, context, progress, groups_documents ? options.group_field : ""),
+                           .texts = {},
+                           .groups = {},
+                           .queries = {},
+                           .query_dataset = {},
+                           .query_texts = {},
+                           .method = parse_factory(options.method, attribute::method_table(), "method"),
+                           .measurement = nn::measurement_named(measure_name(options.measure)),
+                           .layers = {},
+                           .not_covered = {}};
+  std::vector<std::string> names;
+  for (const int64_t place : inputs.text.encoded.document_of) {
+    const data::Document& document = inputs.text.corpus.documents[static_cast<size_t>(place)];
+    inputs.texts.push_back(document.text);
+    names.push_back(document.group);
+  }
+  if (groups_documents) inputs.groups = attribute::group_by_name(names);
+  for (const data::QueryText& text : asked(options)) {
+    inputs.queries.push_back(data::encode_query(text, tokenizer, {.context = context, .bos = bos_policy(options.data.begin_token)}));
+    inputs.query_texts.push_back(text.prompt + text.completion);
+  }
+  inputs.query_dataset = data::query_dataset(inputs.queries);
+  const nn::Architecture& kept = inputs.checkpoint.model.architecture();
+  inputs.layers = kept.match_layers(options.layers.empty() ? "*" : options.layers);
+  inputs.not_covered = kept.uncovered_parameters(inputs.layers);
+  check_top(options, inputs.dataset().size());
+  return inputs;
+}
+
+attribute::Inputs method_inputs(const AttributionInputs& inputs, const AttributeOptions& options) {
+  return {.model = inputs.checkpoint.model,
+          .train = inputs.documents(),
+          .queries = {inputs.query_dataset, inputs.query_texts},
+          .measurement = inputs.measurement,
+          .layers = inputs.layers,
+          .seed = static_cast<uint64_t>(options.common.seed),
+          .memory_bytes = memory_of(options) / 4,  // factors and directions; the rest is the model's, its activations' and the cache's
+          .model_hash = inputs.checkpoint.hash,
+          .cache_folder = cache_folder(options.cache)};
+}
+
+attribute::Parts parts_of(const AttributeOptions& options) {
+  return {.per_token = options.per_token, .per_layer = options.per_layer, .self_influence = options.self_influence};
+}
+
+std::string identity_of(const AttributionInputs& inputs, const AttributeOptions& options) {
+  Hasher hasher;
+  hasher.add("attribute").add(version()).add(inputs.checkpoint.hash).add(inputs.tokenizer.hash());
+  hasher.add(inputs.text.corpus.content_hash()).add(inputs.dataset().content_hash()).add(inputs.query_dataset.content_hash());
+  for (const data::Query& query : inputs.queries) hasher.add(static_cast<uint64_t>(query.example.first_counted));
+  hasher.add(inputs.method.canonical()).add(inputs.measurement.name).add(options.layers).add(options.group_field);
+  for (const int64_t number : {static_cast<int64_t>(options.grouping), options.top, options.train_size, options.common.seed,
+                               static_cast<int64_t>(options.common.precision), static_cast<int64_t>(options.per_token),
+                               static_cast<int64_t>(options.per_layer), static_cast<int64_t>(options.self_influence),
+                               static_cast<int64_t>(options.trust_check)}) {
+    hasher.add(static_cast<uint64_t>(number));
+  }
+  return hasher.digest128();
+}
+
+Plan plan_attribution(const AttributionInputs& inputs, const AttributeOptions& options) {
+  Plan plan(kernel::machine_ceilings(cache_folder(options.cache)));
+  attribute::add_stages(plan, inputs.method, method_inputs(inputs, options), parts_of(options));
+  if (options.trust_check) {
+    const auto queries = static_cast<int64_t>(std::min(kQueriesShown, inputs.queries.size()));
+    plan.add("trust check", attribute::step_cost(method_inputs(inputs, options), kTrustTop * queries + kTrustRandom, queries));
+  }
+  return plan;
+}
+
+Attribution attribute_documents(const AttributionInputs& inputs, const AttributeOptions& options, const std::string& folder,
+                                Progress& progress) {
+  const attribute::Inputs given = method_inputs(inputs, options);
+  const auto scorer = attribute::make_scorer(inputs.method, given, progress);
+  curvature::Workspace workspace = folder.empty() ? curvature::Workspace()
+                                                  : curvature::Workspace(folder, identity_of(inputs, options), progress);
+  Attribution found{.meaning = scorer->meaning(), .warnings = scorer->warnings(), .scores = {}, .apart = {}, .queries = {}};
+  found.apart = scorer->score(inputs.documents(), parts_of(options), workspace, progress);
+  found.scores = grouped(inputs, options, found.apart);
+  for (size_t q = 0; q < std::min(kQueriesShown, inputs.queries.size()); ++q) {
+    found.queries.push_back(
+        {attribute::shown_documents(*scorer, inputs.documents(), found.apart.total, static_cast<int64_t>(q), options.top, progress),
+         attribute::read_tokens(inputs.checkpoint.model, inputs.queries[q].example, kReportedTokens),
+         {}});
+  }
+  if (options.trust_check) check_trust(inputs, options, found, progress);
+  return found;
+}
+
+}  // namespace assay::cli

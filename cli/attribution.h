@@ -1,0 +1,68 @@
+// An attribution from its options to its findings: what is loaded, what was asked, what came out. The command prints it,
+// the demo asks for the same; there is no private path.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "assay/attribute/groups.h"
+#include "assay/attribute/reading.h"
+#include "assay/attribute/scorer.h"
+#include "assay/attribute/shown.h"
+#include "assay/core/plan.h"
+#include "assay/data/queries.h"
+#include "assay/train/tail_patch.h"
+#include "cli/attribute_options.h"
+#include "cli/loading.h"
+
+namespace assay::cli {
+
+/// Everything that is loaded before anything is computed.
+struct AttributionInputs {
+  nn::Checkpoint checkpoint;
+  data::Tokenizer tokenizer;
+  int64_t context = 0;
+  LoadedText text;
+  std::vector<std::string> texts;  ///< of the examples
+  attribute::Groups groups;        ///< of the examples, where they are to be summed
+  std::vector<data::Query> queries;
+  data::Dataset query_dataset;
+  std::vector<std::string> query_texts;
+  FactoryCall method;
+  nn::Measurement measurement;
+  std::vector<nn::LayerId> layers;
+  std::vector<std::string> not_covered;
+
+  const data::Dataset& dataset() const { return text.encoded.dataset; }
+  attribute::Documents documents() const { return {dataset(), texts}; }
+};
+
+AttributionInputs load_attribution(const AttributeOptions& options, Progress& progress);
+attribute::Inputs method_inputs(const AttributionInputs& inputs, const AttributeOptions& options);
+attribute::Parts parts_of(const AttributeOptions& options);
+/// A hash over everything that decides the result.
+std::string identity_of(const AttributionInputs& inputs, const AttributeOptions& options);
+Plan plan_attribution(const AttributionInputs& inputs, const AttributeOptions& options);
+
+/// What was found for one query beside its scores; only the first few queries are looked at so closely.
+struct QueryFindings {
+  attribute::Shown shown;
+  std::vector<attribute::TokenReading> reading;
+  std::optional<train::TailPatchComparison> trust;
+};
+
+struct Attribution {
+  attribute::Meaning meaning;
+  std::vector<std::string> warnings;
+  attribute::Scores scores;  ///< as the groups that were asked for
+  attribute::Scores apart;   ///< of every query and example
+  std::vector<QueryFindings> queries;
+};
+
+/// Computes it; sums on the way are kept below `folder` (nowhere if it is empty).
+Attribution attribute_documents(const AttributionInputs& inputs, const AttributeOptions& options, const std::string& folder,
+                                Progress& progress);
+
+}  // namespace assay::cli

@@ -1,0 +1,114 @@
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cmath>
+
+#include "assay/core/hash.h"
+#include "assay/math/correlation.h"
+#include "assay/report/terminal.h"
+#include "cli/attribution_view.h"
+#include "cli/result.h"
+
+namespace assay::cli {
+namespace {
+
+using nlohmann::ordered_json;
+
+ordered_json document_json(const AttributionInputs& inputs, const Attribution& found, size_t query, int64_t row) {
+  const auto place = static_cast<size_t>(inputs.text.encoded.document_of[static_cast<size_t>(row)]);
+  return {{"row", row},
+          {"document", place},
+          {"id", hex64(inputs.dataset().examples[static_cast<size_t>(row)].id)},
+          {"source", inputs.text.corpus.documents[place].source},
+          {"score", found.apart.total[static_cast<int64_t>(query)][row].item<double>()}};
+}
+
+ordered_json trust_json(const train::TailPatchComparison& trust) {
+  ordered_json result{{"check", "tail-patch"},
+                      {"top_mean", trust.top_mean},
+                      {"random_mean", trust.random_mean},
+                      {"difference", trust.difference},
+                      {"interval", {trust.low, trust.high}},
+                      {"t", std::isfinite(trust.welch_t) ? ordered_json(trust.welch_t) : ordered_json(nullptr)},
+                      {"top", ordered_json::array()},
+                      {"random", ordered_json::array()}};
+  for (const auto& document : trust.top) result["top"].push_back({{"row", document.row}, {"measured", document.measured}});
+  for (const auto& document : trust.random) result["random"].push_back({{"row", document.row}, {"measured", document.measured}});
+  return result;
+}
+
+}  // namespace
+
+std::optional<double> nats_per_raw(const AttributionInputs& inputs, const Attribution& found, const AttributeOptions& options) {
+  if (!found.meaning.is_counterfactual) return std::nullopt;
+  return 1.0 / static_cast<double>(options.train_size > 0 ? options.train_size : inputs.dataset().size());
+}
+
+ordered_json attribution_json(const AttributionInputs& inputs, const Attribution& found, const AttributeOptions& options,
+                              const Session& session) {
+  ordered_json result = result_head(session.invocation);
+  result["model"] = {{"path", inputs.checkpoint.path}, {"hash", inputs.checkpoint.hash}};
+  result["data"] = {{"documents", inputs.text.encoded.documents},
+                    {"examples", inputs.dataset().size()},
+                    {"tokens", inputs.dataset().tokens()},
+                    {"dropped", inputs.text.corpus.dropped},
+                    {"long", inputs.text.encoded.long_documents},
+                    {"hash", inputs.dataset().content_hash()}};
+  result["method"] = inputs.method.canonical();
+  result["measure"] = inputs.measurement.name;
+  result["sign"] = inputs.measurement.less_is_better ? "positive: the document lowers the loss" : "positive: the document raises the measurement";
+  result["unit"] = found.meaning.unit;
+  if (const auto nats = nats_per_raw(inputs, found, options)) {
+    result["nats_per_raw"] = *nats;
+    result["train_size"] = options.train_size > 0 ? options.train_size : inputs.dataset().size();
+  }
+  result["layers"] = ordered_json::array();
+  for (const nn::LayerId layer : inputs.layers) {
+    result["layers"].push_back(inputs.checkpoint.model.architecture().layers()[static_cast<size_t>(layer)].name);
+  }
+  result["parameters_not_covered"] = inputs.not_covered;
+  result["warnings"] = found.warnings;
+  if (!inputs.groups.names.empty()) result["groups"] = inputs.groups.names;
+  result["queries"] = ordered_json::array();
+  for (size_t q = 0; q < inputs.queries.size(); ++q) {
+    const data::Query& query = inputs.queries[q];
+    ordered_json entry{{"prompt", query.text.prompt},
+                       {"completion", query.text.completion},
+                       {"boundary_token_shared", query.boundary_token_shared}};
+    if (q < found.queries.size()) {
+      entry["top"] = ordered_json::array();
+      entry["bottom"] = ordered_json::array();
+      for (const int64_t row : found.queries[q].shown.top) entry["top"].push_back(document_json(inputs, found, q, row));
+      for (const int64_t row : found.queries[q].shown.bottom) entry["bottom"].push_back(document_json(inputs, found, q, row));
+      if (found.queries[q].trust) entry["trust"] = trust_json(*found.queries[q].trust);
+    }
+    result["queries"].push_back(std::move(entry));
+  }
+  return result;
+}
+
+std::string attribution_table(const AttributionInputs& inputs, const Attribution& found, const AttributeOptions& options) {
+  const auto nats = nats_per_raw(inputs, found, options);
+  const auto& shown = found.queries.front().shown;
+  const at::Tensor row = found.apart.total[0].to(at::kDouble).contiguous();
+  const std::vector<double> ranks = math::average_ranks({row.const_data_ptr<double>(), static_cast<size_t>(row.numel())});
+  std::vector<report::RankedDocument> ranked;
+  for (const int64_t document : shown.top) {
+    const double score = row.const_data_ptr<double>()[document] * nats.value_or(1);
+    ranked.push_back({.rank = static_cast<int>(ranked.size()) + 1,
+                      .score = fmt::format("{:+.3g}", score),
+                      .signed_score = score,
+                      .percentile = 100 * ranks[static_cast<size_t>(document)] / static_cast<double>(ranks.size()),
+                      .index = document,
+                      .text = inputs.texts[static_cast<size_t>(document)]});
+  }
+  std::string table = report::ranking_table(ranked, nats ? "nats" : found.meaning.unit, report::terminal_style(STDOUT_FILENO));
+  if (const auto& trust = found.queries.front().trust) {
+    table += fmt::format("\nTrust: one training step on a top document changes the {} by {:+.3g}, on a random one by {:+.3g} (difference "
+                         "{:+.3g}, 95 % interval {:+.3g} to {:+.3g}).\nA small step tests the gradient, not the removal.\n",
+                         inputs.measurement.name, trust->top_mean, trust->random_mean, trust->difference, trust->low, trust->high);
+  }
+  return table;
+}
+
+}  // namespace assay::cli
