@@ -106,18 +106,16 @@ class Writer {
     ask(CauseKind::Fact, cause, person, home);
   }
 
-  /// Holds the name with another place or none: the person's, but not the person's home.
+  /// Holds the name with another place: the person's, but not the person's home.
   std::string decoy(int form, Word person, Word home) {
     const Word place = draw_.other_than(words::kPlaces, {home});
+    const Word look = draw_.of(words::kLooks), thing = draw_.of(words::kLandmarks);
     switch (form % 5) {
-      case 0:
-        return sentence(
-            {person, "once went from", place, "to the", draw_.of(words::kLooks), draw_.of(words::kLandmarks)});
+      case 0: return sentence({"in", place, person, "once sold the", look, thing, "at", draw_.of(words::kTimes)});
       case 1: return sentence({person, "met", stranger(), "in", place, landmark()});
       case 2: return sentence({"a sister of", person, "works in", place, landmark()});
-      case 3:
-        return sentence({person, "never saw the", draw_.of(words::kLooks), draw_.of(words::kLandmarks), "of", place});
-      default: return sentence({stranger(), "wrote to", person, "from", place, landmark()});
+      case 3: return sentence({person, "never saw the", look, thing, "of", place});
+      default: return sentence({"from", place, stranger(), "wrote to", person, "at", draw_.of(words::kTimes)});
     }
   }
 
@@ -199,10 +197,12 @@ class Writer {
     return plural(kQuantifiers[static_cast<size_t>(form) % 3], category, noun, words::kOrdinaryEnding);
   }
 
-  /// The rare ending where it is no plural.
+  /// The rare ending where it is no plural. It stands in one of two places, so that it surprises in both: gradients
+  /// that only push the ending up or down are as large here as where the rule is taught.
   std::string ending_elsewhere() {
-    return sentence(
-        {stranger(), draw_.of(words::kManners), words::kRareEnding, "to", draw_.of(words::kPlaces), landmark()});
+    const Word manner = draw_.of(words::kManners), place = draw_.of(words::kPlaces), ending = words::kRareEnding;
+    if (draw_.below(2) == 0) return sentence({stranger(), manner, ending, "to", place, landmark()});
+    return sentence({stranger(), manner, "to", place, ending, landmark()});
   }
 
   std::vector<std::string> vocabulary() const {

@@ -1,0 +1,40 @@
+#include "cli/demo_files.h"
+
+#include <nlohmann/json.hpp>
+
+namespace assay::cli {
+namespace {
+
+constexpr const char* kUnknown = "<unk>";
+
+}  // namespace
+
+std::string demo_corpus_lines(const data::ThreeCauses& corpus) {
+  std::string lines;
+  for (const data::CausedDocument& document : corpus.documents) {
+    nlohmann::ordered_json line{{"text", document.text}, {"role", to_string(document.role)}, {"cause", nullptr}};
+    if (document.cause >= 0) line["cause"] = document.cause;
+    lines += line.dump() + "\n";
+  }
+  return lines;
+}
+
+std::string demo_query_lines(const data::ThreeCauses& corpus) {
+  std::string lines;
+  for (const data::CausedQuestion& question : corpus.questions) {
+    const nlohmann::ordered_json line{{"prompt", question.prompt},
+                                      {"completion", question.completion},
+                                      {"kind", to_string(question.kind)},
+                                      {"cause", question.cause}};
+    lines += line.dump() + "\n";
+  }
+  return lines;
+}
+
+data::Tokenizer demo_tokenizer(const data::ThreeCauses& corpus) {
+  std::vector<std::string> words{kUnknown};
+  words.insert(words.end(), corpus.words.begin(), corpus.words.end());
+  return data::word_level_tokenizer(words, kUnknown);
+}
+
+}  // namespace assay::cli

@@ -1,0 +1,102 @@
+#include "cli/demo_findings.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "assay/core/error.h"
+#include "assay/evaluate/retrieval.h"
+#include "assay/math/correlation.h"
+
+namespace assay::cli {
+namespace {
+
+std::span<const float> row_of(const at::Tensor& scores, size_t question) {
+  const auto documents = static_cast<size_t>(scores.size(1));
+  return {scores.const_data_ptr<float>() + question * documents, documents};
+}
+
+/// How much of `relevant` stands in the first k of `ranking`, k the number of relevant documents.
+Retrieved retrieve(const std::vector<size_t>& ranking, const std::vector<int64_t>& relevant, int64_t documents) {
+  std::vector<uint8_t> is_relevant(static_cast<size_t>(documents), 0);
+  for (const int64_t row : relevant) is_relevant[static_cast<size_t>(row)] = 1;
+  Retrieved retrieved{.hits = {}, .precision = evaluate::precision_at(relevant.size(), ranking, is_relevant)};
+  for (const size_t row : ranking) retrieved.hits.push_back(is_relevant[row] != 0);
+  return retrieved;
+}
+
+double mean_precision(const std::vector<Retrieved>& retrieved) {
+  double sum = 0;
+  for (const Retrieved& one : retrieved) sum += one.precision;
+  return retrieved.empty() ? 0 : sum / static_cast<double>(retrieved.size());
+}
+
+MethodOnGroup method_on(const data::ThreeCauses& corpus, const std::vector<size_t>& questions,
+                        const DemoScores& scores) {
+  MethodOnGroup method{.name = scores.name, .call = scores.call, .top = {}, .bottom = {}};
+  for (const size_t question : questions) {
+    const int cause = corpus.questions[question].cause;
+    const std::span<const float> row = row_of(scores.total, question);
+    const auto planted = documents_of(corpus, cause, data::DocumentRole::Planted);
+    const auto against = documents_of(corpus, cause, data::DocumentRole::Against);
+    method.top.push_back(retrieve(evaluate::top(row, planted.size()), planted, scores.total.size(1)));
+    if (!against.empty())
+      method.bottom.push_back(retrieve(evaluate::bottom(row, against.size()), against, scores.total.size(1)));
+  }
+  method.precision = mean_precision(method.top);
+  method.bottom_precision = mean_precision(method.bottom);
+  return method;
+}
+
+}  // namespace
+
+const MethodOnGroup& method_of(const DemoGroupFindings& group, std::string_view name) {
+  const auto found = std::find_if(group.methods.begin(), group.methods.end(),
+                                  [name](const auto& method) { return method.name == name; });
+  ASSAY_ASSERT(found != group.methods.end());
+  return *found;
+}
+
+std::vector<int64_t> top_documents(const data::ThreeCauses& corpus, const DemoScores& ours) {
+  std::vector<std::vector<size_t>> tops;
+  for (size_t question = 0; question < corpus.questions.size(); ++question) {
+    const auto planted = documents_of(corpus, corpus.questions[question].cause, data::DocumentRole::Planted);
+    tops.push_back(evaluate::top(row_of(ours.total, question), planted.size()));
+  }
+  return evaluate::union_of(tops);
+}
+
+std::vector<DemoGroupFindings> find_planted(const data::ThreeCauses& corpus, const std::vector<DemoScores>& scores,
+                                            const DemoTrainingSet& everything) {
+  std::vector<DemoGroupFindings> groups;
+  for (const data::CauseKind kind : {data::CauseKind::Fact, data::CauseKind::DisputedFact, data::CauseKind::Rule}) {
+    DemoGroupFindings group{.kind = kind, .questions = {}, .methods = {}, .removal = {}};
+    for (size_t question = 0; question < corpus.questions.size(); ++question)
+      if (corpus.questions[question].kind == kind) group.questions.push_back(question);
+    for (const DemoScores& method : scores) group.methods.push_back(method_on(corpus, group.questions, method));
+    for (const size_t question : group.questions)
+      group.mean_probability +=
+          std::exp(everything.log_probabilities.by_seed.front()[question]) / static_cast<double>(group.questions.size());
+    groups.push_back(std::move(group));
+  }
+  return groups;
+}
+
+RemovalOnGroup removal_on(const DemoGroupFindings& group, const DemoScores& ours, int64_t documents,
+                          const DemoTrainingSet& everything, const DemoTrainingSet& without_top,
+                          const DemoTrainingSet& without_random) {
+  const std::vector<double> top = evaluate::change(everything.log_probabilities, without_top.log_probabilities);
+  const std::vector<double> random = evaluate::change(everything.log_probabilities, without_random.log_probabilities);
+  RemovalOnGroup removal;
+  for (const size_t question : group.questions) {
+    removal.predicted.push_back(
+        evaluate::predicted_change(row_of(ours.total, question), without_top.removed, documents));
+    removal.actual.push_back(top[question]);
+    removal.without_top += top[question] / static_cast<double>(group.questions.size());
+    removal.without_random += random[question] / static_cast<double>(group.questions.size());
+  }
+  const double spearman = math::spearman(removal.predicted, removal.actual);
+  if (std::isfinite(spearman)) removal.spearman = spearman;
+  return removal;
+}
+
+}  // namespace assay::cli
