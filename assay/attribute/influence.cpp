@@ -5,7 +5,7 @@
 #include <fmt/format.h>
 
 #include "assay/attribute/methods.h"
-#include "assay/data/batches.h"
+#include "assay/attribute/walk_batches.h"
 
 namespace assay::attribute {
 namespace {
@@ -18,7 +18,7 @@ std::string family_title(const std::string& family) {
 
 curvature::Fitted fitted_curvature(const std::string& family, const FactoryCall& call, const Inputs& inputs,
                                    Progress& progress) {
-  const curvature::Batches batches = data::plan_batches(inputs.train.dataset);
+  const curvature::Batches batches = walk_batches(inputs.model, inputs.train.dataset);
   const curvature::FitRequest request{.model = inputs.model,
                                       .dataset = inputs.train.dataset,
                                       .batches = batches,
