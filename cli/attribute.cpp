@@ -29,10 +29,10 @@ void write_arrays(const ResultFolder& folder, const Attribution& found, const or
   add("per_layer", found.scores.per_layer);
   add("self_influence", found.scores.self_influence);
   io::write_safetensors(folder.file("scores.safetensors"), arrays,
-                        {{"method", result["method"]},
-                         {"measure", result["measure"]},
-                         {"sign", result["sign"]},
-                         {"unit", result["unit"]}});
+                        {{"method", result["method"].get<std::string>()},
+                         {"measure", result["measure"].get<std::string>()},
+                         {"sign", result["sign"].get<std::string>()},
+                         {"unit", result["unit"].get<std::string>()}});
 }
 
 }  // namespace

@@ -7,8 +7,8 @@
 #include <set>
 
 #include "assay/attribute/gradient_scorer.h"
+#include "assay/attribute/walk_batches.h"
 #include "assay/curvature/layer_groups.h"
-#include "assay/data/batches.h"
 
 namespace assay::attribute {
 namespace {
@@ -16,7 +16,6 @@ namespace {
 constexpr double kEighOperations = 25;     // times n³, in float64: tridiagonalisation, iteration, back-substitution
 constexpr double kOperatorsPerBlock = 70;  // forward and backward of one block
 constexpr double kOperatorsPerLayer = 8;   // of one captured pair, whatever is done with it
-constexpr double kActivationsPerPosition = 14;  // tensors of the model's width that a block keeps for the backward pass
 
 // Everything that the costs depend on.
 struct Shapes {
@@ -35,7 +34,7 @@ Shapes shapes_of(const Inputs& inputs) {
   const nn::Architecture& architecture = inputs.model.architecture();
   const nn::Facts facts = architecture.facts();
   Shapes shapes;
-  for (const auto& rows : data::plan_batches(inputs.train.dataset)) {
+  for (const auto& rows : walk_batches(inputs.model, inputs.train.dataset)) {
     int64_t widest = 1;
     for (const int64_t row : rows) {
       const auto tokens = static_cast<int64_t>(inputs.train.dataset.examples[static_cast<size_t>(row)].tokens.size());
@@ -68,11 +67,7 @@ Shapes shapes_of(const Inputs& inputs) {
   shapes.layers = static_cast<double>(inputs.layers.size());
   shapes.examples = static_cast<double>(inputs.train.dataset.size());
   shapes.queries = static_cast<double>(inputs.queries.dataset.size());
-  const double heads_times_positions =
-      static_cast<double>(facts.heads * std::max<int64_t>(1, inputs.train.dataset.longest()));
-  shapes.activations = shapes.blocks * (kActivationsPerPosition * static_cast<double>(facts.width) +
-                                        4 * static_cast<double>(facts.mlp_width) + 2 * heads_times_positions) +
-                       2 * static_cast<double>(facts.vocabulary);
+  shapes.activations = kept_numbers_per_position(architecture, inputs.train.dataset.longest());
   return shapes;
 }
 

@@ -2,8 +2,10 @@
 // the model sees as alike; says nothing about what taught it. One forward pass a document.
 #include <ATen/ops/empty.h>
 
+#include <algorithm>
+
 #include "assay/attribute/methods.h"
-#include "assay/data/batches.h"
+#include "assay/attribute/walk_batches.h"
 
 namespace assay::attribute {
 namespace {
@@ -20,7 +22,7 @@ at::Tensor last_hidden(const nn::Model& model, const data::Batch& batch) {
 at::Tensor representations(const nn::Model& model, const data::Dataset& dataset, Progress& progress) {
   at::Tensor result;
   progress.begin("representations", dataset.size(), "documents");
-  for (const auto& rows : data::plan_batches(dataset)) {
+  for (const auto& rows : walk_batches(model, dataset)) {
     const data::Batch batch = data::make_batch(dataset, rows, model.dtype());
     const at::Tensor hidden = last_hidden(model, batch);
     const at::Tensor weights = batch.mask.unsqueeze(2).to(hidden.scalar_type());

@@ -5,8 +5,8 @@
 
 #include <algorithm>
 
+#include "assay/attribute/walk_batches.h"
 #include "assay/core/error.h"
-#include "assay/data/batches.h"
 #include "assay/nn/gradients.h"
 
 namespace assay::attribute {
@@ -83,7 +83,7 @@ Walked walk_documents(const nn::Model& model, const data::Dataset& documents, co
   Sums sums(model, documents, directions, parts, self);
   const nn::Measurement loss = nn::loss();
   const curvature::Pass pass{"scores", "partial.scores." + part, sums.state()};
-  curvature::walk(pass, documents, data::plan_batches(documents), workspace, progress,
+  curvature::walk(pass, documents, walk_batches(model, documents), workspace, progress,
                   [&](std::span<const int64_t> rows) {
                     const data::Batch batch = data::make_batch(documents, rows, model.dtype());
                     const at::Tensor columns = at::tensor(at::IntArrayRef(rows.data(), rows.size()), at::kLong);

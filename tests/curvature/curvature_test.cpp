@@ -21,8 +21,6 @@
 namespace assay::curvature {
 namespace {
 
-using testing::Test;
-
 // D_i of every example, [N,O,M], one single backward pass each: nothing of batching or masking in it.
 at::Tensor gradients_one_by_one(const nn::Model& model, const data::Dataset& dataset,
                                 const nn::Measurement& measurement, nn::LayerId layer) {
@@ -137,10 +135,8 @@ TEST(Covariances, MergeBeforeTheyAreDivided) {
     nn::stream_gradients(model, data::make_batch(dataset, rows, at::kDouble), nn::loss(), layers,
                          [&](const nn::FactoredGradient& gradient) { sums.add(gradient); });
   };
-  Covariances whole(model.architecture(), layers, at::kDouble), few(whole), many(whole);
-  whole = Covariances(model.architecture(), layers, at::kDouble);
-  few = Covariances(model.architecture(), layers, at::kDouble);
-  many = Covariances(model.architecture(), layers, at::kDouble);
+  Covariances whole(model.architecture(), layers, at::kDouble);
+  Covariances few(model.architecture(), layers, at::kDouble), many(model.architecture(), layers, at::kDouble);
   add(whole, 0, 20);
   add(few, 0, 3);
   add(many, 3, 20);
