@@ -26,6 +26,9 @@ namespace {
 
 using nlohmann::ordered_json;
 
+constexpr double kMeasuringSeconds = 2.0;
+constexpr int64_t kMeasuringBytes = 300'000'000;  // one block of 192 MB, three matrices, work space
+
 /// What is not there, and what that costs.
 struct Missing {
   std::string what;
@@ -139,7 +142,7 @@ Findings examine(const DoctorOptions& options) {
   const std::string blas = build_setting("BLAS_INFO");
   found.products = blas == "mkl" ? "MKL " + version_in(at::get_mkl_version()) : blas;
   found.onednn = at::hasMKLDNN() ? version_in(at::get_mkldnn_version()) : "none";
-  found.ceilings = kernel::measure_ceilings(2.0);
+  found.ceilings = kernel::measure_ceilings(kMeasuringSeconds);
   found.openmp = loaded_openmp();
   found.cache = cache_folder(options.cache);
   keep_ceilings(found.cache, found.threads, found.ceilings);
@@ -245,6 +248,14 @@ void empty_cache(const DoctorOptions& options, Session& session) {
 
 void run(const DoctorOptions& options, Session& session) {
   if (options.clear_cache) return empty_cache(options, session);
+  if (options.common.plan) {
+    // Its time is chosen, not counted: the measurements stop after two seconds.
+    const Ceilings second{.flops_per_second_fp32 = 1};
+    Plan plan(second);
+    plan.add("measure", {.flops = kMeasuringSeconds, .peak_bytes = resident_bytes() + kMeasuringBytes});
+    stops_at_plan(session, plan, "");
+    return;
+  }
   const Findings found = examine(options);
   if (options.common.json) return print_json(as_json(found, session.invocation));
   const std::string page = as_page(found);

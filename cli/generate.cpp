@@ -8,6 +8,7 @@
 
 #include "assay/core/error.h"
 #include "assay/core/plan.h"
+#include "assay/core/threads.h"
 #include "assay/data/chat.h"
 #include "cli/commands.h"
 #include "cli/loading.h"
@@ -93,12 +94,28 @@ class Printer {
   size_t printed_ = 0;
 };
 
+/// Every new token reads all weights once; the prompt multiplies them.
+Cost generation_cost(const nn::Model& model, int64_t prompt_tokens, int64_t new_tokens) {
+  constexpr double kCallsPerBlock = 40;
+  const double weights = static_cast<double>(model.parameters().count());
+  const double number_bytes = model.dtype() == at::kDouble ? 8 : 4;
+  const double flops = 2 * weights * static_cast<double>(prompt_tokens + new_tokens);
+  Cost cost{.bytes_moved = number_bytes * weights * static_cast<double>(new_tokens),
+            .operator_calls = kCallsPerBlock * static_cast<double>(model.architecture().facts().blocks * (new_tokens + 1)),
+            .peak_bytes = resident_bytes()};
+  (model.dtype() == at::kDouble ? cost.flops_fp64 : cost.flops) = flops;
+  return cost;
+}
+
 }  // namespace
 
 void run(const GenerateOptions& options, Session& session) {
   const data::Tokenizer tokenizer = data::load_tokenizer(options.model);
   const Prompt prompt = make_prompt(options, tokenizer);
   const nn::Checkpoint checkpoint = nn::load_checkpoint(options.model, dtype_of(options.common));
+
+  const Cost cost = generation_cost(checkpoint.model, static_cast<int64_t>(prompt.ids.size()), options.max_tokens);
+  if (stops_at_plan(session, "generate", cost)) return;
 
   Printer printer(tokenizer, options.common.json);
   const auto started = std::chrono::steady_clock::now();

@@ -117,6 +117,7 @@ void print_weights(const nn::Parameters& parameters) {
 }  // namespace
 
 void run(const InspectOptions& options, Session& session) {
+  if (stops_at_plan(session, "inspect", loading_cost(options.model))) return;
   const nn::Checkpoint checkpoint = nn::load_checkpoint(options.model, dtype_of(options.common));
   const nn::Architecture& architecture = checkpoint.model.architecture();
   const std::string tokenizer = tokenizer_line(options, architecture);

@@ -2,8 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <filesystem>
+
+#include "assay/core/cache.h"
 #include "assay/core/error.h"
-#include "assay/core/plan.h"
+#include "assay/core/threads.h"
 
 namespace assay::cli {
 
@@ -32,6 +35,15 @@ int64_t context_of(const DataOptions& options, const nn::Architecture& architect
                             options.context));
   }
   return options.context > 0 ? options.context : most;
+}
+
+Cost loading_cost(const std::string& model_path) {
+  std::error_code error;
+  const auto file_bytes = std::filesystem::file_size(model_path, error);
+  const int64_t bytes = error ? folder_bytes(model_path) : static_cast<int64_t>(file_bytes);
+  constexpr int64_t kWidened = 8;  // four bits on disk become 32 in memory, at most
+  const int64_t in_memory = model_path.ends_with(".gguf") ? kWidened * bytes : bytes;
+  return {.bytes_moved = 3.0 * static_cast<double>(in_memory), .peak_bytes = resident_bytes() + bytes + in_memory};
 }
 
 LoadedText load_text(const DataOptions& options, const data::Tokenizer& tokenizer, int64_t context,

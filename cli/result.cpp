@@ -18,6 +18,7 @@
 #include "assay/core/threads.h"
 #include "assay/core/version.h"
 #include "assay/io/atomic_file.h"
+#include "assay/kernel/ceilings.h"
 
 namespace assay::cli {
 namespace {
@@ -191,6 +192,13 @@ bool stops_at_plan(const Session& session, const Plan& plan, const std::string& 
     std::fputs(plan.table().c_str(), stdout);
   }
   return true;
+}
+
+bool stops_at_plan(const Session& session, const std::string& stage, const Cost& cost) {
+  if (!session.invocation.common().plan) return false;
+  Plan plan(kernel::machine_ceilings(cache_folder("")));
+  plan.add(stage, cost);
+  return stops_at_plan(session, plan, "");
 }
 
 std::string cache_folder(const std::string& given) {

@@ -56,6 +56,8 @@ void print_json(const nlohmann::ordered_json& result);
 /// With --plan: prints the plan (a table, or JSON with --json) and returns true: the command stops there. Without:
 /// notes plans of more than ten minutes, with `advice` on how to make them shorter ("--limit 500"), and returns false.
 bool stops_at_plan(const Session& session, const Plan& plan, const std::string& advice);
+/// The same for a command of one short stage, which measures the machine's ceilings only when it is asked for a plan.
+bool stops_at_plan(const Session& session, const std::string& stage, const Cost& cost);
 
 /// The folder of --cache, or the default one.
 std::string cache_folder(const std::string& given);

@@ -37,6 +37,7 @@ std::string visible(const std::string& token) {
 }  // namespace
 
 void run(const TokenizeOptions& options, Session& session) {
+  if (stops_at_plan(session, "tokenize", loading_cost(options.model))) return;
   const data::Tokenizer tokenizer = data::load_tokenizer(options.model);
   std::vector<int32_t> ids = tokenizer.encode(text_of(options));
   if (data::adds_bos(tokenizer, bos_policy(options.begin_token))) ids.insert(ids.begin(), *tokenizer.bos());

@@ -1,6 +1,7 @@
 #include "assay/core/progress.h"
 
 #include <fmt/format.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -101,14 +102,27 @@ class PrintedProgress final : public Progress {
     return text;
   }
 
+  /// A line that the terminal would wrap could not be rewritten: it is cut, between characters.
+  std::string line_that_fits() const {
+    winsize size = {};
+    const bool is_known = ioctl(fileno(view_.stream), TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+    const size_t width = is_known ? size.ws_col : 80;
+    std::string line = state_text();
+    if (line.size() < width) return line;
+    size_t end = width - 1;
+    while (end > 0 && (static_cast<unsigned char>(line[end]) & 0xC0) == 0x80) --end;
+    line.resize(end);
+    return line;
+  }
+
   void show() {
     shown_ = view_.now();
     if (!view_.is_terminal) {
       write(state_text() + "\n");
     } else if (view_.has_color) {
-      write("\r\x1b[2K\x1b[2m" + state_text() + "\x1b[0m");
+      write("\r\x1b[2K\x1b[2m" + line_that_fits() + "\x1b[0m");
     } else {
-      write("\r\x1b[2K" + state_text());
+      write("\r\x1b[2K" + line_that_fits());
     }
   }
 

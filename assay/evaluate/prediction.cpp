@@ -50,7 +50,7 @@ Cost prediction_cost(const nn::Model& model, const data::Dataset& dataset) {
     weights += model.parameters()[static_cast<size_t>(layer.weight)].numel();
 
   const int64_t number_bytes = model.dtype() == at::kDouble ? 8 : 4;
-  const int64_t numbers_per_position = 3 * facts.vocabulary + 10 * (facts.width + facts.mlp_width);
+  const int64_t numbers_per_position = 10 * (facts.width + facts.mlp_width);
   Cost cost;
   for (const std::vector<int64_t>& rows : data::plan_batches(dataset)) {
     int64_t longest = 1;
@@ -66,7 +66,8 @@ Cost prediction_cost(const nn::Model& model, const data::Dataset& dataset) {
     cost.operator_calls += static_cast<double>(kCallsPerBlock * facts.blocks);
     cost.peak_bytes = std::max(cost.peak_bytes, positions * number_bytes * numbers_per_position);
   }
-  cost.peak_bytes += resident_bytes();  // the weights and LibTorch are there already
+  constexpr int64_t kLogitBytes = 100'000'000;  // the head works by chunks of 32 MiB, of which three are alive at once
+  cost.peak_bytes += resident_bytes() + kLogitBytes;  // the weights and LibTorch are there already
   return cost;
 }
 

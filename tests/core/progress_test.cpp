@@ -71,6 +71,12 @@ TEST(Progress, ALineWorthKeepingSurvivesTheRewrittenOne) {
   EXPECT_THAT(shown.text(), HasSubstr("\r\x1b[2Kreused 7 of 12 blocks\n"));
 }
 
+TEST(Progress, ALineIsCutWhereTheTerminalEnds) {
+  Shown shown(true);
+  shown.progress().begin(std::string(77, '-') + "\u00e9\u00e9\u00e9", 10, "units");
+  EXPECT_EQ(shown.text(), "\r\x1b[2K" + std::string(77, '-') + "\u00e9");  // 80 columns, the last one free
+}
+
 TEST(Progress, AStageOfUnknownLengthHasARateOnly) {
   Shown shown(true);
   shown.progress().begin("reading", 0, "documents");
