@@ -9,7 +9,6 @@ namespace {
 }
 }  // namespace
 
-void run(const TrainOptions&, Session&) { pending("train"); }
 void run(const AttributeOptions&, Session&) { pending("attribute"); }
 void run(const DemoOptions&, Session&) { pending("demo"); }
 

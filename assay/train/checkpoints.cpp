@@ -6,6 +6,7 @@
 #include <charconv>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "assay/core/error.h"
 #include "assay/core/hash.h"
@@ -74,12 +75,13 @@ std::vector<SavedStep> saved_steps(const std::string& run_folder) {
   return saved;
 }
 
-void save_step(const Trainer& trainer, const std::string& run_folder, const std::string& run) {
+void save_step(const Trainer& trainer, const std::string& run_folder, const std::string& run, const Furnish& furnish) {
   const std::string folder = fmt::format("{}/{}{:06}", checkpoints_folder(run_folder), kPrefix, trainer.step());
   const std::string unfinished = folder + kUnfinished;
   fs::remove_all(unfinished);  // what a killed run left
   nn::save_checkpoint(trainer.model(), unfinished);
   save_state(trainer.optimizer().state(), unfinished + kOptimizer);
+  if (furnish) furnish(unfinished);
   TrainingRecord record = record_of(trainer);
   record.run = run;
   write_record(record, unfinished);
@@ -112,10 +114,10 @@ int64_t resume(Trainer& trainer, const std::string& run_folder, const std::strin
 
 std::string run_identity(const Trainer& trainer) {
   ASSAY_ASSERT(trainer.step() == 0);
-  return Hasher()
-      .add(to_json(record_of(trainer)).dump())
-      .add(trainer.model().architecture().config().dump())
-      .digest128();
+  Hasher hasher;
+  hasher.add(to_json(record_of(trainer)).dump()).add(trainer.model().architecture().config().dump());
+  for (const Penalty& penalty : trainer.options().penalties) hasher.add(penalty.name);
+  return hasher.digest128();
 }
 
 }  // namespace assay::train

@@ -5,7 +5,6 @@
 
 #include "assay/core/error.h"
 #include "assay/nn/checkpoint.h"
-#include "assay/train/checkpoints.h"
 #include "assay/train/log_file.h"
 
 namespace assay::train {
@@ -17,7 +16,8 @@ bool is_finished(const std::optional<TrainingRecord>& record) {
 }
 
 /// Takes the remaining steps. Stopped by the user, it leaves a checkpoint of the last step.
-void take_steps(Trainer& trainer, LogFile& log, const std::string& folder, const std::string& run, Progress& progress) {
+void take_steps(Trainer& trainer, LogFile& log, const std::string& folder, const std::string& run,
+                const Furnish& furnish, Progress& progress) {
   const int64_t every = trainer.options().checkpoint_every;
   progress.begin("training", trainer.total_steps(), "steps");
   try {
@@ -25,11 +25,11 @@ void take_steps(Trainer& trainer, LogFile& log, const std::string& folder, const
     while (!trainer.is_done()) {
       log.add(trainer.advance());
       const bool is_due = every > 0 && trainer.step() % every == 0;
-      if (is_due && !trainer.is_done()) save_step(trainer, folder, run);
+      if (is_due && !trainer.is_done()) save_step(trainer, folder, run, furnish);
       progress.advance(1);
     }
   } catch (const Error& error) {
-    if (error.kind() == ErrorKind::Interrupted && trainer.step() > 0) save_step(trainer, folder, run);
+    if (error.kind() == ErrorKind::Interrupted && trainer.step() > 0) save_step(trainer, folder, run, furnish);
     throw;
   }
   progress.end();
@@ -37,7 +37,7 @@ void take_steps(Trainer& trainer, LogFile& log, const std::string& folder, const
 
 }  // namespace
 
-RunOutcome run_in_folder(Trainer& trainer, const std::string& folder, Progress& progress) {
+RunOutcome run_in_folder(Trainer& trainer, const std::string& folder, Progress& progress, const Furnish& furnish) {
   const std::string run = run_identity(trainer);
   const std::string log_path = folder + "/log.jsonl";
   std::filesystem::create_directories(folder);
@@ -60,7 +60,7 @@ RunOutcome run_in_folder(Trainer& trainer, const std::string& folder, Progress& 
   outcome.resumed_from = resume(trainer, folder, run, progress);
   if (outcome.resumed_from > 0) progress.note("goes on after step " + std::to_string(outcome.resumed_from));
   LogFile log(log_path, outcome.resumed_from);
-  take_steps(trainer, log, folder, run, progress);
+  take_steps(trainer, log, folder, run, furnish, progress);
 
   nn::Parameters trained = trainer.model().parameters();
   trained.require_gradients(false);
@@ -69,6 +69,7 @@ RunOutcome run_in_folder(Trainer& trainer, const std::string& folder, Progress& 
   outcome.record.run = run;
   outcome.log = read_log(log_path);
   nn::save_checkpoint(outcome.model, folder);
+  if (furnish) furnish(folder);
   write_record(outcome.record, folder);
   return outcome;
 }

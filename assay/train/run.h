@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "assay/core/progress.h"
+#include "assay/train/checkpoints.h"
 #include "assay/train/loop.h"
 #include "assay/train/record.h"
 
@@ -21,8 +22,10 @@ struct RunOutcome {
 };
 
 /// Takes `trainer`, fresh, to its end in `folder`, with checkpoints as its options' checkpoint_every says and one where
-/// the user stops it (on_checkpoint is not called). Throws Error(Usage) when the folder holds another run.
-RunOutcome run_in_folder(Trainer& trainer, const std::string& folder, Progress& progress = silent_progress());
+/// the user stops it (on_checkpoint is not called). `furnish` may add to each model folder, this one included. Throws
+/// Error(Usage) when the folder holds another run.
+RunOutcome run_in_folder(Trainer& trainer, const std::string& folder, Progress& progress = silent_progress(),
+                         const Furnish& furnish = {});
 
 /// Mean loss of the steps that end in (from, to] epochs, each as StepLog reduces it.
 double mean_loss(const std::vector<StepLog>& log, double from, double to);
