@@ -1,3 +1,4 @@
+// assay train: a model by a recipe, resumed where it was stopped.
 #include <fmt/core.h>
 
 #include <chrono>

@@ -110,13 +110,17 @@ std::optional<Ceilings> cached_ceilings(const std::string& cache_folder, int thr
   return is_whole ? std::optional(ceilings) : std::nullopt;
 }
 
-void keep_ceilings(const std::string& cache_folder, int threads, const Ceilings& ceilings) {
+void keep_ceilings(const std::string& cache_folder, int threads, const Ceilings& measured) {
   const std::string path = cache_folder + "/" + kCeilingsFile;
+  const Ceilings before = cached_ceilings(cache_folder, threads).value_or(Ceilings{});
+  const double before_call =
+      before.seconds_per_operator_call > 0 ? before.seconds_per_operator_call : measured.seconds_per_operator_call;
   nlohmann::json all = read_ceilings_file(path);
-  all[machine_key(threads)] = {{"flops_per_second_fp32", ceilings.flops_per_second_fp32},
-                               {"flops_per_second_bf16", ceilings.flops_per_second_bf16},
-                               {"bytes_per_second", ceilings.bytes_per_second},
-                               {"seconds_per_operator_call", ceilings.seconds_per_operator_call}};
+  all[machine_key(threads)] = {
+      {"flops_per_second_fp32", std::max(before.flops_per_second_fp32, measured.flops_per_second_fp32)},
+      {"flops_per_second_bf16", std::max(before.flops_per_second_bf16, measured.flops_per_second_bf16)},
+      {"bytes_per_second", std::max(before.bytes_per_second, measured.bytes_per_second)},
+      {"seconds_per_operator_call", std::min(before_call, measured.seconds_per_operator_call)}};
   try {
     create_cache(cache_folder);
     const std::string temporary = path + ".tmp";

@@ -63,7 +63,7 @@ class Plan {
 
 /// Ceilings measured earlier on this processor with this number of threads, if the cache folder holds them.
 std::optional<Ceilings> cached_ceilings(const std::string& cache_folder, int threads);
-/// Keeps them. A folder that cannot be written is no error: they are measured again next time.
+/// Keeps each at its best so far: other programs only take away. A folder that cannot be written is no error.
 void keep_ceilings(const std::string& cache_folder, int threads, const Ceilings& ceilings);
 
 /// "412 MB", "1.4 GB" (powers of ten); "0.4 s", "42 s", "3 min 20 s", "2 h 5 min".

@@ -47,7 +47,7 @@ Optimizer::Optimizer(const OptimizerOptions& options, const nn::Parameters& para
     const bool is_exempt = tensor.dim() < 2 && !options.vectors_decay && !ASSAY_TWIN("train.vectors_decay");
     Group& group = by_decay[is_exempt ? 0 : options.weight_decay];
     group.places.push_back(i);
-    group.first.push_back(at::zeros_like(tensor.detach()));
+    if (is_adam || options.momentum > 0) group.first.push_back(at::zeros_like(tensor.detach()));
     if (is_adam) {
       group.second.push_back(at::zeros_like(tensor.detach()));
       group.steps.push_back(at::full({}, 0, tensor.options().dtype(at::kFloat).requires_grad(false)));
@@ -71,7 +71,8 @@ void Optimizer::step(nn::Parameters& parameters, std::span<const at::Tensor> gra
     }
     if (options_.kind == OptimizerOptions::Kind::Sgd) {
       const double momentum = ASSAY_TWIN("train.momentum_forgotten") ? 0 : options_.momentum;
-      at::_fused_sgd_(tensors, slopes, group.first, group.weight_decay, momentum, rate, /*dampening=*/0,
+      const at::TensorList buffers = momentum > 0 ? at::TensorList(group.first) : at::TensorList();
+      at::_fused_sgd_(tensors, slopes, buffers, group.weight_decay, momentum, rate, /*dampening=*/0,
                       /*nesterov=*/false, /*maximize=*/false, /*is_first_step=*/steps_taken_ == 1);
       continue;
     }
@@ -90,7 +91,7 @@ nn::Parameters Optimizer::state() const {
   for (const Group& group : groups_) {
     for (size_t i = 0; i < group.places.size(); ++i) {
       const std::string& name = names_[group.places[i]];
-      state.add((is_adam ? kFirstMoment : kMomentum) + name, group.first[i]);
+      if (!group.first.empty()) state.add((is_adam ? kFirstMoment : kMomentum) + name, group.first[i]);
       if (is_adam) state.add(kSecondMoment + name, group.second[i]);
     }
   }
@@ -101,16 +102,23 @@ void Optimizer::restore(const nn::Parameters& state, int64_t steps_taken) {
   std::map<std::string, at::Tensor> saved;
   for (size_t i = 0; i < state.size(); ++i) saved[state.name(i)] = state[i];
   const nn::Parameters mine = this->state();
+  const auto refuse = [](const std::string& what) {
+    throw Error(ErrorKind::Data,
+                "resuming the optimizer: the saved state must be that of this optimizer and model, but " + what +
+                    "; train from the start with --force");
+  };
+  if (saved.size() != mine.size()) {
+    refuse("it holds " + std::to_string(saved.size()) + " tensors instead of " + std::to_string(mine.size()));
+  }
   for (size_t i = 0; i < mine.size(); ++i) {
     const auto found = saved.find(mine.name(i));
-    if (found == saved.end() || found->second.sizes() != mine[i].sizes() ||
-        found->second.scalar_type() != mine[i].scalar_type() || saved.size() != mine.size()) {
-      throw Error(ErrorKind::Data, "resuming the optimizer: the saved state must hold \"" + mine.name(i) +
-                                       "\" with the model's shape and type and nothing foreign, but it does not; "
-                                       "train from the start with --force");
+    if (found == saved.end()) refuse("\"" + mine.name(i) + "\" is missing");
+    const at::Tensor& tensor = found->second;
+    if (tensor.sizes() != mine[i].sizes() || tensor.scalar_type() != mine[i].scalar_type()) {
+      refuse("\"" + mine.name(i) + "\" has another shape or type");
     }
-    mine[i].copy_(found->second);
   }
+  for (size_t i = 0; i < mine.size(); ++i) mine[i].copy_(saved[mine.name(i)]);
   steps_taken_ = steps_taken;
 }
 

@@ -46,7 +46,8 @@ class Optimizer {
   int64_t steps_taken() const { return steps_taken_; }
   const OptimizerOptions& options() const { return options_; }
 
-  /// What the next step depends on: "momentum.NAME", or "first_moment.NAME" and "second_moment.NAME". Shares storage.
+  /// What the next step depends on: "momentum.NAME" (none without momentum), or "first_moment.NAME" and
+  /// "second_moment.NAME". Shares storage.
   nn::Parameters state() const;
   /// Goes on from a saved state. Throws Error(Data) when names or shapes differ.
   void restore(const nn::Parameters& state, int64_t steps_taken);

@@ -40,8 +40,9 @@ class BadInput : public testing::Test {
   /// Writes the model again with `change` applied to its tensors.
   void rewrite_weights(const std::function<void(io::Arrays&)>& change) const {
     const std::string path = model_ + "/model.safetensors";
+    const io::Safetensors before = io::read_safetensors(path, ErrorKind::Model);
     io::Arrays tensors;
-    for (const auto& [name, array] : io::read_safetensors(path, ErrorKind::Model).tensors) {
+    for (const auto& [name, array] : before.tensors) {
       tensors.emplace(name, io::from_tensor(io::to_tensor(array).clone()));
     }
     change(tensors);

@@ -27,7 +27,7 @@ struct Outcome {
 struct Surroundings {
   std::map<std::string, std::string> environment = {};  ///< set beside the test's own
   std::string input = {};                               ///< bytes on standard input
-  std::string out_path = {};                            ///< a file for standard output instead of one that is read back
+  std::string out_path = {};                            ///< a device for standard output; it is not read back
   int out_descriptor = -1;                              ///< or an open descriptor for it
 };
 
@@ -56,7 +56,7 @@ inline std::vector<char*> pointers(std::vector<std::string>& words) {
 class Running {
  public:
   explicit Running(std::vector<std::string> arguments, const Surroundings& around = {})
-      : out_path_(around.out_path.empty() ? folder_ / "out" : around.out_path) {
+      : out_path_(around.out_path.empty() ? folder_ / "out" : around.out_path), reads_back_(around.out_path.empty()) {
     arguments.insert(arguments.begin(), ASSAY_BINARY);
     std::vector<std::string> variables = detail::environment_with(around.environment);
     posix_spawn_file_actions_t actions;
@@ -83,7 +83,7 @@ class Running {
     Outcome outcome;
     outcome.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started_).count();
     outcome.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-    outcome.out = read_bytes(out_path_);
+    if (reads_back_) outcome.out = read_bytes(out_path_);
     outcome.err = read_bytes(folder_ / "err");
     return outcome;
   }
@@ -91,6 +91,7 @@ class Running {
  private:
   TemporaryFolder folder_;
   std::string out_path_;
+  bool reads_back_;  // not what a device such as /dev/full would give
   std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
   pid_t process_ = 0;
 };

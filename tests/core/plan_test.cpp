@@ -56,6 +56,10 @@ TEST(Plan, CeilingsAreKeptByThreadsAndDamageIsNoError) {
   ASSERT_TRUE(cached_ceilings(folder / "cache", 2));
   EXPECT_EQ(cached_ceilings(folder / "cache", 2)->flops_per_second_bf16, 4e9);
   EXPECT_FALSE(cached_ceilings(folder / "cache", 4));
+  keep_ceilings(folder / "cache", 2, {2e9, 1e9, 1e7, 1e-3});  // measured beside a busy program, but for one number
+  EXPECT_EQ(cached_ceilings(folder / "cache", 2)->flops_per_second_fp32, 2e9);
+  EXPECT_EQ(cached_ceilings(folder / "cache", 2)->flops_per_second_bf16, 4e9);
+  EXPECT_EQ(cached_ceilings(folder / "cache", 2)->seconds_per_operator_call, 1e-6);
   std::ofstream(folder / "cache/ceilings.json") << "{\"torn";
   EXPECT_FALSE(cached_ceilings(folder / "cache", 2));
   keep_ceilings(folder / "cache", 4, kCeilings);
