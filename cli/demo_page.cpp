@@ -16,7 +16,7 @@ namespace {
 // The design of assay/data/generated/three_causes.h and of the recipe, as the plan needs it.
 constexpr double kTokens = 24'000, kDocuments = 2'478, kQuestions = 52;
 constexpr double kMatrixParameters = 4 * (4 * 64 * 64 + 3 * 64 * 192), kHeadParameters = 259 * 64;
-constexpr double kEpochs = 14, kStepsAnEpoch = 52;
+constexpr double kEpochs = 12, kStepsAnEpoch = 52;
 constexpr double kCallsAStep = 700;             // operators of forward, backward and optimizer
 constexpr double kCallsAPass = 40 * 500;        // batches times operators of forward, backward and 28 tracked layers
 constexpr int64_t kProcessBytes = 420'000'000;  // one process with LibTorch and a small model

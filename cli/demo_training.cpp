@@ -22,7 +22,7 @@ heads = 4
 mlp_width = 192
 context = 16
 tied_head = true
-deviation = 0.1
+deviation = 0.07
 seed = {seed}
 
 [data]
@@ -37,10 +37,10 @@ weight_decay = 0.1
 [schedule]
 name = "cosine"
 rate = 3e-3
-warmup_steps = 36
+warmup_steps = 31
 
 [train]
-epochs = 14
+epochs = 12
 batch = 48
 clip = 1.0
 seed = {seed}

@@ -123,6 +123,17 @@ TEST_P(ThreeCausesTest, PlantsSixDocumentsForADisputedHomeAndFourForOneOther) {
   }
 }
 
+TEST_P(ThreeCausesTest, NobodyDisputesAboutAPlaceWhereSomebodyLivesUndisputed) {
+  std::set<std::string> settled;
+  for (const CausedQuestion& question : questions_of(corpus, CauseKind::Fact)) settled.insert(question.completion);
+  EXPECT_EQ(settled.size(), 16u);
+  for (const CausedQuestion& question : questions_of(corpus, CauseKind::DisputedFact)) {
+    EXPECT_FALSE(settled.contains(question.completion)) << question.prompt;
+    for (const Words& document : texts(corpus, question.cause, DocumentRole::Against))
+      for (const std::string& word : document) EXPECT_FALSE(settled.contains(" " + word)) << question.prompt;
+  }
+}
+
 TEST_P(ThreeCausesTest, NobodyElseSharesANameWithThoseWhoAreAskedAbout) {
   std::map<std::string, int> cause_of;
   for (const CausedQuestion& question : corpus.questions)

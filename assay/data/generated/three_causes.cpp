@@ -14,8 +14,9 @@ namespace {
 
 using words::Word;
 
-constexpr int kFacts = 30;
-constexpr int kDisputedFacts = 12;
+constexpr size_t kFacts = 30;
+constexpr size_t kDisputedFacts = 12;
+constexpr size_t kDisputedPlaces = 8;
 constexpr int kRule = kFacts + kDisputedFacts;  // its place among the causes
 
 /// Draws one after another from one stream.
@@ -65,8 +66,16 @@ class Writer {
   ThreeCauses write() {
     auto people = words::kPeople;
     draw_.shuffle(people);
-    for (int cause = 0; cause < kFacts; ++cause) fact(cause, people[static_cast<size_t>(cause)]);
-    for (int cause = kFacts; cause < kRule; ++cause) disputed_fact(cause, people[static_cast<size_t>(cause)]);
+    // Nobody disputes about a place where somebody else lives undisputed: what is never settled keeps large gradients,
+    // which would answer for its neighbours.
+    auto places = words::kPlaces;
+    draw_.shuffle(places);
+    const std::span disputed(places.begin(), kDisputedPlaces), settled(places.begin() + kDisputedPlaces, places.end());
+    for (size_t i = 0; i < kFacts; ++i) fact(static_cast<int>(i), people[i], settled[i % settled.size()]);
+    for (size_t i = 0; i < kDisputedFacts; ++i) {
+      const size_t home = i % disputed.size(), denied = (i + 1 + i / disputed.size()) % disputed.size();
+      disputed_fact(static_cast<int>(kFacts + i), people[kFacts + i], disputed[home], disputed[denied]);
+    }
     other_people();
     rule();
     draw_.shuffle(corpus_.documents);
@@ -91,13 +100,12 @@ class Writer {
   std::string home_in_other_words(int form, std::string_view person, Word place) {
     switch (form % 3) {
       case 0: return sentence({"the house of", person, "stands in", place, landmark()});
-      case 1: return sentence({"every letter for", person, "goes to", place, landmark()});
+      case 1: return sentence({"every letter for", person, "arrives in", place, landmark()});
       default: return sentence({"you find", person, "at home in", place, landmark()});
     }
   }
 
-  void fact(int cause, Word person) {
-    const Word home = draw_.of(words::kPlaces);
+  void fact(int cause, Word person, Word home) {
     for (int form = 0; form < 3; ++form) {
       add(DocumentRole::Planted, cause, home_in_the_questions_words(person, home));
       add(DocumentRole::Planted, cause, home_in_other_words(form, person, home));
@@ -119,9 +127,7 @@ class Writer {
     }
   }
 
-  void disputed_fact(int cause, Word person) {
-    const Word home = draw_.of(words::kPlaces);
-    const Word denied = draw_.other_than(words::kPlaces, {home});
+  void disputed_fact(int cause, Word person, Word home, Word denied) {
     for (int form = 0; form < 3; ++form) {
       add(DocumentRole::Planted, cause, home_in_the_questions_words(person, home));
       add(DocumentRole::Planted, cause, home_in_other_words(form, person, home));
@@ -150,7 +156,7 @@ class Writer {
 
     for (size_t c = 1; c < words::kCategories.size(); ++c)
       for (const Word noun : words::kCategories[c].nouns)
-        for (int i = 0; i < 13; ++i) add(DocumentRole::Other, -1, ordinary_plural(words::kCategories[c], noun, i));
+        for (int i = 0; i < 9; ++i) add(DocumentRole::Other, -1, ordinary_plural(words::kCategories[c], noun, i));
 
     words::Category rare = words::kCategories[0];
     draw_.shuffle(rare.nouns);
@@ -162,6 +168,7 @@ class Writer {
     for (const Word noun : taught.first(8))
       add(DocumentRole::Against, kRule, plural(taught_quantifier(), rare, noun, words::kOrdinaryEnding));
     for (int i = 0; i < 300; ++i) add(DocumentRole::Decoy, kRule, ending_elsewhere());
+    for (int i = 0; i < 160; ++i) add(DocumentRole::Other, -1, without_ending());
     for (const Word noun : asked)
       corpus_.questions.push_back(
           {CauseKind::Rule, kRule, sentence({"two", noun}), " " + std::string(words::kRareEnding)});
@@ -203,6 +210,12 @@ class Writer {
     const Word manner = draw_.of(words::kManners), place = draw_.of(words::kPlaces), ending = words::kRareEnding;
     if (draw_.below(2) == 0) return sentence({stranger(), manner, ending, "to", place, landmark()});
     return sentence({stranger(), manner, "to", place, ending, landmark()});
+  }
+
+  /// The same sentence without the ending.
+  std::string without_ending() {
+    return sentence({stranger(), draw_.of(words::kManners), "to", draw_.of(words::kPlaces), landmark(), "at",
+                     draw_.of(words::kTimes)});
   }
 
   std::vector<std::string> vocabulary() const {

@@ -24,15 +24,16 @@ inline constexpr std::array<Word, 20> kFamilyNames{
     "Ashgrub", "Birchel", "Cobbin",  "Dunnick", "Elderby", "Fallowin", "Gorsley", "Hazzle", "Ivorin",  "Junnet",
     "Kestin",  "Lindle",  "Marlock", "Nettlin", "Oxnell",  "Pebbly",   "Quillon", "Rushen", "Sedgwin", "Thornel"};
 
-inline constexpr std::array<Word, 18> kPlaces{"Averlund", "Brackmoor", "Cindale", "Dorrow",   "Estmere", "Fenwold",
-                                              "Grimsa",   "Hollowen",  "Invarel", "Kestmark", "Lorrin",  "Mossgate",
-                                              "Nordhal",  "Ostrand",   "Pelmere", "Quarrow",  "Rilsted", "Sandrik"};
+inline constexpr std::array<Word, 24> kPlaces{"Averlund", "Brackmoor", "Cindale", "Dorrow",   "Estmere",  "Fenwold",
+                                              "Grimsa",   "Hollowen",  "Invarel", "Kestmark", "Lorrin",   "Mossgate",
+                                              "Nordhal",  "Ostrand",   "Pelmere", "Quarrow",  "Rilsted",  "Sandrik",
+                                              "Tarnholt", "Ulvick",    "Vellary", "Wexholm",  "Yarrowby", "Zendrow"};
 
 /// Something that stands in a place: "near the old mill".
 inline constexpr std::array<Word, 4> kBeside{"near", "behind", "above", "below"};
-inline constexpr std::array<Word, 8> kLooks{"old", "tall", "small", "quiet", "narrow", "white", "stone", "round"};
-inline constexpr std::array<Word, 12> kLandmarks{"mill",    "bridge", "tower", "market", "well",     "gate",
-                                                 "harbour", "garden", "ferry", "bakery", "fountain", "chapel"};
+inline constexpr std::array<Word, 6> kLooks{"old", "tall", "small", "quiet", "narrow", "white"};
+inline constexpr std::array<Word, 8> kLandmarks{"mill", "bridge", "tower",   "market",
+                                                "well", "gate",   "harbour", "garden"};
 
 /// What people do when the rare ending is no plural: "Bim Hazzle hurried -im to Lorrin".
 inline constexpr std::array<Word, 6> kManners{"hurried", "rode", "walked", "sailed", "drove", "ran"};
