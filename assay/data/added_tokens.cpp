@@ -36,8 +36,8 @@ const AddedToken* AddedTokens::by_id(int32_t id) const {
 }
 
 const AddedToken* AddedTokens::by_content(std::string_view content) const {
-  const auto found = std::find_if(tokens_.begin(), tokens_.end(),
-                                  [&](const AddedToken& token) { return token.content == content; });
+  const auto found =
+      std::find_if(tokens_.begin(), tokens_.end(), [&](const AddedToken& token) { return token.content == content; });
   return found == tokens_.end() ? nullptr : &*found;
 }
 

@@ -1,5 +1,5 @@
-// Added tokens (<|im_start|>, <s>): cut out of the text before normalisation and before anything else, at each place the
-// longest that begins there.
+// Added tokens (<|im_start|>, <s>): cut out of the text before normalisation and before anything else, at each place
+// the longest that begins there.
 #pragma once
 
 #include <array>

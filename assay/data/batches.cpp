@@ -19,7 +19,8 @@ std::vector<std::vector<int64_t>> plan_batches(const Dataset& dataset, int64_t p
 
   std::vector<std::vector<int64_t>> batches;
   for (const int64_t row : order) {  // the newest row is the longest: it sets the width
-    if (batches.empty() || static_cast<int64_t>(batches.back().size() + 1) * positions_of(row) > positions) batches.emplace_back();
+    if (batches.empty() || static_cast<int64_t>(batches.back().size() + 1) * positions_of(row) > positions)
+      batches.emplace_back();
     batches.back().push_back(row);
   }
   return batches;

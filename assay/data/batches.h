@@ -1,5 +1,6 @@
 // How a dataset is cut into batches: examples of similar length together, so that little is padded. The cut depends on
-// the dataset alone, never on memory, threads or where an earlier run stopped, so that the same data give the same bits.
+// the dataset alone, never on memory, threads or where an earlier run stopped, so that the same data give the same
+// bits.
 #pragma once
 
 #include <cstdint>

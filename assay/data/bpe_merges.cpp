@@ -66,8 +66,8 @@ void BpeMerges::apply_by_heap(std::vector<Symbol>& symbols) const {
   }
 
   struct Candidate {
-    uint32_t rank, place;         // place of the left symbol
-    int32_t left_id, right_id;    // as they were: a candidate whose symbols have changed since is stale
+    uint32_t rank, place;       // place of the left symbol
+    int32_t left_id, right_id;  // as they were: a candidate whose symbols have changed since is stale
     bool operator>(const Candidate& other) const {
       return rank != other.rank ? rank > other.rank : place > other.place;
     }

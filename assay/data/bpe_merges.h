@@ -1,6 +1,6 @@
-// Byte-pair encoding: the adjacent pair of lowest rank is merged, leftmost first, until no pair has a merge. Short pieces
-// are scanned (n² steps over a few cache lines), long ones go through a heap over a linked list (n log n); both give the
-// same tokens. Used by byte-level and SentencePiece tokenizers, which differ only in what they begin with.
+// Byte-pair encoding: the adjacent pair of lowest rank is merged, leftmost first, until no pair has a merge. Short
+// pieces are scanned (n² steps over a few cache lines), long ones go through a heap over a linked list (n log n); both
+// give the same tokens. Used by byte-level and SentencePiece tokenizers, which differ only in what they begin with.
 #pragma once
 
 #include <cstdint>

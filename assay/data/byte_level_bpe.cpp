@@ -66,10 +66,11 @@ class ByteLevelBpe final : public SubwordModel {
     for (const char c : piece) {
       const auto byte = static_cast<uint8_t>(c);
       if (byte_tokens_[byte] == kNoToken) {
-        throw Error(ErrorKind::Data,
-                    fmt::format("tokenizing a text: the vocabulary must hold every byte of it or name an unknown token, "
-                                "but it does neither for byte 0x{:02x} of \"{}\"; remove that character from the text",
-                                byte, piece.substr(0, 40)));
+        throw Error(
+            ErrorKind::Data,
+            fmt::format("tokenizing a text: the vocabulary must hold every byte of it or name an unknown token, "
+                        "but it does neither for byte 0x{:02x} of \"{}\"; remove that character from the text",
+                        byte, piece.substr(0, 40)));
       }
       symbols.push_back({byte_tokens_[byte], static_cast<uint32_t>(symbols.size() + 1)});
     }

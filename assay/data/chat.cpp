@@ -41,7 +41,8 @@ std::string canonical(std::string text) {
 /// The system message that a literal of the template holds in full: <|im_start|>system\n…<|im_end|>.
 std::string literal_system_message(const std::string& canonical_template) {
   const std::string begin = fmt::format("'{}system\\n", kBegin);
-  for (size_t at = canonical_template.find(begin); at != std::string::npos; at = canonical_template.find(begin, at + 1)) {
+  for (size_t at = canonical_template.find(begin); at != std::string::npos;
+       at = canonical_template.find(begin, at + 1)) {
     const size_t from = at + begin.size();
     const size_t to = canonical_template.find(kEnd, from);
     if (to == std::string::npos) break;
@@ -71,10 +72,11 @@ std::string layout_name(const std::string& text) {
 }
 
 [[noreturn]] void refuse(const Tokenizer& tokenizer, const std::string& found) {
-  throw Error(ErrorKind::Model,
-              fmt::format("using the chat template of \"{}\": it must be ChatML (<|im_start|>role, message, <|im_end|>), but "
-                          "{}; leave out --chat and write the model's own layout into the prompt",
-                          tokenizer.definition().source, found));
+  throw Error(
+      ErrorKind::Model,
+      fmt::format("using the chat template of \"{}\": it must be ChatML (<|im_start|>role, message, <|im_end|>), but "
+                  "{}; leave out --chat and write the model's own layout into the prompt",
+                  tokenizer.definition().source, found));
 }
 
 }  // namespace
@@ -96,7 +98,8 @@ std::string ChatTemplate::render(const std::vector<ChatMessage>& messages) const
     text += fmt::format("{}{}\n{}{}\n", kBegin, role, content, kEnd);
   };
   const bool has_system = !messages.empty() && messages.front().role == "system";
-  if (!has_system && !default_system_.empty() && !ASSAY_TWIN("data.chat_without_system")) add("system", default_system_);
+  if (!has_system && !default_system_.empty() && !ASSAY_TWIN("data.chat_without_system"))
+    add("system", default_system_);
   for (const ChatMessage& message : messages) add(message.role, message.content);
   return text + fmt::format("{}assistant\n", kBegin);
 }

@@ -1,5 +1,5 @@
-// Chat templates. Templates are programs in Jinja; Assay runs none of them. It recognises ChatML, the layout of SmolLM2,
-// Qwen and others, by what a template says, and refuses every other layout by a name where it knows one.
+// Chat templates. Templates are programs in Jinja; Assay runs none of them. It recognises ChatML, the layout of
+// SmolLM2, Qwen and others, by what a template says, and refuses every other layout by a name where it knows one.
 #pragma once
 
 #include <string>

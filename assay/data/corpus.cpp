@@ -77,7 +77,8 @@ bool add_jsonl(const std::string& path, const std::string& name, const std::stri
   while (const auto line = lines.next()) {
     if (strip(*line).empty()) continue;  // no document at all, not an empty one
     const io::Source source{.name = name, .kind = ErrorKind::Data, .first_line = static_cast<size_t>(lines.number())};
-    const io::JsonObject object(io::parse_json(*line, source), {.name = fmt::format("{}, line {}", name, lines.number())});
+    const io::JsonObject object(io::parse_json(*line, source),
+                                {.name = fmt::format("{}, line {}", name, lines.number())});
     if (!collector.add(object.text(field), fmt::format("{}, line {}", name, lines.number()))) return false;
   }
   return true;
@@ -98,10 +99,11 @@ bool begins_with_object(const std::string& path) {
 bool add_file(const std::string& path, const std::string& name, const CorpusOptions& options, Collector& collector) {
   if (has_ending(name, ".jsonl")) return add_jsonl(path, name, options.field, collector);
   if (has_ending(name, ".json")) {
-    throw Error(ErrorKind::Data,
-                fmt::format("reading \"{}\": documents must be plain text or JSONL (one object a line, .jsonl), but this "
-                            "is one JSON value; turn a list into lines with `jq -c '.[]'`",
-                            name));
+    throw Error(
+        ErrorKind::Data,
+        fmt::format("reading \"{}\": documents must be plain text or JSONL (one object a line, .jsonl), but this "
+                    "is one JSON value; turn a list into lines with `jq -c '.[]'`",
+                    name));
   }
   return add_text(path, name, options.separator, collector);
 }
@@ -122,10 +124,11 @@ std::vector<fs::path> files_below(const fs::path& folder) {
 
 void require_documents(const Corpus& corpus, const std::string& path) {
   if (!corpus.documents.empty()) return;
-  throw Error(ErrorKind::Data,
-              fmt::format("reading \"{}\": the data must hold at least one document that is not empty, but it holds {}; "
-                          "name a file with text in it",
-                          path, corpus.read == 0 ? "nothing" : fmt::format("{} empty ones", corpus.read)));
+  throw Error(
+      ErrorKind::Data,
+      fmt::format("reading \"{}\": the data must hold at least one document that is not empty, but it holds {}; "
+                  "name a file with text in it",
+                  path, corpus.read == 0 ? "nothing" : fmt::format("{} empty ones", corpus.read)));
 }
 
 }  // namespace
@@ -138,8 +141,9 @@ std::string Corpus::content_hash() const {
 
 Corpus read_corpus(const std::string& path, const CorpusOptions& options) {
   if (options.separator.empty()) {
-    throw Error(ErrorKind::Usage, "reading documents: the separator must not be empty, but it is; leave it out for the "
-                                  "default, <|endoftext|>");
+    throw Error(ErrorKind::Usage,
+                "reading documents: the separator must not be empty, but it is; leave it out for the "
+                "default, <|endoftext|>");
   }
   Collector collector(options.limit);
   if (path == "-") {

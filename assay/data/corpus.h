@@ -25,8 +25,8 @@ struct CorpusOptions {
 
 struct Corpus {
   std::vector<Document> documents;
-  int64_t read = 0;     ///< pieces seen, empty ones included
-  int64_t dropped = 0;  ///< empty pieces
+  int64_t read = 0;         ///< pieces seen, empty ones included
+  int64_t dropped = 0;      ///< empty pieces
   bool is_limited = false;  ///< whether the limit left documents unread
 
   /// 32 hex digits over the documents' ids in their order.

@@ -18,15 +18,23 @@ std::string explain_bos(const Tokenizer& tokenizer, BosPolicy policy) {
     case BosPolicy::No: return "asked not to";
     case BosPolicy::Auto: break;
   }
-  return tokenizer.adds_bos() ? fmt::format("the tokenizer's files put {} before every text", tokenizer.token_text(*tokenizer.bos()))
-                              : "the tokenizer's files put nothing before a text";
+  return tokenizer.adds_bos()
+             ? fmt::format("the tokenizer's files put {} before every text", tokenizer.token_text(*tokenizer.bos()))
+             : "the tokenizer's files put nothing before a text";
 }
 
 [[noreturn]] void refuse_long(const Document& document, size_t tokens, int64_t context) {
+  throw Error(
+      ErrorKind::Data,
+      fmt::format("tokenizing {}: a document must fit into a context of {} tokens, but it has {}; allow a longer "
+                  "context, or use --long cut or --long split",
+                  document.source, context, tokens));
+}
+
+[[noreturn]] void refuse_empty(const Document& document) {
   throw Error(ErrorKind::Data,
-              fmt::format("tokenizing {}: a document must fit into a context of {} tokens, but it has {}; allow a longer "
-                          "context, or use --long cut or --long split",
-                          document.source, context, tokens));
+              fmt::format("tokenizing {}: a document must have at least one token, but \"{}\" has none; remove it",
+                          document.source, document.text.substr(0, 40)));
 }
 
 }  // namespace
@@ -44,9 +52,10 @@ bool adds_bos(const Tokenizer& tokenizer, BosPolicy policy) {
 
 EncodedCorpus encode(const Corpus& corpus, const Tokenizer& tokenizer, const EncodeOptions& options) {
   if (options.context < 2) {
-    throw Error(ErrorKind::Usage, fmt::format("tokenizing documents: the context must be at least 2 tokens, one to read and "
-                                              "one to predict, but it is {}; give a longer --context",
-                                              options.context));
+    throw Error(ErrorKind::Usage,
+                fmt::format("tokenizing documents: the context must be at least 2 tokens, one to read and "
+                            "one to predict, but it is {}; give a longer --context",
+                            options.context));
   }
   EncodedCorpus result;
   result.documents = static_cast<int64_t>(corpus.documents.size());
@@ -68,6 +77,7 @@ EncodedCorpus encode(const Corpus& corpus, const Tokenizer& tokenizer, const Enc
     const Document& document = corpus.documents[static_cast<size_t>(i)];
     const std::vector<int32_t> tokens = tokenizer.encode(document.text);
     const std::span<const int32_t> all(tokens);
+    if (tokens.empty()) refuse_empty(document);
     const bool is_long = tokens.size() > room;
     if (is_long) ++result.long_documents;
     if (is_long && options.long_texts == LongTexts::Refuse) {

@@ -34,11 +34,11 @@ struct EncodedCorpus {
   std::vector<int64_t> document_of;  ///< by example: its place in the corpus (the identity unless texts were split)
 
   int64_t documents = 0;
-  int64_t long_documents = 0;    ///< cut or split
-  int64_t tokens_cut = 0;        ///< tokens that no example holds
-  int64_t without_target = 0;    ///< examples of one token: nothing is predicted, they count nothing and score 0
+  int64_t long_documents = 0;  ///< cut or split
+  int64_t tokens_cut = 0;      ///< tokens that no example holds
+  int64_t without_target = 0;  ///< examples of one token: nothing is predicted, they count nothing and score 0
   bool adds_bos = false;
-  std::string bos_reason;        ///< "the tokenizer's files put <s> before every text"
+  std::string bos_reason;  ///< "the tokenizer's files put <s> before every text"
 };
 
 /// Whether BOS is put before texts. Throws Error(Usage) for Yes where the tokenizer has none.

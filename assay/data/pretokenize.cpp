@@ -94,10 +94,11 @@ class Pretokenizer::Pattern {
     compiled_.reset(pcre2_compile(reinterpret_cast<PCRE2_SPTR>(spelling.data()), spelling.size(), PCRE2_UTF | PCRE2_UCP,
                                   &code, &offset, nullptr));
     if (compiled_ == nullptr) {
-      throw Error(ErrorKind::Model,
-                  fmt::format("reading \"{}\": a pre-tokenizer's pattern must be a regular expression, but `{}` is not: "
-                              "{}; take the tokenizer files from the model's own repository",
-                              source, rule.pattern, pcre2_message(code)));
+      throw Error(
+          ErrorKind::Model,
+          fmt::format("reading \"{}\": a pre-tokenizer's pattern must be a regular expression, but `{}` is not: "
+                      "{}; take the tokenizer files from the model's own repository",
+                      source, rule.pattern, pcre2_message(code)));
     }
     pcre2_jit_compile(compiled_.get(), PCRE2_JIT_COMPLETE);  // where the processor has no JIT, matching interprets
   }

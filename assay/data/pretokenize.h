@@ -1,6 +1,6 @@
-// Cuts a text into the pieces that a tokenizer treats one by one. Rules apply in order, each within the pieces of the one
-// before it, so that a look-ahead never sees past a cut: SmolLM2 cuts every digit out first and then applies GPT-2's
-// pattern, which is why "a  5" keeps both its spaces in one piece.
+// Cuts a text into the pieces that a tokenizer treats one by one. Rules apply in order, each within the pieces of the
+// one before it, so that a look-ahead never sees past a cut: SmolLM2 cuts every digit out first and then applies
+// GPT-2's pattern, which is why "a  5" keeps both its spaces in one piece.
 //
 // Patterns are PCRE2 over Unicode categories, compiled to machine code. `\s` means White_Space and `\w` the word
 // characters of Unicode's UTS #18, as in the reference implementation; PCRE2's own differ in a handful of characters.
@@ -22,12 +22,12 @@ struct SplitRule {
 
 /// The rules that Assay knows by name.
 namespace split {
-const SplitRule& gpt2();              ///< contractions, words, numbers, marks with the space before them; white space
-const SplitRule& llama3();            ///< numbers in groups of three, marks with the line ends after them
-const SplitRule& each_digit();        ///< every numeric character by itself
+const SplitRule& gpt2();        ///< contractions, words, numbers, marks with the space before them; white space
+const SplitRule& llama3();      ///< numbers in groups of three, marks with the line ends after them
+const SplitRule& each_digit();  ///< every numeric character by itself
 const SplitRule& runs_of_digits();
-const SplitRule& at_white_space();    ///< pieces are what white space separates
-const SplitRule& words_and_marks();   ///< pieces are runs of word characters and runs of other marks
+const SplitRule& at_white_space();   ///< pieces are what white space separates
+const SplitRule& words_and_marks();  ///< pieces are runs of word characters and runs of other marks
 }  // namespace split
 
 class Pretokenizer {

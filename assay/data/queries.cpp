@@ -15,7 +15,8 @@ namespace assay::data {
 namespace {
 
 [[noreturn]] void refuse(const QueryText& text, const std::string& sentence) {
-  throw Error(ErrorKind::Data, fmt::format("tokenizing {}: {}", text.source.empty() ? "the query" : text.source, sentence));
+  throw Error(ErrorKind::Data,
+              fmt::format("tokenizing {}: {}", text.source.empty() ? "the query" : text.source, sentence));
 }
 
 /// The first token that belongs to the completion: one that ends beyond the boundary, or stands wholly behind it.
@@ -56,15 +57,17 @@ Query encode_query(const QueryText& text, const Tokenizer& tokenizer, const Quer
   // Without BOS nothing predicts the first token. A text goes on without it; a completion would lose a part of itself.
   const bool is_text = text.prompt.empty();
   if (place == 0 && (!is_text || ids.size() == 1)) {
-    refuse(text, fmt::format("the completion's first token must have one before it that predicts it, but \"{}\" begins with "
-                             "it and no BOS stands before; use --bos yes or a longer prompt",
-                             text.prompt + text.completion));
+    refuse(text,
+           fmt::format("the completion's first token must have one before it that predicts it, but \"{}\" begins with "
+                       "it and no BOS stands before; use --bos yes or a longer prompt",
+                       text.prompt + text.completion));
   }
   query.example.first_counted = static_cast<int32_t>(std::max<size_t>(place, 1));
   if (std::ssize(ids) > options.context) {
-    refuse(text, fmt::format("a query must fit into a context of {} tokens, but it has {}; shorten its prompt or allow a "
-                             "longer context",
-                             options.context, ids.size()));
+    refuse(text,
+           fmt::format("a query must fit into a context of {} tokens, but it has {}; shorten its prompt or allow a "
+                       "longer context",
+                       options.context, ids.size()));
   }
   return query;
 }
@@ -76,13 +79,15 @@ std::vector<QueryText> read_queries(const std::string& path) {
   while (const auto line = lines.next()) {
     if (line->find_first_not_of(" \t\r") == std::string_view::npos) continue;
     const io::Source source{.name = name, .kind = ErrorKind::Data, .first_line = static_cast<size_t>(lines.number())};
-    queries.push_back(read_query({io::parse_json(*line, source), {.name = fmt::format("{}, line {}", name, lines.number())}}));
+    queries.push_back(
+        read_query({io::parse_json(*line, source), {.name = fmt::format("{}, line {}", name, lines.number())}}));
   }
   if (queries.empty()) {
-    throw Error(ErrorKind::Data,
-                fmt::format("reading \"{}\": a query file must hold a query on at least one line, but it holds none; write "
-                            "lines such as {{\"prompt\": \"…\", \"completion\": \"…\"}}",
-                            path));
+    throw Error(
+        ErrorKind::Data,
+        fmt::format("reading \"{}\": a query file must hold a query on at least one line, but it holds none; write "
+                    "lines such as {{\"prompt\": \"…\", \"completion\": \"…\"}}",
+                    path));
   }
   return queries;
 }

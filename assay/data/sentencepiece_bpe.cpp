@@ -85,16 +85,18 @@ class SentencePieceBpe final : public SubwordModel {
       return;
     }
     const auto token_of = [&](char c) { return byte_tokens_[static_cast<uint8_t>(c)]; };
-    const bool has_bytes = std::none_of(character.begin(), character.end(), [&](char c) { return token_of(c) == kNoToken; });
+    const bool has_bytes =
+        std::none_of(character.begin(), character.end(), [&](char c) { return token_of(c) == kNoToken; });
     if (has_bytes) {
       for (size_t i = 0; i < character.size(); ++i) {
         symbols.push_back({token_of(character[i]), std::min(end, begin + static_cast<uint32_t>(i) + 1)});
       }
     } else if (unknown_ == kNoToken) {
-      throw Error(ErrorKind::Data,
-                  fmt::format("tokenizing a text: the vocabulary must hold every character of it, or byte tokens, or an "
-                              "unknown token, but it has none of these for \"{}\"; remove that character from the text",
-                              character));
+      throw Error(
+          ErrorKind::Data,
+          fmt::format("tokenizing a text: the vocabulary must hold every character of it, or byte tokens, or an "
+                      "unknown token, but it has none of these for \"{}\"; remove that character from the text",
+                      character));
     } else if (fuses_unknown_ && !symbols.empty() && symbols.back().id == unknown_) {
       symbols.back().end = end;
     } else {

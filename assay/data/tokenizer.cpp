@@ -73,9 +73,10 @@ struct Tokenizer::State {
 
   void check(int32_t id) const {
     if (id >= 0 && id < vocabulary_size) return;
-    throw Error(ErrorKind::Data, fmt::format("decoding tokens: an id must be from 0 to {}, but one is {}; use ids of this "
-                                             "model's own tokenizer",
-                                             vocabulary_size - 1, id));
+    throw Error(ErrorKind::Data,
+                fmt::format("decoding tokens: an id must be from 0 to {}, but one is {}; use ids of this "
+                            "model's own tokenizer",
+                            vocabulary_size - 1, id));
   }
 
   bool is_in_model(int32_t id) const { return static_cast<size_t>(id) < definition.vocabulary.size(); }
@@ -141,7 +142,9 @@ std::string Tokenizer::token_text(int32_t id) const {
   return state_->is_in_model(id) ? state_->model->token_text(id) : std::string();
 }
 
-int32_t Tokenizer::vocabulary_size() const { return state_->vocabulary_size; }
+int32_t Tokenizer::vocabulary_size() const {
+  return state_->vocabulary_size;
+}
 
 bool Tokenizer::is_special(int32_t id) const {
   const AddedToken* added = state_->added.by_id(id);
@@ -153,12 +156,24 @@ std::optional<int32_t> Tokenizer::added_token(std::string_view content) const {
   return added == nullptr ? std::nullopt : std::optional(added->id);
 }
 
-std::optional<int32_t> Tokenizer::bos() const { return state_->definition.bos; }
-std::optional<int32_t> Tokenizer::eos() const { return state_->definition.eos; }
-bool Tokenizer::adds_bos() const { return state_->definition.adds_bos; }
-const std::optional<std::string>& Tokenizer::chat_template() const { return state_->definition.chat_template; }
-const std::string& Tokenizer::hash() const { return state_->hash; }
-const TokenizerDefinition& Tokenizer::definition() const { return state_->definition; }
+std::optional<int32_t> Tokenizer::bos() const {
+  return state_->definition.bos;
+}
+std::optional<int32_t> Tokenizer::eos() const {
+  return state_->definition.eos;
+}
+bool Tokenizer::adds_bos() const {
+  return state_->definition.adds_bos;
+}
+const std::optional<std::string>& Tokenizer::chat_template() const {
+  return state_->definition.chat_template;
+}
+const std::string& Tokenizer::hash() const {
+  return state_->hash;
+}
+const TokenizerDefinition& Tokenizer::definition() const {
+  return state_->definition;
+}
 
 std::string Tokenizer::description() const {
   return fmt::format("{}, {} tokens", kind_name(state_->definition.kind), state_->vocabulary_size);
@@ -166,10 +181,11 @@ std::string Tokenizer::description() const {
 
 void require_tokenizer_fits(const Tokenizer& tokenizer, int64_t model_vocabulary) {
   if (tokenizer.vocabulary_size() <= model_vocabulary) return;
-  throw Error(ErrorKind::Model,
-              fmt::format("reading \"{}\": a tokenizer's ids must be below the model's vocabulary, {}, but it has {} ids; "
-                          "use the tokenizer that the model was trained with",
-                          tokenizer.definition().source, model_vocabulary, tokenizer.vocabulary_size()));
+  throw Error(
+      ErrorKind::Model,
+      fmt::format("reading \"{}\": a tokenizer's ids must be below the model's vocabulary, {}, but it has {} ids; "
+                  "use the tokenizer that the model was trained with",
+                  tokenizer.definition().source, model_vocabulary, tokenizer.vocabulary_size()));
 }
 
 }  // namespace assay::data

@@ -2,8 +2,8 @@
 //   byte-level BPE       GPT-2, SmolLM2: a pattern cuts the text, bytes are merged by rank within each piece
 //   SentencePiece BPE    stories260K: spaces become "▁", unknown characters become their bytes
 //   word level           one token a word, the rest is <unk>
-// read from a tokenizer.json (Hugging Face) or the metadata of a GGUF file. What a file asks for and Assay does not do is
-// refused by its name, never ignored. Encoding is exact: ids are those of the reference implementation, and
+// read from a tokenizer.json (Hugging Face) or the metadata of a GGUF file. What a file asks for and Assay does not do
+// is refused by its name, never ignored. Encoding is exact: ids are those of the reference implementation, and
 // decode(encode(s)) == s for every valid UTF-8 text s, except that a SentencePiece file reads "▁" as a space and that
 // word level keeps only the words. Cost O(n log n) in the longest piece, O(n) in the text.
 #pragma once
@@ -21,7 +21,8 @@ namespace assay::data {
 class SubwordModel;
 struct TokenizerDefinition;
 
-/// A token and the bytes [begin, end) of the text that it stands for. A token may begin or end inside a UTF-8 character.
+/// A token and the bytes [begin, end) of the text that it stands for. A token may begin or end inside a UTF-8
+/// character.
 struct TokenSpan {
   int32_t id = 0;
   int64_t begin = 0;

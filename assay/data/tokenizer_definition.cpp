@@ -2,9 +2,27 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "assay/core/error.h"
 
 namespace assay::data {
+
+std::optional<int32_t> id_of_token(const TokenizerDefinition& definition, std::string_view spelling) {
+  for (const AddedToken& added : definition.added_tokens) {
+    if (added.content == spelling) return added.id;
+  }
+  const auto found = std::find(definition.vocabulary.begin(), definition.vocabulary.end(), spelling);
+  if (found == definition.vocabulary.end()) return std::nullopt;
+  return static_cast<int32_t>(found - definition.vocabulary.begin());
+}
+
+const std::string& spelling_of_token(const TokenizerDefinition& definition, int32_t id) {
+  for (const AddedToken& added : definition.added_tokens) {
+    if (added.id == id) return added.content;
+  }
+  return definition.vocabulary[static_cast<size_t>(id)];
+}
 
 std::unordered_map<std::string_view, int32_t> ids_by_token(const std::vector<std::string>& vocabulary,
                                                            const std::string& source) {
@@ -14,10 +32,11 @@ std::unordered_map<std::string_view, int32_t> ids_by_token(const std::vector<std
     if (vocabulary[id].empty()) continue;
     const auto [place, is_new] = ids.emplace(vocabulary[id], static_cast<int32_t>(id));
     if (!is_new) {
-      throw Error(ErrorKind::Model,
-                  fmt::format("reading \"{}\": a token must stand once in the vocabulary, but \"{}\" has the ids {} and "
-                              "{}; take the tokenizer files from the model's own repository",
-                              source, vocabulary[id], place->second, id));
+      throw Error(
+          ErrorKind::Model,
+          fmt::format("reading \"{}\": a token must stand once in the vocabulary, but \"{}\" has the ids {} and "
+                      "{}; take the tokenizer files from the model's own repository",
+                      source, vocabulary[id], place->second, id));
     }
   }
   return ids;

@@ -30,15 +30,21 @@ struct TokenizerDefinition {
   std::vector<std::string> vocabulary;  ///< by id; "" where an id is unused
   std::vector<BpeMerge> merges;         ///< by rank
   std::vector<AddedToken> added_tokens;
-  std::vector<SplitRule> split_rules;         ///< byte-level and word level: how the text is cut into pieces
-  std::optional<int32_t> unknown;             ///< the token of what the vocabulary lacks
-  bool fuses_unknown = false;                 ///< SentencePiece: a run of unknown characters is one token
-  bool ignores_merges = false;                ///< byte-level: a piece that is in the vocabulary is taken whole
+  std::vector<SplitRule> split_rules;  ///< byte-level and word level: how the text is cut into pieces
+  std::optional<int32_t> unknown;      ///< the token of what the vocabulary lacks
+  bool fuses_unknown = false;          ///< SentencePiece: a run of unknown characters is one token
+  bool ignores_merges = false;         ///< byte-level: a piece that is in the vocabulary is taken whole
   std::optional<int32_t> bos;
   std::optional<int32_t> eos;
   bool adds_bos = false;
   std::optional<std::string> chat_template;
 };
+
+/// The id of a token, added or not, by its spelling.
+std::optional<int32_t> id_of_token(const TokenizerDefinition& definition, std::string_view spelling);
+
+/// The spelling of a token, added or not.
+const std::string& spelling_of_token(const TokenizerDefinition& definition, int32_t id);
 
 /// id by token, over the definition's own strings. Throws Error(Model) if a token stands twice.
 std::unordered_map<std::string_view, int32_t> ids_by_token(const std::vector<std::string>& vocabulary,

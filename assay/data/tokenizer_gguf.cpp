@@ -72,8 +72,9 @@ std::vector<std::pair<std::string, std::string>> merges_of(const io::GgufMetadat
   for (const std::string& merge : metadata.texts("tokenizer.ggml.merges")) {
     const size_t space = merge.find(' ');
     if (space == std::string::npos || merge.find(' ', space + 1) != std::string::npos) {
-      metadata.refuse("tokenizer.ggml.merges",
-                      fmt::format("hold pairs of tokens with one space between (merge {} is \"{}\")", merges.size(), merge));
+      metadata.refuse(
+          "tokenizer.ggml.merges",
+          fmt::format("hold pairs of tokens with one space between (merge {} is \"{}\")", merges.size(), merge));
     }
     merges.emplace_back(merge.substr(0, space), merge.substr(space + 1));
   }
@@ -86,7 +87,8 @@ TokenizerDefinition read_tokenizer_gguf(const std::string& path) {
   const io::Gguf file = io::Gguf::open(path, ErrorKind::Model);
   const io::GgufMetadata& metadata = file.metadata();
   if (metadata.text("tokenizer.ggml.model") != "gpt2") {
-    metadata.refuse("tokenizer.ggml.model", "be \"gpt2\" (byte-level BPE), the one kind that Assay reads from GGUF files");
+    metadata.refuse("tokenizer.ggml.model",
+                    "be \"gpt2\" (byte-level BPE), the one kind that Assay reads from GGUF files");
   }
   const NamedSplit& split = split_named(metadata, "tokenizer.ggml.pre");
   if (metadata.boolean_or("tokenizer.ggml.add_eos_token", false)) {

@@ -1,8 +1,6 @@
 // Reads tokenizer.json and tokenizer_config.json of Hugging Face. A tokenizer there is five exchangeable parts; Assay
 // knows the combinations that its three kinds consist of and refuses every other part by its name, because a part that
 // were ignored would give other ids than the model was trained with.
-#include "assay/data/tokenizer_files.h"
-
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -11,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "assay/core/error.h"
+#include "assay/data/tokenizer_files.h"
 #include "assay/io/json.h"
 #include "assay/io/mapped_file.h"
 
@@ -25,12 +24,13 @@ constexpr const char* kSupported =
 constexpr size_t kMostUnusedIds = 65536;  // ids are an index: a stray huge one must not become an allocation
 
 [[noreturn]] void refuse(const std::string& source, const std::string& rule, const std::string& found) {
-  throw Error(ErrorKind::Model,
-              fmt::format("reading \"{}\": {}, but {}; choose a model whose tokenizer is one of: {}", source, rule, found,
-                          kSupported));
+  throw Error(ErrorKind::Model, fmt::format("reading \"{}\": {}, but {}; choose a model whose tokenizer is one of: {}",
+                                            source, rule, found, kSupported));
 }
 
-std::string type_of(const JsonObject& part) { return part.text("type"); }
+std::string type_of(const JsonObject& part) {
+  return part.text("type");
+}
 
 /// A part and, where it is a Sequence, the parts in it.
 std::vector<JsonObject> flatten(const JsonObject& parent, const char* key, const char* sequence_key) {
@@ -59,7 +59,8 @@ bool all_are(const std::vector<JsonObject>& parts, std::initializer_list<std::st
 
 class Reader {
  public:
-  explicit Reader(const std::string& path) : root_(io::read_json_object(path, ErrorKind::Model)), model_(root_.object("model")) {
+  explicit Reader(const std::string& path)
+      : root_(io::read_json_object(path, ErrorKind::Model)), model_(root_.object("model")) {
     definition_.source = path;
   }
 
@@ -88,14 +89,16 @@ class Reader {
     for (const auto& [token, value] : vocabulary.json().items()) {
       const bool is_index = value.is_number_integer() && value >= 0 && value < count + kMostUnusedIds;
       if (!is_index || token.empty()) {
-        refuse(source(), fmt::format("a vocabulary of {} must map tokens to ids below {}", count, count + kMostUnusedIds),
+        refuse(source(),
+               fmt::format("a vocabulary of {} must map tokens to ids below {}", count, count + kMostUnusedIds),
                fmt::format("\"{}\" has {}", token, io::brief(value)));
       }
       const auto id = value.get<size_t>();
       if (id >= definition_.vocabulary.size()) definition_.vocabulary.resize(id + 1);
       std::string& place = definition_.vocabulary[id];
       if (!place.empty()) {
-        refuse(source(), "an id must stand for one token", fmt::format("\"{}\" and \"{}\" both have {}", place, token, id));
+        refuse(source(), "an id must stand for one token",
+               fmt::format("\"{}\" and \"{}\" both have {}", place, token, id));
       }
       place = token;
     }
@@ -121,33 +124,27 @@ class Reader {
     }
   }
 
-  std::optional<int32_t> id_of(const std::string& token) const {
-    for (const AddedToken& added : definition_.added_tokens) {
-      if (added.content == token) return added.id;
-    }
-    const auto found = std::find(definition_.vocabulary.begin(), definition_.vocabulary.end(), token);
-    if (found == definition_.vocabulary.end()) return std::nullopt;
-    return static_cast<int32_t>(found - definition_.vocabulary.begin());
-  }
-
   void read_unknown() {
     if (!model_.has("unk_token")) return;
     const std::string token = model_.text("unk_token");
-    definition_.unknown = id_of(token);
-    if (!definition_.unknown) refuse(source(), "the unknown token must be in the vocabulary", fmt::format("\"{}\" is not", token));
+    definition_.unknown = id_of_token(definition_, token);
+    if (!definition_.unknown)
+      refuse(source(), "the unknown token must be in the vocabulary", fmt::format("\"{}\" is not", token));
   }
 
   void read_word_level() {
     definition_.kind = TokenizerKind::WordLevel;
     const auto normalizers = flatten(root_, "normalizer", "normalizers");
-    if (!normalizers.empty()) refuse(source(), "a word-level tokenizer must have no normalizer", "it has " + names_of(normalizers));
+    if (!normalizers.empty())
+      refuse(source(), "a word-level tokenizer must have no normalizer", "it has " + names_of(normalizers));
     const auto cuts = flatten(root_, "pre_tokenizer", "pretokenizers");
     if (cuts.size() != 1 || !all_are(cuts, {"WhitespaceSplit", "Whitespace"})) {
       refuse(source(), "the pre-tokenizer of a word-level tokenizer must be WhitespaceSplit or Whitespace",
              "it is " + names_of(cuts));
     }
     definition_.split_rules = {type_of(cuts[0]) == "Whitespace" ? split::words_and_marks() : split::at_white_space()};
-    if (root_.has("decoder")) refuse(source(), "a word-level tokenizer must have no decoder", "it has " + type_of(root_.object("decoder")));
+    if (root_.has("decoder"))
+      refuse(source(), "a word-level tokenizer must have no decoder", "it has " + type_of(root_.object("decoder")));
     read_unknown();
   }
 
@@ -207,7 +204,8 @@ class Reader {
   SplitRule read_split_rule(const JsonObject& cut) const {
     const std::string type = type_of(cut);
     if (type == "ByteLevel") return split::gpt2();
-    if (type == "Digits") return cut.boolean_or("individual_digits", false) ? split::each_digit() : split::runs_of_digits();
+    if (type == "Digits")
+      return cut.boolean_or("individual_digits", false) ? split::each_digit() : split::runs_of_digits();
     if (type != "Split") {
       refuse(source(), "the parts of a byte-level pre-tokenizer must be ByteLevel, Digits or Split",
              fmt::format("one is \"{}\"", type));
@@ -223,7 +221,8 @@ class Reader {
         "a BPE tokenizer must be byte-level (pre-tokenizer ByteLevel) or put \"▁\" in place of spaces (normalizer "
         "Prepend \"▁\" + Replace \" \" by \"▁\", no pre-tokenizer)";
     if (!cuts.empty()) refuse(source(), rule, "its pre-tokenizer is " + names_of(cuts));
-    if (names_of(normalizers) != "Prepend + Replace") refuse(source(), rule, "its normalizer is " + names_of(normalizers));
+    if (names_of(normalizers) != "Prepend + Replace")
+      refuse(source(), rule, "its normalizer is " + names_of(normalizers));
     const JsonObject &prepend = normalizers[0], &replace = normalizers[1];
     if (prepend.text("prepend") != "▁") prepend.refuse("prepend", "be \"▁\"");
     if (replace.object("pattern").text("String") != " ") replace.refuse("pattern", "be {\"String\": \" \"}");
@@ -243,7 +242,8 @@ class Reader {
       const std::string type = type_of(part);
       if (type == "ByteLevel") continue;  // moves offsets, adds nothing
       if (type != "TemplateProcessing") {
-        refuse(source(), "the post-processor must be ByteLevel or TemplateProcessing", fmt::format("it is \"{}\"", type));
+        refuse(source(), "the post-processor must be ByteLevel or TemplateProcessing",
+               fmt::format("it is \"{}\"", type));
       }
       const std::vector<JsonObject> single = part.objects("single");
       const bool has_bos = single.size() == 2 && single[0].has("SpecialToken") && single[1].has("Sequence");
@@ -253,8 +253,9 @@ class Reader {
       }
       if (!has_bos) continue;
       const std::string name = single[0].object("SpecialToken").text("id");
-      definition_.bos = id_of(name);
-      if (!definition_.bos) refuse(source(), "the token before every text must be in the vocabulary", fmt::format("\"{}\" is not", name));
+      definition_.bos = id_of_token(definition_, name);
+      if (!definition_.bos)
+        refuse(source(), "the token before every text must be in the vocabulary", fmt::format("\"{}\" is not", name));
       definition_.adds_bos = true;
     }
   }
@@ -273,12 +274,9 @@ std::optional<std::string> token_name(const JsonObject& config, const char* key)
 std::optional<int32_t> named_token(const JsonObject& config, const char* key, const TokenizerDefinition& definition) {
   const auto name = token_name(config, key);
   if (!name) return std::nullopt;
-  for (const AddedToken& added : definition.added_tokens) {
-    if (added.content == *name) return added.id;
-  }
-  const auto found = std::find(definition.vocabulary.begin(), definition.vocabulary.end(), *name);
-  if (found == definition.vocabulary.end()) config.refuse(key, "be a token of tokenizer.json");
-  return static_cast<int32_t>(found - definition.vocabulary.begin());
+  const auto id = id_of_token(definition, *name);
+  if (!id) config.refuse(key, "be a token of tokenizer.json");
+  return id;
 }
 
 /// A template, or a list of named ones of which the default counts.

@@ -23,17 +23,19 @@ fs::path find_tokenizer_file(const fs::path& path) {
     if (entry.path().extension() == ".gguf") gguf_files.push_back(entry.path());
   }
   if (gguf_files.size() == 1) return gguf_files.front();
-  throw Error(ErrorKind::Model,
-              fmt::format("reading the tokenizer of \"{}\": the folder must hold tokenizer.json or one .gguf file, but it "
-                          "holds {}; copy the tokenizer's files beside the model, or name the file itself",
-                          path.string(), gguf_files.empty() ? "neither" : fmt::format("{} .gguf files", gguf_files.size())));
+  throw Error(
+      ErrorKind::Model,
+      fmt::format("reading the tokenizer of \"{}\": the folder must hold tokenizer.json or one .gguf file, but it "
+                  "holds {}; copy the tokenizer's files beside the model, or name the file itself",
+                  path.string(), gguf_files.empty() ? "neither" : fmt::format("{} .gguf files", gguf_files.size())));
 }
 
 }  // namespace
 
 Tokenizer load_tokenizer(const std::string& path) {
   const fs::path file = find_tokenizer_file(path);
-  return Tokenizer(file.extension() == ".gguf" ? read_tokenizer_gguf(file.string()) : read_tokenizer_json(file.string()));
+  return Tokenizer(file.extension() == ".gguf" ? read_tokenizer_gguf(file.string())
+                                               : read_tokenizer_json(file.string()));
 }
 
 Tokenizer word_level_tokenizer(const std::vector<std::string>& words, const std::string& unknown) {

@@ -11,25 +11,24 @@ namespace {
 
 using OrderedJson = nlohmann::ordered_json;
 
-OrderedJson typed(const char* type) { return {{"type", type}}; }
+OrderedJson typed(const char* type) {
+  return {{"type", type}};
+}
 
 OrderedJson byte_level(bool uses_regex) {
   return {{"type", "ByteLevel"}, {"add_prefix_space", false}, {"trim_offsets", true}, {"use_regex", uses_regex}};
 }
 
-/// A token as the files spell it, added or not.
-std::string spelling_of(const TokenizerDefinition& definition, int32_t id) {
-  for (const AddedToken& token : definition.added_tokens) {
-    if (token.id == id) return token.content;
-  }
-  return definition.vocabulary[static_cast<size_t>(id)];
-}
-
 OrderedJson added_tokens(const TokenizerDefinition& definition) {
   OrderedJson list = OrderedJson::array();
   for (const AddedToken& token : definition.added_tokens) {
-    list.push_back({{"id", token.id}, {"content", token.content}, {"single_word", false}, {"lstrip", false},
-                    {"rstrip", false}, {"normalized", false}, {"special", token.special}});
+    list.push_back({{"id", token.id},
+                    {"content", token.content},
+                    {"single_word", false},
+                    {"lstrip", false},
+                    {"rstrip", false},
+                    {"normalized", false},
+                    {"special", token.special}});
   }
   return list;
 }
@@ -65,11 +64,12 @@ OrderedJson pre_tokenizer(const TokenizerDefinition& definition) {
 
 OrderedJson post_processor(const TokenizerDefinition& definition) {
   if (!definition.adds_bos) return nullptr;
-  const std::string bos = spelling_of(definition, *definition.bos);
-  return {{"type", "TemplateProcessing"},
-          {"single", {{{"SpecialToken", {{"id", bos}, {"type_id", 0}}}}, {{"Sequence", {{"id", "A"}, {"type_id", 0}}}}}},
-          {"pair", OrderedJson::array()},
-          {"special_tokens", {{bos, {{"id", bos}, {"ids", {*definition.bos}}, {"tokens", {bos}}}}}}};
+  const std::string bos = spelling_of_token(definition, *definition.bos);
+  return {
+      {"type", "TemplateProcessing"},
+      {"single", {{{"SpecialToken", {{"id", bos}, {"type_id", 0}}}}, {{"Sequence", {{"id", "A"}, {"type_id", 0}}}}}},
+      {"pair", OrderedJson::array()},
+      {"special_tokens", {{bos, {{"id", bos}, {"ids", {*definition.bos}}, {"tokens", {bos}}}}}}};
 }
 
 OrderedJson decoder(TokenizerKind kind) {
@@ -89,7 +89,7 @@ OrderedJson decoder(TokenizerKind kind) {
 OrderedJson model(const TokenizerDefinition& definition) {
   const bool is_word_level = definition.kind == TokenizerKind::WordLevel;
   OrderedJson unknown = nullptr;
-  if (definition.unknown) unknown = spelling_of(definition, *definition.unknown);
+  if (definition.unknown) unknown = spelling_of_token(definition, *definition.unknown);
   OrderedJson::object_t vocabulary;  // filled as the vector that it is: its own insertion looks for the key each time
   std::vector<OrderedJson::object_t::value_type>& entries = vocabulary;
   for (size_t id = 0; id < definition.vocabulary.size(); ++id) {
@@ -111,8 +111,8 @@ OrderedJson model(const TokenizerDefinition& definition) {
 
 OrderedJson config(const TokenizerDefinition& definition) {
   OrderedJson config = {{"add_bos_token", definition.adds_bos}};
-  if (definition.bos) config["bos_token"] = spelling_of(definition, *definition.bos);
-  if (definition.eos) config["eos_token"] = spelling_of(definition, *definition.eos);
+  if (definition.bos) config["bos_token"] = spelling_of_token(definition, *definition.bos);
+  if (definition.eos) config["eos_token"] = spelling_of_token(definition, *definition.eos);
   if (definition.chat_template) config["chat_template"] = *definition.chat_template;
   return config;
 }

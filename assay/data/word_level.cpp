@@ -25,7 +25,8 @@ class WordLevel final : public SubwordModel {
                                 piece.substr(0, 80)));
       }
       const int64_t begin = offset + (piece.data() - text.data());
-      tokens.push_back({found == ids_.end() ? *unknown_ : found->second, begin, begin + static_cast<int64_t>(piece.size())});
+      tokens.push_back(
+          {found == ids_.end() ? *unknown_ : found->second, begin, begin + static_cast<int64_t>(piece.size())});
     }
   }
 

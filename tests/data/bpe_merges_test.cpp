@@ -37,7 +37,8 @@ std::vector<BpeMerge> random_merges(uint64_t seed) {
     const auto tokens = 4 + merges.size();
     const auto left = static_cast<int32_t>(random_below(tokens, seed, 1, i));
     const auto right = static_cast<int32_t>(random_below(tokens, seed, 2, i));
-    if (seen.emplace(std::pair(left, right), true).second) merges.push_back({left, right, static_cast<int32_t>(tokens)});
+    if (seen.emplace(std::pair(left, right), true).second)
+      merges.push_back({left, right, static_cast<int32_t>(tokens)});
   }
   return merges;
 }

@@ -23,7 +23,8 @@ Tokenizer with_template(std::optional<std::string> text, bool has_marks = true) 
 }
 
 constexpr auto kPlain =
-    "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + '\\n'}}"
+    "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + "
+    "'\\n'}}"
     "{% endfor %}";
 constexpr auto kWithSystem =
     "{%- if tools %}{{- '<|im_start|>system\\n' }}{{- messages[0].content }}{%- else %}"
@@ -48,7 +49,8 @@ TEST(ChatTemplate, SmolLM2SpeaksWithItsOwnSystemMessage) {
 
 TEST(ChatTemplate, ChatMlIsKnownInEitherSpelling) {
   EXPECT_EQ(ChatTemplate(with_template(kPlain)).default_system(), "");
-  EXPECT_EQ(ChatTemplate(with_template(kPlain)).render({{"user", "Hi"}}), "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n");
+  EXPECT_EQ(ChatTemplate(with_template(kPlain)).render({{"user", "Hi"}}),
+            "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n");
   EXPECT_EQ(ChatTemplate(with_template(kWithSystem)).default_system(), "You are Q.\nBe kind.");
 }
 
@@ -60,8 +62,9 @@ TEST(ChatTemplate, OtherLayoutsAreRefusedByName) {
   refuses(with_template("{{ '[INST] ' + message['content'] + ' [/INST]' }}"), "Llama 2 or Mistral");
   refuses(with_template("{{ '<|start_header_id|>' + message['role'] }}"), "Llama 3");
   refuses(with_template("{{ '<start_of_turn>' }}"), "Gemma");
-  refuses(with_template("{{ '<|im_start|>' + message['role'] + '\\n' + (message['content'] | upper) + '<|im_end|>\\n' }}"),
-          "variant of ChatML");
+  refuses(
+      with_template("{{ '<|im_start|>' + message['role'] + '\\n' + (message['content'] | upper) + '<|im_end|>\\n' }}"),
+      "variant of ChatML");
   refuses(with_template("{{ message }}"), "without a mark");
   refuses(with_template(kPlain, false), "no tokens for these marks");
 }

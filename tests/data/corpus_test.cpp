@@ -54,7 +54,9 @@ TEST(ReadCorpus, AnotherSeparatorAndALimit) {
 
 TEST(ReadCorpus, JsonlGivesTheFieldOfEachLine) {
   const TemporaryFolder folder;
-  const std::string lines = "{\"text\": \" a\\nb \", \"body\": \"x\"}\n\n{\"text\": \"\", \"body\": \"y\"}\r\n{\"text\": \"c\", \"body\": \"z\"}";
+  const std::string lines =
+      "{\"text\": \" a\\nb \", \"body\": \"x\"}\n\n{\"text\": \"\", \"body\": \"y\"}\r\n{\"text\": \"c\", \"body\": "
+      "\"z\"}";
   const Corpus corpus = read_corpus(folder.write("a.jsonl", lines));
   EXPECT_THAT(texts(corpus), ElementsAre("a\nb", "c"));
   EXPECT_THAT(sources(corpus), ElementsAre("a.jsonl, line 1", "a.jsonl, line 4"));
@@ -106,7 +108,8 @@ TEST(ReadCorpus, StandardInputIsTextOrJsonl) {
   const TemporaryFolder folder;
   EXPECT_THAT(texts(read_from_standard_input(folder.write("a", " a<|endoftext|>b"))), ElementsAre("a", "b"));
   EXPECT_THAT(texts(read_from_standard_input(folder.write("b", "\n{\"text\": \"a\"}\n"))), ElementsAre("a"));
-  EXPECT_THAT(error_of([&] { read_from_standard_input(folder.write("c", "")); }), Refusal(ErrorKind::Data, "standard input"));
+  EXPECT_THAT(error_of([&] { read_from_standard_input(folder.write("c", "")); }),
+              Refusal(ErrorKind::Data, "standard input"));
 }
 
 TEST(ReadCorpus, BadFilesAreOneSentence) {
@@ -125,7 +128,8 @@ TEST(ReadCorpus, BadFilesAreOneSentence) {
   EXPECT_THAT(error_of([&] { read_corpus(folder / "latin2.txt"); }), Refusal(ErrorKind::Data, "latin1.txt"));
   const TemporaryFolder empty;
   EXPECT_THAT(error_of([&] { read_corpus(empty.path()); }), Refusal(ErrorKind::Data, "holds nothing"));
-  EXPECT_THAT(error_of([&] { read_corpus(folder / "latin1.txt", {.separator = ""}); }), Refusal(ErrorKind::Usage, "separator"));
+  EXPECT_THAT(error_of([&] { read_corpus(folder / "latin1.txt", {.separator = ""}); }),
+              Refusal(ErrorKind::Usage, "separator"));
 }
 
 TEST(Corpus, IdsComeFromTextAndOccurrence) {

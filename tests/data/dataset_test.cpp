@@ -54,7 +54,7 @@ TEST(Dataset, AnIdSurvivesReorderingAndWhatElseIsThere) {
 
 TEST(Dataset, EveryFieldOfAnExampleIsItsContent) {
   Dataset dataset;
-  dataset.examples = {text({1, 2}),          text({1, 2}, 2),          array({1, 2}, -1, {}),
+  dataset.examples = {text({1, 2}),         text({1, 2}, 2),        array({1, 2}, -1, {}),
                       array({1, 2}, 0, {}), array({1, 2}, -1, {0}), array({1}, -1, {2})};
   assign_ids(dataset);
   std::set<ExampleId> ids;
@@ -85,7 +85,8 @@ TEST(PlanBatches, EveryRowStandsInOneBatchAndWithinTheBudget) {
   for (const auto& batch : plan_batches(dataset, 128)) {
     ASSERT_FALSE(batch.empty());
     size_t longest = 0;
-    for (const int64_t row : batch) longest = std::max(longest, dataset.examples[static_cast<size_t>(row)].tokens.size());
+    for (const int64_t row : batch)
+      longest = std::max(longest, dataset.examples[static_cast<size_t>(row)].tokens.size());
     EXPECT_TRUE(batch.size() == 1 || batch.size() * (longest - 1) <= 128);
     rows.insert(rows.end(), batch.begin(), batch.end());
   }

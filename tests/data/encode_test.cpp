@@ -46,13 +46,15 @@ TEST(Encode, LongTextsAreCutAndCountedAndTheContextCountsBos) {
   EXPECT_EQ(cut().without_target, 0);
   EXPECT_THAT(cut().document_of, ElementsAre(0, 1, 2));
   const ScopedTwin error("data.context_without_bos");
-  EXPECT_THAT(tokens(cut()), testing::Not(ElementsAre(ElementsAre(11, 0, 1), ElementsAre(11, 5), ElementsAre(11, 6, 7))));
+  EXPECT_THAT(tokens(cut()),
+              testing::Not(ElementsAre(ElementsAre(11, 0, 1), ElementsAre(11, 5), ElementsAre(11, 6, 7))));
 }
 
 TEST(Encode, SplittingLosesNoTokenAndKnowsTheDocument) {
-  const EncodedCorpus split = encode(make_corpus(kTexts, "test"), words(true), {.context = 3, .long_texts = LongTexts::Split});
-  EXPECT_THAT(tokens(split), ElementsAre(ElementsAre(11, 0, 1), ElementsAre(11, 2, 3), ElementsAre(11, 4), ElementsAre(11, 5),
-                                         ElementsAre(11, 6, 7)));
+  const EncodedCorpus split =
+      encode(make_corpus(kTexts, "test"), words(true), {.context = 3, .long_texts = LongTexts::Split});
+  EXPECT_THAT(tokens(split), ElementsAre(ElementsAre(11, 0, 1), ElementsAre(11, 2, 3), ElementsAre(11, 4),
+                                         ElementsAre(11, 5), ElementsAre(11, 6, 7)));
   EXPECT_THAT(split.document_of, ElementsAre(0, 0, 0, 1, 2));
   EXPECT_EQ(split.tokens_cut, 0);
   EXPECT_EQ(split.long_documents, 1);
@@ -60,8 +62,10 @@ TEST(Encode, SplittingLosesNoTokenAndKnowsTheDocument) {
 }
 
 TEST(Encode, RefusingNamesTheDocument) {
-  EXPECT_THAT(error_of([] { encode(make_corpus(kTexts, "test"), words(true), {.context = 5, .long_texts = LongTexts::Refuse}); }),
-              Refusal(ErrorKind::Data, "test, document 1: a document must fit into a context of 5 tokens, but it has 6"));
+  EXPECT_THAT(
+      error_of(
+          [] { encode(make_corpus(kTexts, "test"), words(true), {.context = 5, .long_texts = LongTexts::Refuse}); }),
+      Refusal(ErrorKind::Data, "test, document 1: a document must fit into a context of 5 tokens, but it has 6"));
   encode(make_corpus(kTexts, "test"), words(true), {.context = 6, .long_texts = LongTexts::Refuse});
   EXPECT_THAT(error_of([] { encode(make_corpus(kTexts, "test"), words(true), {.context = 1}); }),
               Refusal(ErrorKind::Usage, "at least 2"));
@@ -76,7 +80,8 @@ TEST(Encode, BosIsWhatTheFilesSayUnlessOneAsks) {
   EXPECT_THAT(first(words(false), BosPolicy::Auto), ElementsAre(1));
   EXPECT_THAT(first(words(false), BosPolicy::Yes), ElementsAre(11, 1));
   EXPECT_THAT(first(words(true), BosPolicy::No), ElementsAre(1));
-  EXPECT_THAT(error_of([&] { first(words(false, false), BosPolicy::Yes); }), Refusal(ErrorKind::Usage, "\"words\" does not"));
+  EXPECT_THAT(error_of([&] { first(words(false, false), BosPolicy::Yes); }),
+              Refusal(ErrorKind::Usage, "\"words\" does not"));
 }
 
 TEST(Encode, ADocumentOfOneTokenStaysAndHasNoTarget) {
@@ -86,7 +91,15 @@ TEST(Encode, ADocumentOfOneTokenStaysAndHasNoTarget) {
   EXPECT_THAT(encoded.dataset.examples[1].tokens, ElementsAre(5));
 }
 
-Query query(const std::string& prompt, const std::string& completion, const Tokenizer& tokenizer, int64_t context = 16) {
+TEST(Encode, ADocumentWithoutATokenIsRefused) {
+  EXPECT_THAT(error_of([] {
+                encode(make_corpus({"w0", "\u00a0"}, "test"), words(false), {.context = 8});
+              }),
+              Refusal(ErrorKind::Data, "test, document 2: a document must have at least one token"));
+}
+
+Query query(const std::string& prompt, const std::string& completion, const Tokenizer& tokenizer,
+            int64_t context = 16) {
   return encode_query({prompt, completion, ""}, tokenizer, {.context = context});
 }
 
@@ -113,8 +126,10 @@ TEST(EncodeQuery, ATextCountsWhereverSomethingPredictsIt) {
 }
 
 TEST(EncodeQuery, WhatCannotBeMeasuredIsRefused) {
-  const auto refuses = [](const std::string& prompt, const std::string& completion, int64_t context, const std::string& words_said) {
-    EXPECT_THAT(error_of([&] { query(prompt, completion, words(false), context); }), Refusal(ErrorKind::Data, words_said));
+  const auto refuses = [](const std::string& prompt, const std::string& completion, int64_t context,
+                          const std::string& words_said) {
+    EXPECT_THAT(error_of([&] { query(prompt, completion, words(false), context); }),
+                Refusal(ErrorKind::Data, words_said));
   };
   refuses("w0 w1", "", 16, "at least one token");
   refuses("w0 w1", "  ", 16, "at least one token");
@@ -142,13 +157,15 @@ TEST(EncodeQuery, JointTokensAreThoseOfTheWholeText) {
 
 TEST(ReadQueries, LinesArePromptsOrTexts) {
   const TemporaryFolder folder;
-  const auto queries = read_queries(folder.write("q.jsonl", "{\"prompt\": \"a\", \"completion\": \" b\"}\n\n{\"text\": \"c\"}\n"));
+  const auto queries =
+      read_queries(folder.write("q.jsonl", "{\"prompt\": \"a\", \"completion\": \" b\"}\n\n{\"text\": \"c\"}\n"));
   ASSERT_EQ(queries.size(), 2u);
   EXPECT_EQ(queries[0].completion, " b");
   EXPECT_EQ(queries[1].prompt, "");
   EXPECT_EQ(queries[1].source, "q.jsonl, line 3");
   const auto refuses = [&](const std::string& lines, const std::string& words_said) {
-    EXPECT_THAT(error_of([&] { read_queries(folder.write("bad.jsonl", lines)); }), Refusal(ErrorKind::Data, words_said));
+    EXPECT_THAT(error_of([&] { read_queries(folder.write("bad.jsonl", lines)); }),
+                Refusal(ErrorKind::Data, words_said));
   };
   refuses("{\"prompt\": \"a\", \"completoin\": \"b\"}", "\"completion\"");
   refuses("{\"prompt\": \"a\"}", "completion");

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "assay/data/tokenizer.h"
 #include "assay/data/tokenizer_definition.h"
@@ -61,7 +62,8 @@ json with(json file, const std::string& pointer, const json& value) {
 TEST(TokenizerJson, TheThreeKindsAreRead) {
   EXPECT_THAT(load(byte_level_file()).encode("ab ba<|end|>"), ElementsAre(3, 2, 1, 0, 4));
   EXPECT_THAT(load(word_level_file()).encode("yes maybe no"), ElementsAre(1, 0, 2));
-  EXPECT_THAT(load(sentencepiece_file()).encode("a aé🦙x"), ElementsAre(3, 3, 4, 5, 0));  // one <unk> for the run 🦙x
+  EXPECT_THAT(load(sentencepiece_file()).encode("a aé🦙x"),
+              ElementsAre(3, 3, 4, 5, 0));  // one <unk> for the run 🦙x
 }
 
 TEST(TokenizerJson, BosIsWhatTheFilesSay) {
@@ -72,7 +74,8 @@ TEST(TokenizerJson, BosIsWhatTheFilesSay) {
   const Tokenizer by_template = load(with(byte_level_file(), "/post_processor", in_front));
   EXPECT_TRUE(by_template.adds_bos());
   EXPECT_EQ(by_template.bos(), 4);
-  const Tokenizer by_config = load(byte_level_file(), {{"bos_token", {{"content", "<|end|>"}}}, {"add_bos_token", true}});
+  const Tokenizer by_config =
+      load(byte_level_file(), {{"bos_token", {{"content", "<|end|>"}}}, {"add_bos_token", true}});
   EXPECT_TRUE(by_config.adds_bos());
   EXPECT_FALSE(load(with(byte_level_file(), "/post_processor", in_front), {{"add_bos_token", false}}).adds_bos());
   EXPECT_THAT(refusal_of(byte_level_file(), {{"add_bos_token", true}}), Refusal(ErrorKind::Model, "add_bos_token"));
@@ -102,13 +105,15 @@ TEST(TokenizerJson, EveryPartThatAssayDoesNotDoIsRefusedByItsName) {
   refuses(with(piece, "/pre_tokenizer", {{"type", "Metaspace"}}), "Metaspace");
   refuses(with(word, "/pre_tokenizer", {{"type", "BertPreTokenizer"}}), "BertPreTokenizer");
   refuses(with(byte, "/pre_tokenizer", json::parse(R"({"type": "Sequence", "pretokenizers":
-      [{"type": "Punctuation"}, {"type": "ByteLevel"}]})")), "Punctuation");
+      [{"type": "Punctuation"}, {"type": "ByteLevel"}]})")),
+          "Punctuation");
   refuses(with(byte, "/pre_tokenizer/add_prefix_space", true), "add_prefix_space");
   refuses(with(byte, "/decoder", {{"type", "WordPiece"}}), "WordPiece");
   refuses(with(piece, "/decoder", {{"type", "Metaspace"}}), "Metaspace");
   refuses(with(byte, "/post_processor", {{"type", "RobertaProcessing"}}), "RobertaProcessing");
   refuses(with(byte, "/post_processor", json::parse(R"({"type": "TemplateProcessing",
-      "single": [{"Sequence": {"id": "A"}}, {"SpecialToken": {"id": "<|end|>"}}]})")), "before a text and nothing else");
+      "single": [{"Sequence": {"id": "A"}}, {"SpecialToken": {"id": "<|end|>"}}]})")),
+          "before a text and nothing else");
   refuses(with(byte, "/model/dropout", 0.1), "dropout");
   refuses(with(byte, "/model/continuing_subword_prefix", "##"), "continuing_subword_prefix");
   refuses(with(byte, "/model/end_of_word_suffix", "</w>"), "end_of_word_suffix");
@@ -136,6 +141,31 @@ TEST(TokenizerJson, BrokenFilesAreRefusedWithTheFault) {
   refuses(with(byte, "/added_tokens/0/content", ""), "content");
   refuses(json::parse(R"({"version": "1.0"})"), "model");
   refuses(json::parse("[]"), "");
+}
+
+TEST(SaveTokenizer, EveryKindComesBackTheSame) {
+  const json in_front = json::parse(R"({"type": "TemplateProcessing",
+      "single": [{"SpecialToken": {"id": "<|end|>"}}, {"Sequence": {"id": "A"}}]})");
+  const json split =
+      json::parse(R"({"type": "Sequence", "pretokenizers": [{"type": "Digits", "individual_digits": false},
+      {"type": "Split", "pattern": {"Regex": "[ab]"}, "behavior": "Isolated"}, {"type": "ByteLevel", "use_regex": false}]})");
+  const std::vector<Tokenizer> tokenizers{
+      load(byte_level_file(), {{"eos_token", "<|end|>"}}),
+      load(with(with(byte_level_file(), "/post_processor", in_front), "/pre_tokenizer", split)),
+      load(word_level_file()),
+      load(with(word_level_file(), "/pre_tokenizer/type", "Whitespace")),
+      load(sentencepiece_file()),
+      word_level_tokenizer({"<unk>", "Oslo", "."}, "<unk>"),
+  };
+  std::set<std::string> hashes;
+  for (const Tokenizer& tokenizer : tokenizers) {
+    const TemporaryFolder folder;
+    save_tokenizer(tokenizer, folder.path());
+    EXPECT_EQ(load_tokenizer(folder.path()).hash(), tokenizer.hash()) << tokenizer.description();
+    EXPECT_EQ(load_tokenizer(folder.path()).adds_bos(), tokenizer.adds_bos());
+    hashes.insert(tokenizer.hash());
+  }
+  EXPECT_EQ(hashes.size(), tokenizers.size());
 }
 
 TEST(LoadTokenizer, AFolderMustHoldOneTokenizer) {

@@ -33,7 +33,8 @@ void append_utf8(std::string& text, uint32_t character) {
 
 /// Letters, white space of all kinds, digits, marks, any other character, and whole added tokens.
 std::string random_text(uint64_t seed) {
-  const std::vector<std::string> snippets{" ", "  ", "\n", "\t", "\r\n", "\u00a0", "'s", "'ll", "the", " and", "27", "½", "<s>", "<|im_end|>", "<|endoftext|>", "…"};
+  const std::vector<std::string> snippets{" ",    "  ", "\n", "\t",  "\r\n",       "\u00a0",        "'s", "'ll", "the",
+                                          " and", "27", "½",  "<s>", "<|im_end|>", "<|endoftext|>", "…"};
   std::string text;
   const uint64_t length = random_below(40, seed, 0, 0);
   for (uint64_t i = 1; i <= length; ++i) {

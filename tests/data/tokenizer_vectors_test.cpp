@@ -4,9 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
-#include <sstream>
-
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "assay/core/error.h"
 #include "assay/core/twin.h"
@@ -65,7 +64,8 @@ size_t wrong_vectors(const std::string& path, const std::vector<Vector>& vectors
   return wrong;
 }
 
-size_t wrong_under(const char* twin, const std::string& path, const std::vector<Vector>& vectors, bool with_bos = false) {
+size_t wrong_under(const char* twin, const std::string& path, const std::vector<Vector>& vectors,
+                   bool with_bos = false) {
   const ScopedTwin error(twin);
   return wrong_vectors(path, vectors, with_bos);
 }

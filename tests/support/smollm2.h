@@ -18,6 +18,8 @@ inline std::string smollm2_path() {
   return "";
 }
 
-inline std::string no_smollm2() { return "skipped: no SmolLM2: fetch it with ./dev models, or name its folder in $ASSAY_SMOLLM2"; }
+inline std::string no_smollm2() {
+  return "skipped: no SmolLM2: fetch it with ./dev models, or name its folder in $ASSAY_SMOLLM2";
+}
 
 }  // namespace assay
