@@ -51,6 +51,7 @@ std::string hash_definition(const TokenizerDefinition& definition) {
   for (const AddedToken& token : definition.added_tokens) {
     hasher.add(static_cast<uint64_t>(token.id)).add(std::string_view(token.content)).add(uint64_t{token.special});
   }
+  hasher.add(static_cast<uint64_t>(definition.split_rules.size()));
   for (const SplitRule& rule : definition.split_rules) {
     hasher.add(std::string_view(rule.pattern)).add(uint64_t{rule.keeps_gaps});
   }
