@@ -13,13 +13,15 @@ namespace assay::report {
 namespace {
 
 [[noreturn]] void refuse(const std::string& rule, const std::string& found) {
-  throw Error(ErrorKind::Internal,
-              fmt::format("writing the report: {}, but {}; this is a mistake of the program, please report it", rule, found));
+  throw Error(
+      ErrorKind::Internal,
+      fmt::format("writing the report: {}, but {}; this is a mistake of the program, please report it", rule, found));
 }
 
 void check_document(const ScoredDocument& document, std::size_t documents) {
   if (document.index < 0 || static_cast<std::size_t>(document.index) >= documents) {
-    refuse("every shown document must be one of the scored", fmt::format("document {} of {} is shown", document.index, documents));
+    refuse("every shown document must be one of the scored",
+           fmt::format("document {} of {} is shown", document.index, documents));
   }
   if (!document.token_scores.empty() && document.token_scores.size() != document.tokens.size()) {
     refuse("token scores must be one a token", fmt::format("document {} has {} for {} tokens", document.index,
@@ -30,7 +32,8 @@ void check_document(const ScoredDocument& document, std::size_t documents) {
 
 void check_query(const QueryView& query) {
   if (query.prompt_tokens < 0 || query.prompt_tokens > std::ssize(query.tokens)) {
-    refuse("the question must be part of the query", fmt::format("{} of {} tokens are its", query.prompt_tokens, query.tokens.size()));
+    refuse("the question must be part of the query",
+           fmt::format("{} of {} tokens are its", query.prompt_tokens, query.tokens.size()));
   }
   for (const QueryToken& token : query.tokens) {
     if (token.logprob_nats) finite(*token.logprob_nats, "the log-probability of a token");

@@ -18,12 +18,12 @@ struct QueryFacts {
   const QueryView* query = nullptr;
   std::string prompt;
   std::string completion;
-  std::vector<double> values;            ///< [N] nats, or raw where the method has none
-  Support support;                       ///< of `values`
+  std::vector<double> values;  ///< [N] nats, or raw where the method has none
+  Support support;             ///< of `values`
   ScoreUnit unit;
   SignedSteps steps = SignedSteps::shares();  ///< of token values, one scale for all cards of the page
   bool has_shading = false;
-  std::vector<std::string> words_for;    ///< runs of words that hold most of the support's shading; may be empty
+  std::vector<std::string> words_for;  ///< runs of words that hold most of the support's shading; may be empty
   std::vector<std::string> words_against;
 
   bool has_nats() const { return view->nats_per_raw.has_value(); }

@@ -16,6 +16,7 @@
 #include "assay/report/table_details.h"
 #include "assay/report/token_strip.h"
 #include "assay/report/trust_panel.h"
+#include "assay/report/trust_sentences.h"
 
 namespace assay::report {
 namespace {
@@ -44,8 +45,8 @@ CardScale card_scale(const QueryFacts& facts) {
   return scale;
 }
 
-Html cards(const QueryFacts& facts, const CardScale& scale, const std::vector<ScoredDocument>& documents, std::size_t most,
-           std::size_t large) {
+Html cards(const QueryFacts& facts, const CardScale& scale, const std::vector<ScoredDocument>& documents,
+           std::size_t most, std::size_t large) {
   Html out;
   for (std::size_t i = 0; i < std::min(documents.size(), most); ++i) {
     const auto index = static_cast<std::size_t>(documents[i].index);
@@ -72,8 +73,9 @@ std::vector<std::int64_t> indices(const std::vector<ScoredDocument>& documents) 
 Html sentence_section(const QueryFacts& facts) {
   if (facts.query->tokens.empty()) return {};
   const Html reading = facts.query->prompt_tokens > 0
-                           ? Html::text("Bars hang as long as the model was surprised, in nats. The filled ones are measured; the hollow ones "
-                                        "belong to the question and are only shown for comparison.")
+                           ? Html::text(
+                                 "Bars hang as long as the model was surprised, in nats. The filled ones are measured; "
+                                 "the hollow ones belong to the question and are only shown for comparison.")
                            : Html::text("Bars hang as long as the model was surprised, in nats.");
   return section({.id = "sentence",
                   .name = "The sentence",
@@ -85,9 +87,12 @@ Html sentence_section(const QueryFacts& facts) {
 Html documents_section(const QueryFacts& facts) {
   const CardScale scale = card_scale(facts);
   Html stage;
-  if (facts.has_shading) stage += shade_key(facts.steps, facts.has_nats() ? "a nat" : "the score", facts.has_nats() ? "nats" : "units of the score");
+  if (facts.has_shading)
+    stage += shade_key(facts.steps, facts.has_nats() ? "a nat" : "the score",
+                       facts.has_nats() ? "nats" : "units of the score");
   if (!facts.query->top.empty()) {
-    stage += html("<h3 class=\"big{}\">{}</h3>\n{}", facts.view->is_signed ? " pos" : "", top_heading(facts), cards(facts, scale, facts.query->top, facts.query->top.size(), kLargeCards));
+    stage += html("<h3 class=\"big{}\">{}</h3>\n{}", facts.view->is_signed ? " pos" : "", top_heading(facts),
+                  cards(facts, scale, facts.query->top, facts.query->top.size(), kLargeCards));
   }
   if (!facts.query->bottom.empty()) {
     stage += html("<h3 class=\"big{}\">{}</h3>\n{}", facts.view->is_signed ? " neg" : "", bottom_heading(facts),
@@ -133,8 +138,10 @@ Html trust_section(const QueryFacts& facts, FigureNumbers& numbers) {
     out.stage = html("<p class=\"verdict\">{}</p>", no_trust_sentence(facts));
   }
   if (facts.view->stability) {
-    out.notes.push_back(html("Between two draws of the labels that fit the curvature, the scores of all {} agree with a Spearman correlation of {}.",
-                             facts.view->noun.many, fixed(*facts.view->stability, 2)));
+    out.notes.push_back(
+        html("Between two draws of the labels that fit the curvature, the scores of all {} agree with a Spearman "
+             "correlation of {}.",
+             facts.view->noun.many, fixed(*facts.view->stability, 2)));
   }
   for (const std::string& warning : facts.view->warnings) {
     out.stage += html("<p class=\"n\" style=\"margin-top:14px\"><b>Note.</b> {}</p>\n", warning);
@@ -153,24 +160,30 @@ Html overview(const std::vector<QueryFacts>& all) {
   TableRows rows;
   for (const QueryFacts& facts : all) {
     const auto logprob = facts.logprob_nats();
-    std::vector<Html> row = {query_quote(facts.prompt), query_quote(facts.completion), Html::text(logprob ? fixed(*logprob, 2) : "")};
+    std::vector<Html> row = {query_quote(facts.prompt), query_quote(facts.completion),
+                             Html::text(logprob ? fixed(*logprob, 2) : "")};
     if (has_shares) row.push_back(Html::text(facts.support.half > 0 ? count(facts.support.half) : "none"));
     const bool is_empty = facts.support.order.empty();
     row.push_back(Html::text(is_empty ? "" : count(facts.support.order.front())));
-    row.push_back(Html::text(is_empty ? "" : signed_significant(facts.values[static_cast<std::size_t>(facts.support.order.front())])));
+    row.push_back(Html::text(
+        is_empty ? "" : signed_significant(facts.values[static_cast<std::size_t>(facts.support.order.front())])));
     rows.push_back(std::move(row));
   }
   return html("<div class=\"scroll\">{}</div>\n", table(columns, rows));
 }
 
-/// A further query in short: what was found, its three strongest documents, the strongest against it, the check's verdict.
+/// A further query in short: what was found, its three strongest documents, the strongest against it, the check's
+/// verdict.
 Html other_query(const QueryFacts& facts) {
   const CardScale scale = card_scale(facts);
-  const Html documents = cards(facts, scale, facts.query->top, kCardsOfOtherQuery, 0) + cards(facts, scale, facts.query->bottom, 1, 0);
+  const Html documents =
+      cards(facts, scale, facts.query->top, kCardsOfOtherQuery, 0) + cards(facts, scale, facts.query->bottom, 1, 0);
   Html verdict;
-  if (facts.query->trust) verdict = html("<p class=\"n\">{}</p>\n", verdict_sentence(*facts.query->trust, facts.view->noun));
-  return html("<article class=\"oq\">\n<h3 class=\"big\">{}</h3>\n<p class=\"n\">{} → {}</p>\n{}{}</article>\n", headline_finding(facts),
-              query_quote(facts.prompt), query_quote(facts.completion), axis_of(scale, documents), verdict);
+  if (facts.query->trust)
+    verdict = html("<p class=\"n\">{}</p>\n", verdict_sentence(*facts.query->trust, facts.view->noun));
+  return html("<article class=\"oq\">\n<h3 class=\"big\">{}</h3>\n<p class=\"n\">{} → {}</p>\n{}{}</article>\n",
+              headline_finding(facts), query_quote(facts.prompt), query_quote(facts.completion),
+              axis_of(scale, documents), verdict);
 }
 
 Html other_queries_section(const std::vector<QueryFacts>& all) {
@@ -178,12 +191,25 @@ Html other_queries_section(const std::vector<QueryFacts>& all) {
   const std::size_t end = std::min(all.size(), kMostOtherQueries + 1);
   for (std::size_t i = 1; i < end; ++i) stage += other_query(all[i]);
   Section out{.id = "others", .name = "The other queries", .finding = {}, .notes = {}, .stage = stage};
-  out.finding = html("{} more, each with its strongest {}", capitalised(count_in_words(std::ssize(all) - 1)), all.front().view->noun.many);
+  out.finding = html("{} more, each with its strongest {}", capitalised(count_in_words(std::ssize(all) - 1)),
+                     all.front().view->noun.many);
   if (end < all.size()) {
-    out.notes.push_back(html("The first {} are told below; the rest have a row in the table, and all scores are in scores.safetensors.",
-                             kMostOtherQueries));
+    out.notes.push_back(
+        html("The first {} are told below; the rest have a row in the table, and all scores are in scores.safetensors.",
+             kMostOtherQueries));
   }
   return wide_section(out);
+}
+
+/// The command's rows first; ours where it has not written one of that name.
+Html provenance_section(const AttributionView& view) {
+  Provenance out = view.provenance;
+  for (const ProvenanceRow& row : method_rows(view)) {
+    const bool is_known = std::any_of(out.rows.begin(), out.rows.end(),
+                                      [&](const ProvenanceRow& known) { return known.name == row.name; });
+    if (!is_known) out.rows.push_back(row);
+  }
+  return provenance(out);
 }
 
 }  // namespace
@@ -212,8 +238,9 @@ std::string attribution_report(const AttributionView& view) {
   if (view.is_signed && documents > 0) add("trust", "Trust", trust_section(facts, numbers));
   if (all.size() > 1) add("others", "Other queries", other_queries_section(all));
   add("read", "How to read", how_to_read(reading_lines(facts)));
-  add("prov", "Provenance", provenance(view.provenance));
-  return page(page_title(facts), masthead("attribute", anchors), main, "Made by Assay. This page asks no other host for anything.");
+  add("prov", "Provenance", provenance_section(view));
+  return page(page_title(facts), masthead("attribute", anchors), main,
+              "Made by Assay. This page asks no other host for anything.");
 }
 
 }  // namespace assay::report

@@ -1,5 +1,5 @@
-// Every sentence of the attribution page: templates that the numbers fill, chosen by rule. A template that has nothing to
-// say gives nothing. For editors: the words stand together in the .cpp, in the order of the page.
+// Every sentence of the attribution page: templates that the numbers fill, chosen by rule. A template that has nothing
+// to say gives nothing. For editors: the words stand together in the .cpp, in the order of the page.
 #pragma once
 
 #include <string>
@@ -32,21 +32,17 @@ std::string bottom_heading(const QueryFacts& facts);
 /// "Without it, “…” falls from 53.95 to 53.30 %"; empty without a probability.
 Html effect_sentence(double value, const CardScale& scale);
 
-// All scores, layers.
+// All scores, layers, missing checks.
 std::string distribution_finding(const QueryFacts& facts);
 Html distribution_note(const QueryFacts& facts);
 std::string layers_finding(const LayerShares& layers);
 Html layers_note(const LayerShares& layers, const Noun& noun);
 Html not_covered_note(const AttributionView& view);
 
-// Trust.
-std::string trust_finding(const TrustCheck& check);
-Html trust_note(const TrustCheck& check, const Noun& noun);
-std::string trust_title(const TrustCheck& check);
-std::string trust_description(const TrustCheck& check, const Noun& noun, int decimals);
-std::string change_axis_title(const TrustCheck& check);
-std::string verdict_sentence(const TrustCheck& check, const Noun& noun);
 Html no_trust_sentence(const QueryFacts& facts);
+
+/// What every report must say of its method; the command adds files, hashes, seed and versions.
+std::vector<ProvenanceRow> method_rows(const AttributionView& view);
 
 std::vector<ReadingLine> reading_lines(const QueryFacts& facts);
 

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "assay/report/numbers.h"
 #include "assay/report/demo_sentences.h"
+#include "assay/report/numbers.h"
 #include "assay/report/svg.h"
 #include "assay/report/table_details.h"
 
@@ -58,21 +58,23 @@ Html change_scatter(FigureNumbers& numbers, const DemoGroup& group) {
   const double high = std::min(across_axis.high, up_axis.high);
   const std::string equal =
       low < high ? polyline({{across_axis(low), down(low)}, {across_axis(high), down(high)}}) : std::string("M0 0");
-  const Html paths =
-      html("<path class=\"gr\" d=\"M0 0{}\"/><path class=\"z\" d=\"M0 {}H1000M{} 0V{}\"/><path class=\"gd\" d=\"{}\"/>"
-           "<g class=\"dots\"><path class=\"{}\" style=\"stroke-width:6px;stroke-opacity:.75\" d=\"{}\"/></g>",
-           grid, pixels(down(0)), thousandths(across_axis(0)), kHeight, equal, "sp", dots);
+  const Html paths = html(
+      "<path class=\"gr\" d=\"M0 0{}\"/><path class=\"z\" d=\"M0 {}H1000M{} 0V{}\"/><path class=\"gd\" d=\"{}\"/>"
+      "<g class=\"dots\"><path class=\"{}\" style=\"stroke-width:6px;stroke-opacity:.75\" d=\"{}\"/></g>",
+      grid, pixels(down(0)), thousandths(across_axis(0)), kHeight, equal, "sp", dots);
 
   TableRows rows;
   for (const PredictedChange& change : group.changes) {
     rows.push_back({html("{}", rows.size() + 1), Html::text(signed_significant(change.predicted_nats)),
                     Html::text(signed_significant(change.actual_nats))});
   }
-  return html("<div><h3>{}</h3><p class=\"cap\" style=\"margin:0 0 14px\">{}</p><figure><div class=\"plr\">{}</div>\n{}</figure></div>",
-              groups_name(group.kind), scatter_sentence(group),
-              svg_figure(numbers, kHeight + 42, groups_name(group.kind) + ": predicted and actual change",
-                         scatter_sentence(group), path_layer(kHeight, paths) + labels),
-              table_details("changes", {{"Question", true}, {"Predicted, nats", true}, {"Actual, nats", true}}, rows));
+  return html(
+      "<div><h3>{}</h3><p class=\"cap\" style=\"margin:0 0 14px\">{}</p><figure><div "
+      "class=\"plr\">{}</div>\n{}</figure></div>",
+      groups_name(group.kind), scatter_sentence(group),
+      svg_figure(numbers, kHeight + 42, groups_name(group.kind) + ": predicted and actual change",
+                 scatter_sentence(group), path_layer(kHeight, paths) + labels),
+      table_details("changes", {{"Question", true}, {"Predicted, nats", true}, {"Actual, nats", true}}, rows));
 }
 
 }  // namespace assay::report

@@ -15,7 +15,9 @@ SignedSteps SignedSteps::per_token(double largest) {
   return SignedSteps({0.02 * power, 0.1 * power, 0.5 * power, 2.5 * power});
 }
 
-SignedSteps SignedSteps::shares() { return SignedSteps({0.001, 0.01, 0.03, 0.08}); }
+SignedSteps SignedSteps::shares() {
+  return SignedSteps({0.001, 0.01, 0.03, 0.08});
+}
 
 int SignedSteps::step(double value) const {
   const double size = std::abs(finite(value, "a shaded value")) * (1 + 1e-9);  // a value on a threshold reaches it

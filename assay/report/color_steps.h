@@ -1,6 +1,6 @@
-// Colour steps: classes, not computed colours. A value's step is the number of thresholds that its size reaches; its sign
-// chooses blue (p1 … p4) or orange (n1 … n4); an amount without a sign takes grey (s1 … s5). One scale a page, printed in
-// its key.
+// Colour steps: classes, not computed colours. A value's step is the number of thresholds that its size reaches; its
+// sign chooses blue (p1 … p4) or orange (n1 … n4); an amount without a sign takes grey (s1 … s5). One scale a page,
+// printed in its key.
 #pragma once
 
 #include <array>

@@ -19,16 +19,20 @@ Html examples(const std::vector<DemoExample>& examples) {
     const bool is_planted = example.role == DocumentRole::Planted;
     const std::string css_class = is_planted ? "" : example.role == DocumentRole::Against ? " class=o" : " class=d";
     const std::string name = is_planted ? "planted" : example.role == DocumentRole::Against ? "against" : "decoy";
-    items += html("<li{}>{} <span class=\"ct\">{}, {}</span></li>", Html::markup(css_class), example.text, name, count(example.count));
+    items += html("<li{}>{} <span class=\"ct\">{}, {}</span></li>", Html::markup(css_class), example.text, name,
+                  count(example.count));
   }
   return html("<ul class=\"ex\">{}</ul>\n", items);
 }
 
 Html group_column(const DemoGroup& group) {
-  const auto k = [](const std::vector<DemoRanking>& rankings) { return rankings.empty() ? 0 : std::ssize(rankings.front().hits); };
-  Html out = html("<div><p class=\"k\">{}</p><h2>{}</h2><p class=\"sent\">{} <b>{}</b></p>{}", group_name(group.kind), group_finding(group),
-                  group.prompt, group.answer, examples(group.examples));
-  if (!group.top.empty()) out += html("<h3>Precision at {}</h3>{}", k(group.top), unit_bars(group.top, group.questions, false));
+  const auto k = [](const std::vector<DemoRanking>& rankings) {
+    return rankings.empty() ? 0 : std::ssize(rankings.front().hits);
+  };
+  Html out = html("<div><p class=\"k\">{}</p><h2>{}</h2><p class=\"sent\">{} <b>{}</b></p>{}", group_name(group.kind),
+                  group_finding(group), group.prompt, group.answer, examples(group.examples));
+  if (!group.top.empty())
+    out += html("<h3>Precision at {}</h3>{}", k(group.top), unit_bars(group.top, group.questions, false));
   if (!group.bottom.empty()) {
     out += html("<h3 style=\"margin-top:14px\">Against it: precision at {}, from the bottom</h3>{}", k(group.bottom),
                 unit_bars(group.bottom, group.questions, true));
@@ -43,24 +47,28 @@ Html precision_table(const DemoView& view) {
   for (const DemoGroup& group : view.groups) {
     for (const auto* rankings : {&group.top, &group.bottom}) {
       if (rankings->empty()) continue;
-      std::vector<Html> row = {html("{}, {} {}", groups_name(group.kind), rankings == &group.top ? "first" : "last", rankings->front().hits.size())};
+      std::vector<Html> row = {html("{}, {} {}", groups_name(group.kind), rankings == &group.top ? "first" : "last",
+                                    rankings->front().hits.size())};
       for (const DemoRanking& ranking : *rankings) {
         if (rows.empty()) columns.push_back({ranking.method, true});
-        row.push_back(html("{} ({}/{})", fixed(ranking.group_precision, 2), std::count(ranking.hits.begin(), ranking.hits.end(), true),
-                           ranking.hits.size()));
+        row.push_back(html("{} ({}/{})", fixed(ranking.group_precision, 2),
+                           std::count(ranking.hits.begin(), ranking.hits.end(), true), ranking.hits.size()));
       }
       row.resize(columns.size());
       rows.push_back(std::move(row));
     }
   }
-  return rows.empty() ? Html() : table_details("mean precision of each group, in brackets the drawn question", columns, rows);
+  return rows.empty() ? Html()
+                      : table_details("mean precision of each group, in brackets the drawn question", columns, rows);
 }
 
 Html found_section(const DemoView& view) {
   Html columns;
   for (const DemoGroup& group : view.groups) columns += group_column(group);
-  return html("<section class=\"s w\" id=\"found\" style=\"border-top:0;padding-top:0\"><div class=\"q\">\n{}</div>\n{}</section>\n", columns,
-              precision_table(view));
+  return html(
+      "<section class=\"s w\" id=\"found\" style=\"border-top:0;padding-top:0\"><div "
+      "class=\"q\">\n{}</div>\n{}</section>\n",
+      columns, precision_table(view));
 }
 
 /// What removal does to all questions of a group, not to the drawn one alone.
@@ -71,11 +79,13 @@ Html group_changes(const DemoView& view) {
       const DemoRetrained* row = retrained_on(group, set);
       return Html::text(row == nullptr ? "" : signed_fixed(finite(row->group_change_nats, "a group's change"), 2));
     };
-    rows.push_back({html("{} ({})", groups_name(group.kind), count(group.questions)), cell(TrainingSet::WithoutRandom), cell(TrainingSet::WithoutTop),
-                    cell(TrainingSet::WithoutBottom)});
+    rows.push_back({html("{} ({})", groups_name(group.kind), count(group.questions)), cell(TrainingSet::WithoutRandom),
+                    cell(TrainingSet::WithoutTop), cell(TrainingSet::WithoutBottom)});
   }
-  return html("<h3 style=\"margin-top:32px\">All questions: mean change of the answer’s log-probability, nats</h3>\n<div class=\"scroll\">{}</div>\n",
-              table({{"Questions"}, {"without random", true}, {"without top", true}, {"without bottom", true}}, rows));
+  return html(
+      "<h3 style=\"margin-top:32px\">All questions: mean change of the answer’s log-probability, nats</h3>\n<div "
+      "class=\"scroll\">{}</div>\n",
+      table({{"Questions"}, {"without random", true}, {"without top", true}, {"without bottom", true}}, rows));
 }
 
 Html proof_section(const DemoView& view, FigureNumbers& numbers) {
@@ -91,9 +101,13 @@ Html said_section(const DemoView& view) {
   for (const DemoGroup& group : view.groups) {
     for (std::size_t i = 0; i < group.retrained.size(); ++i) {
       const DemoRetrained& row = group.retrained[i];
-      const std::string colour = row.training_set == TrainingSet::WithoutTop ? "pos" : row.training_set == TrainingSet::WithoutBottom ? "neg" : "";
-      const Html question = i == 0 ? html("<td rowspan=\"{}\"><q>{}</q></td>", group.retrained.size(), group.prompt) : Html();
-      const Html name = colour.empty() ? Html::text(training_set_name(row)) : html("<b class=\"{}\">{}</b>", colour, training_set_name(row));
+      const std::string colour = row.training_set == TrainingSet::WithoutTop      ? "pos"
+                                 : row.training_set == TrainingSet::WithoutBottom ? "neg"
+                                                                                  : "";
+      const Html question =
+          i == 0 ? html("<td rowspan=\"{}\"><q>{}</q></td>", group.retrained.size(), group.prompt) : Html();
+      const Html name = colour.empty() ? Html::text(training_set_name(row))
+                                       : html("<b class=\"{}\">{}</b>", colour, training_set_name(row));
       rows += html("<tr>{}<td>{}</td><td>{}</td></tr>\n", question, name, row.says);
     }
   }
@@ -101,26 +115,31 @@ Html said_section(const DemoView& view) {
                   .name = "What it says now",
                   .finding = Html::text(said_finding(view)),
                   .notes = {Html::text("Greedy continuation of the first seed.")},
-                  .stage = html("<div class=\"scroll\"><table class=\"says\"><thead><tr><th scope=\"col\">Question</th><th scope=\"col\">Training set</th>"
-                                "<th scope=\"col\">The model says</th></tr></thead><tbody>\n{}</tbody></table></div>", rows)});
+                  .stage = html("<div class=\"scroll\"><table class=\"says\"><thead><tr><th "
+                                "scope=\"col\">Question</th><th scope=\"col\">Training set</th><th scope=\"col\">The "
+                                "model says</th></tr></thead><tbody>\n{}</tbody></table></div>",
+                                rows)});
 }
 
 Html scatter_section(const DemoView& view, FigureNumbers& numbers) {
   Html panels;
   for (const DemoGroup& group : view.groups) panels += change_scatter(numbers, group);
   if (panels.empty()) return {};
-  return wide_section({.id = "sizes",
-                       .name = "Predicted and actual",
-                       .finding = Html::text(scatter_finding(view)),
-                       .notes = {Html::text("Across: the sum of the removed documents’ scores, the predicted change of the answer’s log-probability. Up: the "
-                                            "change after training again, in nats. On the dotted line both would be equal.")},
-                       .stage = html("<div class=\"q sm\">\n{}</div>\n", panels)});
+  return wide_section(
+      {.id = "sizes",
+       .name = "Predicted and actual",
+       .finding = Html::text(scatter_finding(view)),
+       .notes = {Html::text(
+           "Across: the sum of the removed documents’ scores, the predicted change of the answer’s log-probability. "
+           "Up: the change after training again, in nats. On the dotted line both would be equal.")},
+       .stage = html("<div class=\"q sm\">\n{}</div>\n", panels)});
 }
 
 Html provenance_section(const DemoView& view) {
   Provenance rows = view.provenance;
   if (rows.note.empty() && !view.attribute_command.empty()) {
-    rows.note = "The demo leaves its model, corpus and queries; the last row gives the same scores from them, bit for bit.";
+    rows.note =
+        "The demo leaves its model, corpus and queries; the last row gives the same scores from them, bit for bit.";
   }
   if (!view.attribute_command.empty()) rows.rows.push_back({"The same again", view.attribute_command, ""});
   return provenance(rows);
@@ -138,9 +157,11 @@ std::string demo_report(const DemoView& view) {
     main += content;
   };
   add("found", "Found", found_section(view));
-  add("proof", "Proved", proof_section(view, numbers));
-  add("said", "What it says now", said_section(view));
-  add("sizes", "Predicted and actual", scatter_section(view, numbers));
+  if (is_trained_again(view)) {
+    add("proof", "Proved", proof_section(view, numbers));
+    add("said", "What it says now", said_section(view));
+    add("sizes", "Predicted and actual", scatter_section(view, numbers));
+  }
   add("read", "How to read", how_to_read(demo_reading_lines(view)));
   add("prov", "Provenance", provenance_section(view));
   return page("Assay demo: planted causes, found and proved", masthead("demo", anchors), main,

@@ -12,7 +12,9 @@ namespace {
 constexpr double kProofNats = -2;
 constexpr double kProofRatio = 2.5;
 
-std::int64_t hits_of(const DemoRanking& ranking) { return std::count(ranking.hits.begin(), ranking.hits.end(), true); }
+std::int64_t hits_of(const DemoRanking& ranking) {
+  return std::count(ranking.hits.begin(), ranking.hits.end(), true);
+}
 
 std::int64_t documents_of(const DemoGroup& group, DocumentRole role) {
   std::int64_t documents = 0;
@@ -20,7 +22,9 @@ std::int64_t documents_of(const DemoGroup& group, DocumentRole role) {
   return documents;
 }
 
-std::string documents(std::int64_t n) { return counted(n, {"document", "documents"}); }
+std::string documents(std::int64_t n) {
+  return counted(n, {"document", "documents"});
+}
 
 bool is_proved(const DemoGroup& group) {
   const DemoRetrained* top = retrained_on(group, TrainingSet::WithoutTop);
@@ -31,11 +35,14 @@ bool is_proved(const DemoGroup& group) {
 
 std::string list_of(const std::vector<std::string>& names) {
   std::string out;
-  for (std::size_t i = 0; i < names.size(); ++i) out += (i == 0 ? "" : i + 1 == names.size() ? " and " : ", ") + names[i];
+  for (std::size_t i = 0; i < names.size(); ++i)
+    out += (i == 0 ? "" : i + 1 == names.size() ? " and " : ", ") + names[i];
   return out;
 }
 
-std::string verb_for(std::int64_t n, const std::string& singular, const std::string& plural) { return n == 1 ? singular : plural; }
+std::string verb_for(std::int64_t n, const std::string& singular, const std::string& plural) {
+  return n == 1 ? singular : plural;
+}
 
 /// Methods that keep up with ours over the whole group, at the bottom too where a bottom is asked for.
 std::vector<std::string> equal_methods(const DemoGroup& group, bool sharing_curvature) {
@@ -64,8 +71,15 @@ std::vector<std::string> names_where(const DemoView& view, bool proved) {
 }  // namespace
 
 const DemoRetrained* retrained_on(const DemoGroup& group, TrainingSet set) {
-  const auto found = std::find_if(group.retrained.begin(), group.retrained.end(), [&](const auto& row) { return row.training_set == set; });
+  const auto found = std::find_if(group.retrained.begin(), group.retrained.end(),
+                                  [&](const auto& row) { return row.training_set == set; });
   return found == group.retrained.end() ? nullptr : &*found;
+}
+
+bool is_trained_again(const DemoView& view) {
+  return !view.groups.empty() && std::all_of(view.groups.begin(), view.groups.end(), [](const DemoGroup& group) {
+    return retrained_on(group, TrainingSet::WithoutTop) != nullptr;
+  });
 }
 
 std::string group_name(DemoKind kind) {
@@ -100,24 +114,37 @@ std::string demo_headline(const DemoView& view) {
       method = rankings->front().method;
     }
   }
-  const std::string causes = capitalised(count_in_words(std::ssize(view.groups))) + " planted " + (view.groups.size() == 1 ? "cause" : "causes");
+  const std::string causes = capitalised(count_in_words(std::ssize(view.groups))) + " planted " +
+                             (view.groups.size() == 1 ? "cause" : "causes");
   const std::string finds = causes + ": " + method + " finds " + count(found) + " of " + count(planted) + " documents";
-  const bool all_proved = !view.groups.empty() && std::all_of(view.groups.begin(), view.groups.end(), is_proved);
+  if (!is_trained_again(view)) return finds;
+  const bool all_proved = std::all_of(view.groups.begin(), view.groups.end(), is_proved);
   return finds + (all_proved ? ", and taking them out proves it" : ", but taking them out does not prove them all");
 }
 
 Html demo_deck(const DemoView& view) {
-  Html out = html("We wrote {} short documents in which we know who taught what, trained a small model on them, and asked {} questions. ",
-                  count(view.documents), count_in_words(std::ssize(view.groups)));
-  out += Html::text("Then we trained it again without all the documents that Assay named, and without as many random ones. ");
-  const std::vector<std::string> proved = names_where(view, true);
-  const std::vector<std::string> unproved = names_where(view, false);
-  if (unproved.empty()) {
-    out += Html::text("Only the first made the model forget. ");
-  } else if (proved.empty()) {
-    out += Html::text("Neither tells them apart clearly. ");
+  std::int64_t questions = 0;
+  for (const DemoGroup& group : view.groups) questions += group.questions;
+  Html out = html(
+      "We wrote {} short documents in which we know who taught what, trained a small model on them, and asked {} "
+      "questions of {} kinds; one of each kind, drawn by lot, is shown. ",
+      count(view.documents), count(questions), count_in_words(std::ssize(view.groups)));
+  if (is_trained_again(view)) {
+    out += Html::text(
+        "Then we trained it again without all the documents that Assay named, and without as many random ones. ");
+    const std::vector<std::string> proved = names_where(view, true);
+    const std::vector<std::string> unproved = names_where(view, false);
+    if (unproved.empty()) {
+      out += Html::text("Only the first made the model forget. ");
+    } else if (proved.empty()) {
+      out += Html::text("The difference between the two is too small to prove anything. ");
+    } else {
+      out += html("The first made the model forget its {}; for {} the difference is too small to prove anything. ",
+                  list_of(proved), list_of(unproved));
+    }
   } else {
-    out += html("The first made the model forget its {}; for {} the difference is too small to prove anything. ", list_of(proved), list_of(unproved));
+    out +=
+        Html::text("It was not trained again without the documents found: this page shows what was found, not proof. ");
   }
   for (const DemoGroup& group : view.groups) {
     const std::string methods = simpler_methods(group);
@@ -133,7 +160,7 @@ std::vector<std::string> demo_facts(const DemoView& view) {
   return {view.method_title,
           view.model.family + ", " + count(view.model.blocks) + " blocks, width " + count(view.model.width) + ", " +
               count(view.model.parameters) + " parameters",
-          count(view.documents) + " generated documents, seed " + count(static_cast<std::int64_t>(view.seed)), view.took, view.date};
+          count(view.documents) + " generated documents, seed " + std::to_string(view.seed), view.took, view.date};
 }
 
 // ── The three columns ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -161,20 +188,24 @@ std::string group_finding(const DemoGroup& group) {
 
 std::string group_caption(const DemoGroup& group) {
   const auto k = group.top.empty() ? 0 : std::ssize(group.top.front().hits);
-  std::string out = "The first " + count(k) + " of each ranking, best first; filled: planted. The last number is the mean over " +
-                    (group.questions == 1 ? "one question" : "all " + count(group.questions) + " questions") + " like it.";
+  std::string out =
+      "The first " + count(k) + " of each ranking, best first; filled: planted. The last number is the mean over " +
+      (group.questions == 1 ? "one question" : "all " + count(group.questions) + " questions") + " like it.";
   if (!group.bottom.empty()) {
     std::vector<std::string> blind;
     for (const DemoRanking& ranking : group.bottom) {
       if (ranking.group_precision <= 0.05) blind.push_back(ranking.method);
     }
-    if (!blind.empty()) out += " From the bottom, " + list_of(blind) + " " + verb_for(std::ssize(blind), "finds", "find") + " next to none.";
+    if (!blind.empty())
+      out +=
+          " From the bottom, " + list_of(blind) + " " + verb_for(std::ssize(blind), "finds", "find") + " next to none.";
   }
   if (!group.words_never_planted.empty()) {
     std::vector<std::string> words;
     for (const std::string& word : group.words_never_planted) words.push_back("“" + word + "”");
     std::string joined;
-    for (std::size_t i = 0; i < words.size(); ++i) joined += (i == 0 ? "" : i + 1 == words.size() ? " or " : ", ") + words[i];
+    for (std::size_t i = 0; i < words.size(); ++i)
+      joined += (i == 0 ? "" : i + 1 == words.size() ? " or " : ", ") + words[i];
     out += " No planted document contains " + joined + ".";
   }
   for (const bool sharing_curvature : {false, true}) {
@@ -186,7 +217,9 @@ std::string group_caption(const DemoGroup& group) {
   return out;
 }
 
-std::string simpler_methods(const DemoGroup& group) { return list_of(equal_methods(group, false)); }
+std::string simpler_methods(const DemoGroup& group) {
+  return list_of(equal_methods(group, false));
+}
 
 // ── Proof ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -209,8 +242,10 @@ std::string removal_finding(const DemoView& view) {
 
 Html removal_note(const DemoView& view) {
   const std::string seeds = view.retrained_seeds == 1 ? "one model" : count_in_words(view.retrained_seeds) + " models";
-  return html("The top documents of all questions are taken out at once. Each dot is the mean of {} trained again with the same seeds; the "
-              "line spans them. As many random documents were taken out for comparison.", seeds);
+  return html(
+      "The top documents of all questions are taken out at once. Each dot is the mean of {} trained again with the "
+      "same seeds; the line spans them. As many random documents were taken out for comparison.",
+      seeds);
 }
 
 std::string said_finding(const DemoView& view) {
@@ -222,7 +257,8 @@ std::string said_finding(const DemoView& view) {
   }
   if (changed == 0) return "The model still gives the same answers";
   if (changed == std::ssize(view.groups)) return "Asked again, it answers otherwise";
-  return "Asked again, it answers " + count_in_words(changed) + " of " + count_in_words(std::ssize(view.groups)) + " otherwise";
+  return "Asked again, it answers " + count_in_words(changed) + " of " + count_in_words(std::ssize(view.groups)) +
+         " otherwise";
 }
 
 std::string scatter_finding(const DemoView& view) {
@@ -237,7 +273,8 @@ std::string scatter_finding(const DemoView& view) {
   if (predicted == 0) return "What the scores predicted, and what happened";
   const double ratio = actual / predicted;
   if (ratio <= 0) return "The predicted sizes do not hold";
-  if (ratio > 1.5) return "The scores promise the direction; the change is " + significant(ratio, 2) + " times as large";
+  if (ratio > 1.5)
+    return "The scores promise the direction; the change is " + significant(ratio, 2) + " times as large";
   if (ratio < 0.67) return "The scores promise too much: " + percent(ratio) + " of the predicted change came";
   return "The predicted change comes: " + percent(ratio) + " of it";
 }
@@ -252,16 +289,27 @@ std::string scatter_sentence(const DemoGroup& group) {
 // ── How to read this ────────────────────────────────────────────────────────────────────────────────────────────────
 
 std::vector<ReadingLine> demo_reading_lines(const DemoView& view) {
-  Html limits = Html::text("A generated corpus and a small model: causes are cleaner here than in a text that people wrote. The removal takes out the "
-                           "documents of all questions together, so a part of each change may come from its neighbours.");
+  std::vector<ReadingLine> lines = {
+      {"Squares.", Html::text("One square is one retrieved document, best first. Filled means that we planted it as a "
+                              "cause; empty means that we did not.")},
+      {"Precision at k.",
+       Html::text("The filled share of the first k squares, where k is the number of planted documents. Beside it "
+                  "stands the mean over all questions of the kind, because one drawn question can be lucky.")},
+      {"Sign.",
+       Html::markup("<b class=\"pos\">Blue</b> documents made the answer likelier, <b class=\"neg\">orange</b> ones "
+                    "less likely. Methods that compare gradients have a sign; word overlap has none.")}};
+  Html limits =
+      Html::text("A generated corpus and a small model: causes are cleaner here than in a text that people wrote.");
+  if (is_trained_again(view)) {
+    lines.push_back({"Proof.", Html::text("A model trained without the named documents, everything else equal, is the "
+                                          "counterfactual that the scores try to predict.")});
+    limits += Html::text(
+        " The removal takes out the documents of all questions together, so a part of each change may come from its "
+        "neighbours.");
+  }
   for (const std::string& limit : view.limits) limits += html(" {}", limit);
-  return {{"Squares.", Html::text("One square is one retrieved document, best first. Filled means that we planted it as a cause; empty means that we did not.")},
-          {"Precision at k.", Html::text("The filled share of the first k squares, where k is the number of planted documents. Beside it stands the mean over "
-                                         "all questions of the kind, because one drawn question can be lucky.")},
-          {"Sign.", Html::markup("<b class=\"pos\">Blue</b> documents made the answer likelier, <b class=\"neg\">orange</b> ones less likely. Methods that "
-                                 "compare gradients have a sign; word overlap has none.")},
-          {"Proof.", Html::text("A model trained without the named documents, everything else equal, is the counterfactual that the scores try to predict.")},
-          {"Limits.", limits}};
+  lines.push_back({"Limits.", limits});
+  return lines;
 }
 
 }  // namespace assay::report

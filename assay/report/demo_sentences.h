@@ -1,5 +1,6 @@
-// Every sentence of the demo's page, filled by the numbers and chosen by rule. Where a simpler method does as well, where
-// the proof fails, where nothing was found, the sentences say so. For editors: the words stand together in the .cpp.
+// Every sentence of the demo's page, filled by the numbers and chosen by rule. Where a simpler method does as well,
+// where the proof fails, where nothing was found, the sentences say so. For editors: the words stand together in the
+// .cpp.
 #pragma once
 
 #include <string>
@@ -11,8 +12,11 @@
 
 namespace assay::report {
 
-std::string group_name(DemoKind kind);            ///< "A fact"
-std::string groups_name(DemoKind kind);           ///< "Facts"
+/// Models were trained again without the top documents: there is a proof to show.
+bool is_trained_again(const DemoView& view);
+
+std::string group_name(DemoKind kind);   ///< "A fact"
+std::string groups_name(DemoKind kind);  ///< "Facts"
 
 std::string demo_headline(const DemoView& view);
 Html demo_deck(const DemoView& view);

@@ -11,8 +11,8 @@
 namespace assay::report {
 namespace {
 
-constexpr int kHeight = 196;     // of the plot
-constexpr int kTop = 16;         // room for the words above it
+constexpr int kHeight = 196;  // of the plot
+constexpr int kTop = 16;      // room for the words above it
 constexpr std::size_t kBins = 150;
 constexpr double kDotStep = 4.3;
 constexpr std::size_t kMostDots = 2000;
@@ -21,7 +21,9 @@ constexpr std::size_t kMostDots = 2000;
 class SinhAxis {
  public:
   SinhAxis(const std::vector<double>& values, const Support& support)
-      : scale_(support.median_size > 0 ? support.median_size / 3 : support.largest > 0 ? support.largest / 100 : 1) {
+      : scale_(support.median_size > 0 ? support.median_size / 3
+               : support.largest > 0   ? support.largest / 100
+                                       : 1) {
     const auto [low, high] = std::minmax_element(values.begin(), values.end());
     low_ = std::min(0.0, *low);
     high_ = std::max(0.0, *high);
@@ -48,7 +50,9 @@ std::size_t bin_of(double x) {
   return std::min(kBins - 1, static_cast<std::size_t>(std::max(0.0, x) * static_cast<double>(kBins)));
 }
 
-double middle_of(std::size_t bin) { return (static_cast<double>(bin) + 0.5) / static_cast<double>(kBins); }
+double middle_of(std::size_t bin) {
+  return (static_cast<double>(bin) + 0.5) / static_cast<double>(kBins);
+}
 
 struct Histogram {
   std::array<int, kBins> above{};    // supporters in each bin
@@ -73,10 +77,12 @@ std::string marks(const std::array<int, kBins>& counts, std::array<int, kBins>& 
   for (std::size_t bin = 0; bin < kBins; ++bin) {
     const std::string x = thousandths(middle_of(bin));
     if (as_bars && counts[bin] > 0) {
-      path += fmt::format("M{} {}V{}", x, pixels(kHeight - step * base[bin]), pixels(kHeight - step * (base[bin] + counts[bin])));
+      path += fmt::format("M{} {}V{}", x, pixels(kHeight - step * base[bin]),
+                          pixels(kHeight - step * (base[bin] + counts[bin])));
     }
     for (int i = 0; !as_bars && i < counts[bin]; ++i) {
-      path += i == 0 ? fmt::format("M{} {}h0", x, pixels(kHeight - 3 - step * base[bin])) : fmt::format("m0-{}h0", pixels(step));
+      path += i == 0 ? fmt::format("M{} {}h0", x, pixels(kHeight - 3 - step * base[bin]))
+                     : fmt::format("m0-{}h0", pixels(step));
     }
     base[bin] += counts[bin];
   }
@@ -120,17 +126,21 @@ Html rank_labels(const std::vector<double>& values, const std::vector<std::int64
     std::size_t end = begin + 1;
     while (end < shown.size() && std::abs(x_of(end) - x_of(end - 1)) < (end - begin == 1 ? 0.024 : 0.05)) ++end;
     const bool is_single = end - begin == 1;
-    const std::string text = is_single ? std::to_string(begin + 1) : std::to_string(begin + 1) + " to " + std::to_string(end);
-    out += svg_text((x_of(begin) + x_of(end - 1)) / 2, kHeight - (is_single ? 12 : 30), "m h " + sign_class, Html::text(text));
+    const std::string text =
+        is_single ? std::to_string(begin + 1) : std::to_string(begin + 1) + " to " + std::to_string(end);
+    out += svg_text((x_of(begin) + x_of(end - 1)) / 2, kHeight - (is_single ? 12 : 30), "m h " + sign_class,
+                    Html::text(text));
     begin = end;
   }
   return out;
 }
 
-std::string large_dots(const std::vector<double>& values, const std::vector<std::int64_t>& shown, const SinhAxis& axis) {
+std::string large_dots(const std::vector<double>& values, const std::vector<std::int64_t>& shown,
+                       const SinhAxis& axis) {
   std::string path;
   for (const std::int64_t document : shown) {
-    path += fmt::format("M{} {}h0", thousandths(axis(values.at(static_cast<std::size_t>(document)))), pixels(kHeight - 3));
+    path +=
+        fmt::format("M{} {}h0", thousandths(axis(values.at(static_cast<std::size_t>(document)))), pixels(kHeight - 3));
   }
   return path;
 }
@@ -161,8 +171,7 @@ Html quantile_table(std::vector<double> values, const ScoreUnit& unit) {
 }  // namespace
 
 Html distribution(FigureNumbers& numbers, const std::vector<double>& values, const std::vector<std::int64_t>& top,
-                  const std::vector<std::int64_t>& bottom, const ScoreUnit& unit, const Noun& noun,
-                  bool is_signed) {
+                  const std::vector<std::int64_t>& bottom, const ScoreUnit& unit, const Noun& noun, bool is_signed) {
   if (values.empty()) return {};
   const Support support = support_of(values);
   const SinhAxis axis(values, support);
@@ -186,24 +195,28 @@ Html distribution(FigureNumbers& numbers, const std::vector<double>& values, con
   }
   const bool has_both_signs = is_signed && support.opponents() > 0 && support.supporters() > 0;
   if (has_both_signs) {
-    labels += svg_text(axis(0), 10, "e nt", Html::text("opposes"), -8) + svg_text(axis(0), 10, "pt", Html::text("supports"), 8);
+    labels += svg_text(axis(0), 10, "e nt", Html::text("opposes"), -8) +
+              svg_text(axis(0), 10, "pt", Html::text("supports"), 8);
   }
-  labels += rank_labels(values, top, axis, is_signed ? "pt" : "b") + rank_labels(values, bottom, axis, is_signed ? "nt" : "b");
+  labels += rank_labels(values, top, axis, is_signed ? "pt" : "b") +
+            rank_labels(values, bottom, axis, is_signed ? "nt" : "b");
   const std::string axis_title = (unit.name.empty() ? "score" : unit.name) + ", spaced by sinh⁻¹";
   labels += svg_text(1, kHeight + 36, "e", Html::text(axis_title));
 
-  const Html plot = path_layer(
-      kHeight, stroke("gr", grid) + html("<path class=\"ax\" d=\"M0 {}H1000\"/>", kHeight) +
-                   html("<path class=\"z\" d=\"M{} 0V{}\"/>", thousandths(axis(0)), kHeight) +
-                   html("<g class=\"dots\">{}{}</g>", grey + orange + blue,
-                        stroke(is_signed ? "sp big" : "z big", large_dots(values, top, axis)) + stroke(is_signed ? "sn big" : "z big", large_dots(values, bottom, axis))));
+  const Html plot =
+      path_layer(kHeight, stroke("gr", grid) + html("<path class=\"ax\" d=\"M0 {}H1000\"/>", kHeight) +
+                              html("<path class=\"z\" d=\"M{} 0V{}\"/>", thousandths(axis(0)), kHeight) +
+                              html("<g class=\"dots\">{}{}</g>", grey + orange + blue,
+                                   stroke(is_signed ? "sp big" : "z big", large_dots(values, top, axis)) +
+                                       stroke(is_signed ? "sn big" : "z big", large_dots(values, bottom, axis))));
   const auto [low, high] = std::minmax_element(values.begin(), values.end());
   const std::string n = count(std::ssize(values));
   const std::string description = "Histogram on an inverse hyperbolic sine axis, from " + unit.print(*low) + " to " +
                                   unit.with_name(*high) + "; half of the scores lie within " +
                                   significant(support.median_size * unit.factor, 2) + " of zero.";
   return html("<figure><div class=\"plr\">{}</div>\n{}</figure>\n",
-              svg_figure(numbers, kHeight + 42, "Distribution of the scores of " + n + " " + (values.size() == 1 ? noun.one : noun.many),
+              svg_figure(numbers, kHeight + 42,
+                         "Distribution of the scores of " + n + " " + (values.size() == 1 ? noun.one : noun.many),
                          description, plot + labels),
               quantile_table(values, unit));
 }

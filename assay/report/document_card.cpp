@@ -20,12 +20,16 @@ Html bar(double value, const CardScale& scale) {
   const double width = span > 0 ? 0.976 * std::abs(value) / span : 0;
   const double left = value < 0 ? zero - width : zero;
   return html("<div class=\"bar\" aria-hidden=\"true\"><i class=\"{}\" style=\"left:{}%;width:{}%\"></i></div>",
-              !scale.is_signed ? "s5" : value < 0 ? "fn" : "fp", fixed(100 * std::max(0.0, left), 1), fixed(100 * width, 1));
+              !scale.is_signed ? "s5"
+              : value < 0      ? "fn"
+                               : "fp",
+              fixed(100 * std::max(0.0, left), 1), fixed(100 * width, 1));
 }
 
 Html numbers_of(const Card& card, const CardScale& scale) {
   const std::string sign = !scale.is_signed || card.value == 0 ? "" : card.value > 0 ? " pos" : " neg";
-  const std::string score = scale.is_signed ? scale.unit.print(card.value) : fixed(card.value * scale.unit.factor, scale.unit.decimals);
+  const std::string score =
+      scale.is_signed ? scale.unit.print(card.value) : fixed(card.value * scale.unit.factor, scale.unit.decimals);
   const Html effect = effect_sentence(card.value, scale);
   Html details;
   if (scale.has_percentile) details += html("percentile {}", fixed(card.percentile, card.percentile > 99.95 ? 2 : 1));
@@ -33,9 +37,10 @@ Html numbers_of(const Card& card, const CardScale& scale) {
     const double raw = card.value / scale.raw_factor;
     details += html("{}raw {}", details.empty() ? "" : " · ", signed_significant(raw));
   }
-  return html("<div><p class=\"rk\">{}</p><p class=\"v{}\">{} <small>{}</small></p>{}<p class=\"dl\">{}{}{}</p></div>\n",
-              card.rank, sign, score, scale.unit.name, bar(card.value, scale), effect,
-              Html::markup(effect.empty() || details.empty() ? "" : "<br>"), details);
+  return html(
+      "<div><p class=\"rk\">{}</p><p class=\"v{}\">{} <small>{}</small></p>{}<p class=\"dl\">{}{}{}</p></div>\n",
+      card.rank, sign, score, scale.unit.name, bar(card.value, scale), effect,
+      Html::markup(effect.empty() || details.empty() ? "" : "<br>"), details);
 }
 
 Html excerpt(const ValuedTokens& text, const Window& window, const CardScale& scale) {
@@ -45,14 +50,16 @@ Html excerpt(const ValuedTokens& text, const Window& window, const CardScale& sc
 }
 
 /// What the closed part says about itself: "Story 12, full text (321 tokens; this excerpt holds 99 % of its score)".
-std::string summary_of(const ScoredDocument& document, const ValuedTokens& text, const Window& window, const CardScale& scale) {
+std::string summary_of(const ScoredDocument& document, const ValuedTokens& text, const Window& window,
+                       const CardScale& scale) {
   const std::string name = capitalised(scale.noun.one) + " " + count(document.index);
   const std::string length = count(std::ssize(text.tokens)) + (text.values.empty() ? " words" : " tokens");
   if (window.begin == 0 && window.end == text.tokens.size()) return name + " (" + length + ")";
   if (text.tokens.size() > kLongestFullText) return name + ", first " + count(kLongestFullText) + " of " + length;
   const double share = share_of_window(text, window);
   const bool has_share = share > 0 && share <= 1;
-  return name + ", full text (" + length + (has_share ? "; this excerpt holds " + percent(share) + " of its score" : "") + ")";
+  return name + ", full text (" + length +
+         (has_share ? "; this excerpt holds " + percent(share) + " of its score" : "") + ")";
 }
 
 Html full_text(const ScoredDocument& document, const ValuedTokens& text, const Window& window, const CardScale& scale) {
@@ -62,10 +69,12 @@ Html full_text(const ScoredDocument& document, const ValuedTokens& text, const W
   if (!is_whole) body += html("<div class=\"full\">{}</div>", shade(text, {0, shown}, scale.steps, scale.unit));
   if (!document.source.empty() || !document.id.empty()) {
     const Html id = document.id.empty() ? Html() : html("id <code>{}</code>", document.id);
-    body += html("<p class=\"cap\">{}{}{}</p>", document.source, document.source.empty() || document.id.empty() ? "" : " · ", id);
+    body += html("<p class=\"cap\">{}{}{}</p>", document.source,
+                 document.source.empty() || document.id.empty() ? "" : " · ", id);
   }
   const std::string summary = summary_of(document, text, window, scale);
-  return body.empty() ? html("<p class=\"cap\">{}</p>", summary) : html("<details><summary>{}</summary>{}</details>", summary, body);
+  return body.empty() ? html("<p class=\"cap\">{}</p>", summary)
+                      : html("<details><summary>{}</summary>{}</details>", summary, body);
 }
 
 }  // namespace
@@ -82,8 +91,9 @@ Html document_card(const Card& card, const CardScale& scale) {
   ValuedTokens text = readable_tokens(document.tokens, document.token_scores);
   for (double& value : text.values) value = finite(value, "the score of a token") * scale.raw_factor;
   const Window window = best_window(text, card.is_large ? kLargeWindow : kCompactWindow);
-  return html("<article class=\"c{}\" data-d=\"{}\">\n{}<div>{}{}</div>\n</article>\n", card.is_large ? "" : " m", document.index,
-              numbers_of(card, scale), excerpt(text, window, scale), full_text(document, text, window, scale));
+  return html("<article class=\"c{}\" data-d=\"{}\">\n{}<div>{}{}</div>\n</article>\n", card.is_large ? "" : " m",
+              document.index, numbers_of(card, scale), excerpt(text, window, scale),
+              full_text(document, text, window, scale));
 }
 
 }  // namespace assay::report

@@ -9,9 +9,9 @@ namespace {
 
 /// Characters without a shape of their own that change how their neighbours are read.
 bool is_invisible(char32_t c) {
-  return (c >= 0x80 && c < 0xA0) || c == 0xAD || c == 0x061C || c == 0x180E || c == 0x200B || c == 0x200E || c == 0x200F ||
-         (c >= 0x2028 && c <= 0x202E) || (c >= 0x2060 && c <= 0x206F) || c == 0xFEFF || (c >= 0xFFF9 && c <= 0xFFFB) ||
-         (c >= 0xE0000 && c <= 0xE007F);
+  return (c >= 0x80 && c < 0xA0) || c == 0xAD || c == 0x061C || c == 0x180E || c == 0x200B || c == 0x200E ||
+         c == 0x200F || (c >= 0x2028 && c <= 0x202E) || (c >= 0x2060 && c <= 0x206F) || c == 0xFEFF ||
+         (c >= 0xFFF9 && c <= 0xFFFB) || (c >= 0xE0000 && c <= 0xE007F);
 }
 
 /// U+2400 … U+2421: the symbols for control characters.

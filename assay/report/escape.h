@@ -26,7 +26,7 @@ std::string shortened(std::string_view text, std::size_t most);
 /// One code point of UTF-8.
 struct CodePoint {
   char32_t value = 0;
-  int bytes = 1;        ///< how many bytes it takes; 1 for a byte that is not UTF-8
+  int bytes = 1;  ///< how many bytes it takes; 1 for a byte that is not UTF-8
   bool is_valid = false;
 };
 

@@ -16,8 +16,8 @@ constexpr std::size_t kMostRows = 16;
 constexpr double kTallestBar = 34;
 
 struct Row {
-  std::string name;             ///< "4" or "28–29"
-  std::vector<double> shares;   ///< one a matrix
+  std::string name;            ///< "4" or "28–29"
+  std::vector<double> shares;  ///< one a matrix
   double total() const { return std::accumulate(shares.begin(), shares.end(), 0.0); }
 };
 
@@ -29,7 +29,8 @@ std::vector<Row> rows_of(const LayerShares& layers, std::size_t blocks_a_row) {
             std::vector<double>(layers.matrices.size(), 0.0)};
     for (std::size_t block = first; block <= last; ++block) {
       ASSAY_ASSERT(layers.shares[block].size() == layers.matrices.size());
-      for (std::size_t m = 0; m < row.shares.size(); ++m) row.shares[m] += finite(layers.shares[block][m], "a layer's share");
+      for (std::size_t m = 0; m < row.shares.size(); ++m)
+        row.shares[m] += finite(layers.shares[block][m], "a layer's share");
     }
     rows.push_back(std::move(row));
   }
@@ -46,13 +47,16 @@ struct Group {
 std::vector<Group> groups_of(const LayerShares& layers) {
   std::vector<Group> groups;
   for (std::size_t m = 0; m < layers.matrices.size(); ++m) {
-    if (groups.empty() || groups.back().name != layers.matrices[m].group) groups.push_back({layers.matrices[m].group, m, m});
+    if (groups.empty() || groups.back().name != layers.matrices[m].group)
+      groups.push_back({layers.matrices[m].group, m, m});
     groups.back().end = m + 1;
   }
   return groups;
 }
 
-Html gap(const std::string& cell) { return Html::markup("<" + cell + " class=\"gap\"></" + cell + ">"); }
+Html gap(const std::string& cell) {
+  return Html::markup("<" + cell + " class=\"gap\"></" + cell + ">");
+}
 
 Html heading(const LayerShares& layers, const std::vector<Group>& groups) {
   Html columns = Html::markup("<colgroup><col style=\"width:9%\">");
@@ -61,7 +65,8 @@ Html heading(const LayerShares& layers, const std::vector<Group>& groups) {
   for (const Group& group : groups) {
     columns += html("<col span=\"{}\"><col style=\"width:1.5%\">", group.end - group.begin);
     names += html("<th scope=\"colgroup\" colspan=\"{}\">{}</th>{}", group.end - group.begin, group.name, gap("td"));
-    for (std::size_t m = group.begin; m < group.end; ++m) matrices += html("<th scope=\"col\">{}</th>", layers.matrices[m].name);
+    for (std::size_t m = group.begin; m < group.end; ++m)
+      matrices += html("<th scope=\"col\">{}</th>", layers.matrices[m].name);
     matrices += gap("td");
   }
   columns += Html::markup("<col style=\"width:19%\"></colgroup>\n");
@@ -82,8 +87,8 @@ Html body_row(const Row& row, const std::vector<Group>& groups, double largest_t
     cells += gap("td");
   }
   const double width = largest_total > 0 ? 92 * std::max(0.0, row.total()) / largest_total : 0;
-  return html("<tr><th scope=\"row\">{}</th>{}<td class=\"tot\">{}<i style=\"width:{}%\"></i></td></tr>\n", row.name, cells,
-              fixed(100 * row.total(), 1), fixed(width, 0));
+  return html("<tr><th scope=\"row\">{}</th>{}<td class=\"tot\">{}<i style=\"width:{}%\"></i></td></tr>\n", row.name,
+              cells, fixed(100 * row.total(), 1), fixed(width, 0));
 }
 
 Html foot_row(const std::vector<Row>& rows, const std::vector<Group>& groups, std::size_t matrices) {
@@ -127,10 +132,11 @@ Html heat_map(const LayerShares& layers) {
   for (const Row& row : rows) largest_total = std::max(largest_total, row.total());
   Html body;
   for (auto row = rows.rbegin(); row != rows.rend(); ++row) body += body_row(*row, groups, largest_total, !is_merged);
-  return html("<figure><table class=\"hm{}\">{}<tbody>\n{}</tbody>{}</table>\n<p class=\"n\" style=\"margin:14px 0 0\">"
-              "Blue supports, orange opposes; colour steps at 0.1, 1, 3 and 8 %.</p>\n{}</figure>\n",
-              is_merged ? " dense" : "", heading(layers, groups), body, foot_row(rows, groups, layers.matrices.size()),
-              share_table(is_merged ? rows_of(layers, 1) : rows, layers));
+  return html(
+      "<figure><table class=\"hm{}\">{}<tbody>\n{}</tbody>{}</table>\n<p class=\"n\" style=\"margin:14px 0 0\">Blue "
+      "supports, orange opposes; colour steps at 0.1, 1, 3 and 8 %.</p>\n{}</figure>\n",
+      is_merged ? " dense" : "", heading(layers, groups), body, foot_row(rows, groups, layers.matrices.size()),
+      share_table(is_merged ? rows_of(layers, 1) : rows, layers));
 }
 
 }  // namespace assay::report

@@ -44,7 +44,9 @@ concept TextLike = std::convertible_to<const T&, std::string_view>;
 template <class T>
 using Slot = std::conditional_t<std::integral<std::remove_cvref_t<T>>, std::remove_cvref_t<T>, std::string>;
 
-inline const std::string& slot(const Html& html) { return html.str(); }
+inline const std::string& slot(const Html& html) {
+  return html.str();
+}
 template <TextLike T>
 std::string slot(const T& text) {
   return escape(text);

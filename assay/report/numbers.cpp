@@ -35,7 +35,9 @@ std::string superscript(int exponent) {
   return out;
 }
 
-int exponent_of(double value) { return static_cast<int>(std::floor(std::log10(std::abs(value)))); }
+int exponent_of(double value) {
+  return static_cast<int>(std::floor(std::log10(std::abs(value))));
+}
 
 std::string unsigned_significant(double value, int digits) {
   const double size = std::abs(value);
@@ -55,9 +57,10 @@ std::string unsigned_significant(double value, int digits) {
 
 double finite(double value, std::string_view name) {
   if (!std::isfinite(value)) {
-    throw Error(ErrorKind::Internal, fmt::format("writing the report: every number must be finite, but {} is {}; this is a "
-                                                 "mistake of the program, please report it",
-                                                 name, value));
+    throw Error(ErrorKind::Internal,
+                fmt::format("writing the report: every number must be finite, but {} is {}; this is a "
+                            "mistake of the program, please report it",
+                            name, value));
   }
   return value;
 }
@@ -76,12 +79,16 @@ std::string significant(double value, int digits) {
   return (finite(value, "a printed number") < 0 ? std::string(kMinus) : "") + unsigned_significant(value, digits);
 }
 
-std::string signed_significant(double value, int digits) { return (value > 0 ? "+" : "") + significant(value, digits); }
+std::string signed_significant(double value, int digits) {
+  return (value > 0 ? "+" : "") + significant(value, digits);
+}
 
-std::string count(std::int64_t n) { return fixed(static_cast<double>(n), 0); }
+std::string count(std::int64_t n) {
+  return fixed(static_cast<double>(n), 0);
+}
 
 std::string count_in_words(std::int64_t n) {
-  constexpr std::array<std::string_view, 13> kWords = {"zero", "one", "two",   "three", "four",   "five",  "six",
+  constexpr std::array<std::string_view, 13> kWords = {"zero",  "one",   "two",  "three", "four",   "five",  "six",
                                                        "seven", "eight", "nine", "ten",   "eleven", "twelve"};
   return n >= 0 && n < std::ssize(kWords) ? std::string(kWords[static_cast<std::size_t>(n)]) : count(n);
 }
@@ -91,9 +98,13 @@ std::string capitalised(std::string text) {
   return text;
 }
 
-std::string counted(std::int64_t n, const Noun& noun) { return count_in_words(n) + " " + (n == 1 ? noun.one : noun.many); }
+std::string counted(std::int64_t n, const Noun& noun) {
+  return count_in_words(n) + " " + (n == 1 ? noun.one : noun.many);
+}
 
-std::string percent(double share, int decimals) { return fixed(100 * share, decimals) + kPercent; }
+std::string percent(double share, int decimals) {
+  return fixed(100 * share, decimals) + kPercent;
+}
 
 std::string percent(double share) {
   const double size = std::abs(finite(share, "a share"));
@@ -161,7 +172,9 @@ NamedUnit unit_in_words(double largest, const std::string& one, const std::strin
   return {std::pow(1000.0, thousands), std::string(kParts[static_cast<std::size_t>(thousands - 1)]) + " of " + one};
 }
 
-std::string ScoreUnit::with_name(double value) const { return print(value) + (name.empty() ? "" : " " + name); }
+std::string ScoreUnit::with_name(double value) const {
+  return print(value) + (name.empty() ? "" : " " + name);
+}
 
 ScoreUnit score_unit(double largest, std::string_view name) {
   ScoreUnit unit{1, std::string(name), 0};

@@ -1,5 +1,5 @@
-// How numbers are written on a page: true minus, plus sign on signed values, thousands comma, three significant digits in
-// prose, small counts in words. A value that rounds to zero has no sign. Never the user's locale.
+// How numbers are written on a page: true minus, plus sign on signed values, thousands comma, three significant digits
+// in prose, small counts in words. A value that rounds to zero has no sign. Never the user's locale.
 #pragma once
 
 #include <cstdint>
@@ -35,7 +35,8 @@ std::string counted(std::int64_t n, const Noun& noun);
 /// A share as "54 %", "99.5 %", "0.3 %", "0.002 %", with a blank that does not break; 100 % only if it is all.
 std::string percent(double share);
 std::string percent(double share, int decimals);
-/// Two shares in percent, with two decimals or as many more as it takes to tell them apart (six at most): "53.95", "53.30".
+/// Two shares in percent, with two decimals or as many more as it takes to tell them apart (six at most): "53.95",
+/// "53.30".
 struct PercentPair {
   std::string first;
   std::string second;
@@ -64,9 +65,9 @@ NamedUnit unit_in_words(double largest, const std::string& one, const std::strin
 
 /// The unit in which a page prints its scores: a power of a thousand that keeps the largest readable.
 struct ScoreUnit {
-  double factor = 1;       ///< printed = value × factor
-  std::string name;        ///< "nats", "× 10⁻⁶ nats", "cosine"
-  int decimals = 0;        ///< so that the largest has three significant digits
+  double factor = 1;  ///< printed = value × factor
+  std::string name;   ///< "nats", "× 10⁻⁶ nats", "cosine"
+  int decimals = 0;   ///< so that the largest has three significant digits
 
   std::string print(double value) const { return signed_fixed(value * factor, decimals); }
   /// "+0.0121 nats".

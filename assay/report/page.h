@@ -1,7 +1,7 @@
 // The frame of every page: head with a content security policy that admits nothing but the page's own style and script,
-// masthead, headline, sections with a rail (what it says) and a stage (the evidence), how to read it, provenance, footer.
-// A page asks no host for anything and reads the same without its script, which only adds copy buttons and marks one
-// document across figures.
+// masthead, headline, sections with a rail (what it says) and a stage (the evidence), how to read it, provenance,
+// footer. A page asks no host for anything and reads the same without its script, which only adds copy buttons and
+// marks one document across figures.
 #pragma once
 
 #include <string>
@@ -29,14 +29,14 @@ struct Anchor {
 
 struct Section {
   std::string id;
-  std::string name;          ///< what it is about, small: "The sentence"
-  Html finding;              ///< what was found: the h2
-  std::vector<Html> notes;   ///< how to read the evidence
-  Html stage;                ///< the evidence
+  std::string name;         ///< what it is about, small: "The sentence"
+  Html finding;             ///< what was found: the h2
+  std::vector<Html> notes;  ///< how to read the evidence
+  Html stage;               ///< the evidence
 };
 
 struct ReadingLine {
-  std::string name;          ///< "Unit."
+  std::string name;  ///< "Unit."
   Html text;
 };
 

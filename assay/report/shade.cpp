@@ -16,7 +16,9 @@ bool ends_sentence(const std::string& token) {
   return last != std::string::npos && std::string_view(".!?\n").find(token[last]) != std::string_view::npos;
 }
 
-double value_at(const ValuedTokens& text, std::size_t i) { return text.values.empty() ? 0 : text.values[i]; }
+double value_at(const ValuedTokens& text, std::size_t i) {
+  return text.values.empty() ? 0 : text.values[i];
+}
 
 double sum_of(const ValuedTokens& text, const Window& window, bool absolute) {
   double sum = 0;
@@ -121,10 +123,11 @@ Html shade_key(const SignedSteps& steps, const std::string& one_unit, const std:
   for (std::size_t step = 1; step <= 4; ++step) {
     items += html("<li style=\"text-align:left\"><i class=\"p{}\"></i>{}</li>", step, tick_label(threshold(step)));
   }
-  return html("<div class=\"key\"><span class=\"l neg\">opposes</span><ol aria-label=\"Colour steps, {} per token\">{}</ol>"
-              "<span class=\"l pos\">supports</span><span style=\"line-height:16px\">{} per token; each step is five times "
-              "the last; strongly opposing words are also dotted</span></div>\n",
-              unit.name, items, unit.name);
+  return html(
+      "<div class=\"key\"><span class=\"l neg\">opposes</span><ol aria-label=\"Colour steps, {} per token\">{}</ol>"
+      "<span class=\"l pos\">supports</span><span style=\"line-height:16px\">{} per token; each step is five times "
+      "the last; strongly opposing words are also dotted</span></div>\n",
+      unit.name, items, unit.name);
 }
 
 }  // namespace assay::report

@@ -1,5 +1,5 @@
-// A document's text with its tokens shaded by what they contribute, the key of the colours, and the choice of the passage
-// worth showing: the window with the largest sum of absolute values, cut at sentence ends.
+// A document's text with its tokens shaded by what they contribute, the key of the colours, and the choice of the
+// passage worth showing: the window with the largest sum of absolute values, cut at sentence ends.
 #pragma once
 
 #include <string>

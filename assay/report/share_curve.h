@@ -1,5 +1,5 @@
-// How much of all support the strongest documents carry together, on a logarithmic count, beside the dotted line that equal
-// shares would give.
+// How much of all support the strongest documents carry together, on a logarithmic count, beside the dotted line that
+// equal shares would give.
 #pragma once
 
 #include "assay/report/html.h"

@@ -10,8 +10,8 @@
 namespace assay::report {
 namespace {
 
-/// Where in `bytes` each character that is cut by a token's end begins and ends is decided by reading the text once, as a
-/// whole: a character that lies in several tokens joins them.
+/// Where in `bytes` each character that is cut by a token's end begins and ends is decided by reading the text once, as
+/// a whole: a character that lies in several tokens joins them.
 struct Span {
   std::size_t begin;
   std::size_t end;

@@ -218,6 +218,8 @@ h3.big { font: 700 19px/1.3 var(--serif); margin: 30px 0 10px; padding-top: 10px
 .hm td.tot { text-align: left; padding-left: 6px; position: relative; font-weight: 600 }
 .hm td.tot i { display: block; height: 6px; background: var(--p4); margin-top: 2px }
 .hm tfoot td { padding-top: 5px; font-weight: 600; vertical-align: top }
+.hm th { overflow-wrap: normal }
+.oq .n { max-width: 46em; margin-top: 12px }
 .hm.dense tbody td { height: 15px }
 .hm.dense td.tot { font-size: 11.5px }
 .hm tfoot i { display: block; width: 22px; margin: 3px auto 0; background: var(--p4) }
@@ -319,7 +321,9 @@ h3.big { font: 700 19px/1.3 var(--serif); margin: 30px 0 10px; padding-top: 10px
 }
 )css";
 
-bool is_blank(char c) { return std::isspace(static_cast<unsigned char>(c)) != 0; }
+bool is_blank(char c) {
+  return std::isspace(static_cast<unsigned char>(c)) != 0;
+}
 
 }  // namespace
 
@@ -337,7 +341,8 @@ std::string style_sheet() {
       constexpr std::string_view kPunctuation = "{};:,";
       const std::size_t next = kSource.find_first_not_of(" \n", at);
       const bool is_needed = !out.empty() && kPunctuation.find(out.back()) == std::string_view::npos &&
-                             next != std::string_view::npos && std::string_view("{};").find(kSource[next]) == std::string_view::npos;
+                             next != std::string_view::npos &&
+                             std::string_view("{};").find(kSource[next]) == std::string_view::npos;
       if (is_needed) out += ' ';
       if (next == std::string_view::npos) break;
       at = next - 1;

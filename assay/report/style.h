@@ -1,5 +1,5 @@
-// The one style sheet of all pages (light and dark, 390 to 1280 pixels and paper): one rule a line in the source, without
-// comments and idle blanks on the page.
+// The one style sheet of all pages (light and dark, 390 to 1280 pixels and paper): one rule a line in the source,
+// without comments and idle blanks on the page.
 #pragma once
 
 #include <string>

@@ -8,14 +8,14 @@
 namespace assay::report {
 
 struct Support {
-  std::vector<std::int64_t> order;      ///< documents, highest score first; equal scores in corpus order
-  std::vector<double> supporting;       ///< positive scores, largest first
-  std::vector<double> opposing;         ///< sizes of the negative scores, largest first
+  std::vector<std::int64_t> order;  ///< documents, highest score first; equal scores in corpus order
+  std::vector<double> supporting;   ///< positive scores, largest first
+  std::vector<double> opposing;     ///< sizes of the negative scores, largest first
   double support_total = 0;
-  double opposition_total = 0;          ///< ≥ 0
-  double largest = 0;                   ///< size of the largest score of either sign
-  double median_size = 0;               ///< of |score|
-  std::int64_t half = 0;                ///< smallest k whose share of the support is at least a half; 0 without support
+  double opposition_total = 0;  ///< ≥ 0
+  double largest = 0;           ///< size of the largest score of either sign
+  double median_size = 0;       ///< of |score|
+  std::int64_t half = 0;        ///< smallest k whose share of the support is at least a half; 0 without support
 
   std::int64_t documents() const { return static_cast<std::int64_t>(order.size()); }
   std::int64_t supporters() const { return static_cast<std::int64_t>(supporting.size()); }

@@ -18,11 +18,17 @@ std::string coordinate(double value, int decimals) {
 
 }  // namespace
 
-Html across(double share) { return Html::markup(coordinate(100 * share, 2) + "%"); }
+Html across(double share) {
+  return Html::markup(coordinate(100 * share, 2) + "%");
+}
 
-std::string thousandths(double share) { return coordinate(1000 * share, 1); }
+std::string thousandths(double share) {
+  return coordinate(1000 * share, 1);
+}
 
-std::string pixels(double y) { return coordinate(y, 1); }
+std::string pixels(double y) {
+  return coordinate(y, 1);
+}
 
 std::vector<double> round_ticks(const LinearAxis& axis, int wanted) {
   const double span = axis.high - axis.low;
@@ -34,7 +40,8 @@ std::vector<double> round_ticks(const LinearAxis& axis, int wanted) {
     }
   }
   std::vector<double> ticks;
-  for (double i = std::ceil(axis.low / step - 1e-9); i <= std::floor(axis.high / step + 1e-9); ++i) ticks.push_back(i * step);
+  for (double i = std::ceil(axis.low / step - 1e-9); i <= std::floor(axis.high / step + 1e-9); ++i)
+    ticks.push_back(i * step);
   return ticks;
 }
 
@@ -48,7 +55,8 @@ std::string polyline(const std::vector<Point>& points) {
 
 Html path_layer(int height, const Html& paths) {
   return html(
-      "<svg viewBox=\"0 0 1000 {}\" preserveAspectRatio=\"none\" width=\"100%\" height=\"{}\" overflow=\"visible\">{}</svg>\n",
+      "<svg viewBox=\"0 0 1000 {}\" preserveAspectRatio=\"none\" width=\"100%\" height=\"{}\" "
+      "overflow=\"visible\">{}</svg>\n",
       height, height, paths);
 }
 
@@ -68,7 +76,8 @@ Html svg_text(double x, double y, const std::string& classes, const Html& conten
 }
 
 Html svg_dot(double x, double y, double radius, const std::string& fill) {
-  return html("<circle cx=\"{}\" cy=\"{}\" r=\"{}\" style=\"fill:var(--{})\"/>", across(x), pixels(y), pixels(radius), fill);
+  return html("<circle cx=\"{}\" cy=\"{}\" r=\"{}\" style=\"fill:var(--{})\"/>", across(x), pixels(y), pixels(radius),
+              fill);
 }
 
 Html svg_ring(double x, double y, double radius, const std::string& stroke) {

@@ -25,7 +25,8 @@ struct LinearAxis {
   double operator()(double value) const { return (value - low) / (high - low); }
 };
 
-/// Round numbers (1, 2 or 5 times a power of ten) inside the axis, `wanted` at most, zero among them where it is inside.
+/// Round numbers (1, 2 or 5 times a power of ten) inside the axis, `wanted` at most, zero among them where it is
+/// inside.
 std::vector<double> round_ticks(const LinearAxis& axis, int wanted);
 
 /// A polyline through (share of the width, pixels down).
@@ -42,8 +43,8 @@ Html path_layer(int height, const Html& paths);
 Html svg_figure(FigureNumbers& numbers, int height, const std::string& title, const std::string& description,
                 const Html& content);
 
-/// <text> at a share of the width. `classes` are those of the style sheet: "e" ends there, "m" is centred, "h" has a halo,
-/// "b" bold, "pt" supports, "nt" opposes, "wide" disappears on telephones. dx moves it by pixels.
+/// <text> at a share of the width. `classes` are those of the style sheet: "e" ends there, "m" is centred, "h" has a
+/// halo, "b" bold, "pt" supports, "nt" opposes, "wide" disappears on telephones. dx moves it by pixels.
 Html svg_text(double x, double y, const std::string& classes, const Html& content, int dx = 0);
 
 /// What was measured: a filled dot. What was predicted: a ring. `fill` is a custom property of the style sheet.

@@ -21,20 +21,24 @@ constexpr std::string_view kGap = "  ";
 constexpr int kNarrowest = 20;  // columns left to the last cell, however narrow the terminal
 
 bool is_combining(char32_t c) {
-  return (c >= 0x0300 && c <= 0x036F) || (c >= 0x0483 && c <= 0x0489) || (c >= 0x0591 && c <= 0x05BD) || (c >= 0x064B && c <= 0x065F) ||
-         (c >= 0x0E34 && c <= 0x0E3A) || (c >= 0x1AB0 && c <= 0x1AFF) || (c >= 0x1DC0 && c <= 0x1DFF) || (c >= 0x200B && c <= 0x200D) ||
-         (c >= 0x20D0 && c <= 0x20FF) || (c >= 0xFE00 && c <= 0xFE0F) || (c >= 0xFE20 && c <= 0xFE2F);
+  return (c >= 0x0300 && c <= 0x036F) || (c >= 0x0483 && c <= 0x0489) || (c >= 0x0591 && c <= 0x05BD) ||
+         (c >= 0x064B && c <= 0x065F) || (c >= 0x0E34 && c <= 0x0E3A) || (c >= 0x1AB0 && c <= 0x1AFF) ||
+         (c >= 0x1DC0 && c <= 0x1DFF) || (c >= 0x200B && c <= 0x200D) || (c >= 0x20D0 && c <= 0x20FF) ||
+         (c >= 0xFE00 && c <= 0xFE0F) || (c >= 0xFE20 && c <= 0xFE2F);
 }
 
 /// East Asian wide and fullwidth, and the pictures that terminals draw two columns wide.
 bool is_wide(char32_t c) {
-  return (c >= 0x1100 && c <= 0x115F) || (c >= 0x2E80 && c <= 0x303E) || (c >= 0x3041 && c <= 0x33FF) || (c >= 0x3400 && c <= 0x4DBF) ||
-         (c >= 0x4E00 && c <= 0x9FFF) || (c >= 0xA000 && c <= 0xA4CF) || (c >= 0xAC00 && c <= 0xD7A3) || (c >= 0xF900 && c <= 0xFAFF) ||
-         (c >= 0xFE30 && c <= 0xFE6F) || (c >= 0xFF00 && c <= 0xFF60) || (c >= 0xFFE0 && c <= 0xFFE6) || (c >= 0x1F300 && c <= 0x1F64F) ||
+  return (c >= 0x1100 && c <= 0x115F) || (c >= 0x2E80 && c <= 0x303E) || (c >= 0x3041 && c <= 0x33FF) ||
+         (c >= 0x3400 && c <= 0x4DBF) || (c >= 0x4E00 && c <= 0x9FFF) || (c >= 0xA000 && c <= 0xA4CF) ||
+         (c >= 0xAC00 && c <= 0xD7A3) || (c >= 0xF900 && c <= 0xFAFF) || (c >= 0xFE30 && c <= 0xFE6F) ||
+         (c >= 0xFF00 && c <= 0xFF60) || (c >= 0xFFE0 && c <= 0xFFE6) || (c >= 0x1F300 && c <= 0x1F64F) ||
          (c >= 0x1F680 && c <= 0x1F6FF) || (c >= 0x1F900 && c <= 0x1F9FF) || (c >= 0x20000 && c <= 0x3FFFD);
 }
 
-int width_of(const CodePoint& c) { return !c.is_valid ? 1 : is_combining(c.value) ? 0 : is_wide(c.value) ? 2 : 1; }
+int width_of(const CodePoint& c) {
+  return !c.is_valid ? 1 : is_combining(c.value) ? 0 : is_wide(c.value) ? 2 : 1;
+}
 
 /// The longest start of the text that is at most `columns` wide, with "…" where something was cut.
 std::string cut(const std::string& text, int columns) {
@@ -84,7 +88,8 @@ TerminalStyle terminal_style(int descriptor) {
   const bool is_terminal = isatty(descriptor) == 1;
   const char* no_colour = std::getenv("NO_COLOR");
   const char* term = std::getenv("TERM");
-  style.has_colour = is_terminal && (no_colour == nullptr || *no_colour == '\0') && term != nullptr && std::strcmp(term, "dumb") != 0;
+  style.has_colour =
+      is_terminal && (no_colour == nullptr || *no_colour == '\0') && term != nullptr && std::strcmp(term, "dumb") != 0;
   winsize size{};
   if (is_terminal && ioctl(descriptor, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) {
     style.width = size.ws_col;
@@ -137,10 +142,13 @@ std::string terminal_table(const std::vector<std::string>& header, const std::ve
   return out;
 }
 
-std::string ranking_table(const std::vector<RankedDocument>& documents, const std::string& score_title, const TerminalStyle& style) {
+std::string ranking_table(const std::vector<RankedDocument>& documents, const std::string& score_title,
+                          const TerminalStyle& style) {
   std::vector<std::vector<Cell>> rows;
   for (const RankedDocument& document : documents) {
-    const Tone tone = document.signed_score > 0 ? Tone::Supports : document.signed_score < 0 ? Tone::Opposes : Tone::Plain;
+    const Tone tone = document.signed_score > 0   ? Tone::Supports
+                      : document.signed_score < 0 ? Tone::Opposes
+                                                  : Tone::Plain;
     rows.push_back({{std::to_string(document.rank), Tone::Faint},
                     {document.score, tone},
                     {fixed(document.percentile, 1)},

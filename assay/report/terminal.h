@@ -21,8 +21,8 @@ struct TerminalStyle {
   int width = 80;
 };
 
-/// Style of a file descriptor: colour only for a terminal without NO_COLOR and with TERM other than "dumb"; the width is
-/// that of the terminal, else COLUMNS, else 80.
+/// Style of a file descriptor: colour only for a terminal without NO_COLOR and with TERM other than "dumb"; the width
+/// is that of the terminal, else COLUMNS, else 80.
 TerminalStyle terminal_style(int descriptor);
 
 /// Columns that the terminal needs for UTF-8 text: 2 for wide characters, 0 for combining ones, 1 for each broken byte.
@@ -36,11 +36,11 @@ std::string terminal_table(const std::vector<std::string>& header, const std::ve
 /// One line of a ranking.
 struct RankedDocument {
   int rank = 0;
-  std::string score;       ///< as it is to be printed, sign included
-  double signed_score = 0; ///< decides the colour
-  double percentile = 0;   ///< 0 to 100
+  std::string score;        ///< as it is to be printed, sign included
+  double signed_score = 0;  ///< decides the colour
+  double percentile = 0;    ///< 0 to 100
   std::int64_t index = 0;
-  std::string text;        ///< the whole text; the excerpt is cut here
+  std::string text;  ///< the whole text; the excerpt is cut here
 };
 
 /// Ranked documents with score, percentile and the start of the text.

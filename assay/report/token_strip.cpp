@@ -17,7 +17,9 @@ constexpr int kQuestionTokens = 60;
 constexpr int kCompletionTokens = 120;
 constexpr std::size_t kLongestToken = 20;  // characters; the table has it all
 
-double surprise(const QueryToken& token) { return token.logprob_nats ? std::max(0.0, -*token.logprob_nats) : 0; }
+double surprise(const QueryToken& token) {
+  return token.logprob_nats ? std::max(0.0, -*token.logprob_nats) : 0;
+}
 
 double largest_surprise(const std::vector<QueryToken>& tokens, int begin, int end) {
   double largest = 0;
@@ -36,23 +38,25 @@ Html token_text(const std::string& text) {
   return Html::text(shortened(std::string_view(text).substr(text[0] == ' ' ? 1 : 0), kLongestToken), Breaks::Show);
 }
 
-bool begins_with_blank(const std::string& text) { return !text.empty() && text[0] == ' ' && text != " "; }
+bool begins_with_blank(const std::string& text) {
+  return !text.empty() && text[0] == ' ' && text != " ";
+}
 
 Html question_token(const QueryToken& token, bool is_first, double pixels_per_nat) {
   const double length = surprise(token) * pixels_per_nat;
   const bool is_cut = length > kLongestBar + 12;
   const int height = static_cast<int>(std::lround(std::clamp(length, 1.0, kLongestBar + 12.0)));
   const std::string classes = std::string("g") + (!is_first && begins_with_blank(token.text) ? " sp" : "");
-  return html("<span class=\"{}\"><b>{}</b><i style=\"height:{}px{}\"></i></span>", classes, token_text(token.text), height,
-              is_cut ? ";border-bottom:0" : "");
+  return html("<span class=\"{}\"><b>{}</b><i style=\"height:{}px{}\"></i></span>", classes, token_text(token.text),
+              height, is_cut ? ";border-bottom:0" : "");
 }
 
 Html completion_token(const QueryToken& token, double pixels_per_nat) {
   const double nats = surprise(token);
   const int height = std::max(1, static_cast<int>(std::lround(nats * pixels_per_nat)));
   return html("<span{}><b class=\"{}\">{}</b><i style=\"height:{}px\"></i><em>{}<small>{}</small></em></span>",
-              Html::markup(begins_with_blank(token.text) ? " class=\"sp\"" : ""), surprise_class(nats), token_text(token.text),
-              height, fixed(nats, nats < 9.9995 ? 3 : 1), percent(std::exp(-nats)));
+              Html::markup(begins_with_blank(token.text) ? " class=\"sp\"" : ""), surprise_class(nats),
+              token_text(token.text), height, fixed(nats, nats < 9.9995 ? 3 : 1), percent(std::exp(-nats)));
 }
 
 Html token_table(const std::vector<QueryToken>& tokens, int begin, int end, int prompt_tokens) {
@@ -65,7 +69,8 @@ Html token_table(const std::vector<QueryToken>& tokens, int begin, int end, int 
                     Html::text(token.logprob_nats ? signed_fixed(nats, 4) : "not predicted"),
                     Html::text(token.logprob_nats ? percent(std::exp(nats)) : "")});
   }
-  return table_details("every token shown", {{"Token"}, {"Part"}, {"Log-probability, nats", true}, {"Probability", true}}, rows);
+  return table_details("every token shown",
+                       {{"Token"}, {"Part"}, {"Log-probability, nats", true}, {"Probability", true}}, rows);
 }
 
 }  // namespace
@@ -105,7 +110,8 @@ Html token_strip(const std::vector<QueryToken>& all_tokens, int all_prompt_token
   const double pixels_per_nat = longest > 0 ? kLongestBar / longest : 0;
 
   Html out = Html::markup(
-      "<figure>\n<div class=\"ts\" role=\"img\" aria-label=\"Surprise of each token; the values are in the table below\">");
+      "<figure>\n<div class=\"ts\" role=\"img\" aria-label=\"Surprise of each token; the values are in the table "
+      "below\">");
   if (prompt_tokens > 0) {
     out += Html::markup("<div>");
     if (begin > 0) out += Html::markup("<span class=\"g\"><b>…</b></span>");
@@ -115,12 +121,15 @@ Html token_strip(const std::vector<QueryToken>& all_tokens, int all_prompt_token
     out += Html::markup("</div>");
   }
   out += Html::markup(prompt_tokens > 0 ? "<div><u></u>" : "<div>");
-  for (int i = prompt_tokens; i < end; ++i) out += completion_token(tokens[static_cast<std::size_t>(i)], pixels_per_nat);
+  for (int i = prompt_tokens; i < end; ++i)
+    out += completion_token(tokens[static_cast<std::size_t>(i)], pixels_per_nat);
   out += Html::markup("</div></div>\n");
 
   if (begin > 0 || end < count_tokens) {
-    out += html("<p class=\"cap\">Drawn: the last {} of {} tokens of the question, the first {} of {} of the completion.</p>\n",
-                count(prompt_tokens - begin), count(prompt_tokens), count(end - prompt_tokens), count(count_tokens - prompt_tokens));
+    out += html(
+        "<p class=\"cap\">Drawn: the last {} of {} tokens of the question, the first {} of {} of the completion.</p>\n",
+        count(prompt_tokens - begin), count(prompt_tokens), count(end - prompt_tokens),
+        count(count_tokens - prompt_tokens));
   }
   if (!note.empty()) out += html("<p class=\"n\" style=\"margin-top:18px;max-width:44em\">{}</p>\n", note);
   return out + token_table(tokens, begin, end, prompt_tokens) + Html::markup("</figure>");

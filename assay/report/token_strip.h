@@ -7,9 +7,9 @@
 
 namespace assay::report {
 
-/// Tokens that end inside a character are joined, their log-probabilities added. Of long queries the last 60 tokens of the
-/// question and the first 120 of the completion are drawn, and the strip says so.
-/// `note` stands between the picture and its table.
+/// Tokens that end inside a character are joined, their log-probabilities added. Of long queries the last 60 tokens of
+/// the question and the first 120 of the completion are drawn, and the strip says so. `note` stands between the picture
+/// and its table.
 Html token_strip(const std::vector<QueryToken>& tokens, int prompt_tokens, const Html& note);
 
 /// The tokens as they are shown: split characters joined. `prompt_tokens` is adjusted.

@@ -3,11 +3,10 @@
 #include <algorithm>
 #include <cmath>
 
-#include "assay/core/twin.h"
 #include "assay/report/numbers.h"
-#include "assay/report/attribution_sentences.h"
 #include "assay/report/svg.h"
 #include "assay/report/table_details.h"
+#include "assay/report/trust_sentences.h"
 
 namespace assay::report {
 namespace {
@@ -55,7 +54,9 @@ Html top_rows(const TrustCheck& check, const LinearAxis& axis, const Layout& lay
     const double measured = axis(first.measured_nats);
     const double predicted = first.predicted_nats ? axis(*first.predicted_nats) : measured - 1;
     const bool is_left = first.predicted_nats ? predicted > measured : measured > 0.7;
-    if (first.predicted_nats) out += svg_text(predicted, 18, predicted > measured ? "h" : "e h", Html::text("predicted"), predicted > measured ? 9 : -9);
+    if (first.predicted_nats)
+      out += svg_text(predicted, 18, predicted > measured ? "h" : "e h", Html::text("predicted"),
+                      predicted > measured ? 9 : -9);
     out += svg_text(measured, 18, is_left ? "e pt h" : "pt h", Html::text("measured"), is_left ? -9 : 9);
   }
   return out;
@@ -65,8 +66,8 @@ Html top_rows(const TrustCheck& check, const LinearAxis& axis, const Layout& lay
 Html mean_label(const Interval& mean, const LinearAxis& axis, int y, int decimals) {
   const bool is_left = axis(mean.high) > 0.66;
   return svg_text(axis(is_left ? mean.low : mean.high), y + 4, is_left ? "e b h" : "b h",
-                  html("{} <tspan class=\"wide\" style=\"font-weight:400\">{}</tspan>", signed_fixed(mean.mean, decimals),
-                       interval(mean, decimals)),
+                  html("{} <tspan class=\"wide\" style=\"font-weight:400\">{}</tspan>",
+                       signed_fixed(mean.mean, decimals), interval(mean, decimals)),
                   is_left ? -12 : 12);
 }
 
@@ -114,7 +115,8 @@ Html change_table(const TrustCheck& check, const Noun& noun, int decimals) {
   if (has_predictions) columns.push_back({"Predicted, nats", true});
   columns.push_back({"Measured, nats", true});
   TableRows rows;
-  const auto add = [&](const std::string& rank, const std::string& name, std::optional<double> predicted, const std::string& measured) {
+  const auto add = [&](const std::string& rank, const std::string& name, std::optional<double> predicted,
+                       const std::string& measured) {
     std::vector<Html> row = {Html::text(rank), Html::text(name)};
     if (has_predictions) row.push_back(Html::text(predicted ? signed_fixed(*predicted, decimals) : ""));
     row.push_back(Html::text(measured));
@@ -134,14 +136,6 @@ Html change_table(const TrustCheck& check, const Noun& noun, int decimals) {
 
 }  // namespace
 
-Verdict verdict_of(const TrustCheck& check) {
-  const double t = ASSAY_TWIN("report.verdict_ignores_the_check") ? 10 : finite(check.t, "the t of the trust check");
-  if (t < 2) return Verdict::DoNotBelieve;
-  if (t < 5) return Verdict::Hint;
-  const bool has_size = check.is_retraining && check.ratio && check.ratio->low >= 0.5 && check.ratio->high <= 2;
-  return has_size ? Verdict::Believe : Verdict::DirectionHolds;
-}
-
 Html trust_panel(FigureNumbers& numbers, const TrustCheck& check, const Noun& noun) {
   const LinearAxis axis = axis_of(check);
   const Layout layout{static_cast<int>(std::min(check.top.size(), kMostRows))};
@@ -160,21 +154,23 @@ Html trust_panel(FigureNumbers& numbers, const TrustCheck& check, const Noun& no
     for (const TrustDocument& document : check.random) rightmost = std::max(rightmost, axis(document.measured_nats));
     const bool is_left = rightmost > 0.6;
     content += svg_text(0, layout.ticks() + 1, "e", Html::text(count(std::ssize(check.random))), -10) +
-               svg_text(is_left ? 1 : rightmost, is_left ? layout.ticks() - 14 : layout.ticks() + 1, is_left ? "e h" : "h",
-                        html("random {}, one tick each", noun.many), is_left ? 0 : 12) +
+               svg_text(is_left ? 1 : rightmost, is_left ? layout.ticks() - 14 : layout.ticks() + 1,
+                        is_left ? "e h" : "h", html("random {}, one tick each", noun.many), is_left ? 0 : 12) +
                svg_text(0, layout.random_mean() + 4, "e b", Html::text("mean"), -10) +
                svg_dot(axis(check.random_mean.mean), layout.random_mean(), 3.5, "ink") +
                mean_label(check.random_mean, axis, layout.random_mean(), decimals);
   }
   for (std::size_t i = 0; i < ticks.size(); ++i) {
     const bool is_wide_only = ticks.size() > 4 && std::lround(ticks[i] / (ticks[1] - ticks[0])) % 2 != 0;
-    content += svg_text(axis(ticks[i]), layout.bottom() + 18, is_wide_only ? "m wide" : "m", Html::text(tick_label(ticks[i])));
+    content +=
+        svg_text(axis(ticks[i]), layout.bottom() + 18, is_wide_only ? "m wide" : "m", Html::text(tick_label(ticks[i])));
   }
   content += svg_text(1, layout.bottom() + 36, "e", Html::text(change_axis_title(check)));
-  return html("<figure><div class=\"plr\" style=\"padding-left:48px\">{}</div>\n{}</figure>\n<p class=\"verdict\" "
-              "style=\"margin-top:28px\">{}</p>",
-              svg_figure(numbers, layout.bottom() + 42, trust_title(check), trust_description(check, noun, decimals), content),
-              change_table(check, noun, decimals), verdict_sentence(check, noun));
+  return html(
+      "<figure><div class=\"plr\" style=\"padding-left:48px\">{}</div>\n{}</figure>\n<p class=\"verdict\" "
+      "style=\"margin-top:28px\">{}</p>",
+      svg_figure(numbers, layout.bottom() + 42, trust_title(check), trust_description(check, noun, decimals), content),
+      change_table(check, noun, decimals), verdict_sentence(check, noun));
 }
 
 }  // namespace assay::report

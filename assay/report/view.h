@@ -1,6 +1,6 @@
-// Plain data that every report page is made of. Whoever computes a result fills these structs; the report reads them and
-// computes nothing but ranks, shares and percentiles of what it is given. Texts are bytes as they came (a corpus, a model):
-// the report escapes them. Numbers must be finite: a page with a NaN in it is refused (ErrorKind::Internal).
+// Plain data that every report page is made of. Whoever computes a result fills these structs; the report reads them
+// and computes nothing but ranks, shares and percentiles of what it is given. Texts are bytes as they came (a corpus, a
+// model): the report escapes them. Numbers must be finite: a page with a NaN in it is refused (ErrorKind::Internal).
 #pragma once
 
 #include <cstdint>
@@ -30,8 +30,8 @@ struct ProvenanceRow {
   std::string text;
 };
 
-/// One row of planned against actual cost. Texts are ready to print ("38 s", "212 MiB"); the numbers, in one unit of the
-/// caller's choice, draw the bars.
+/// One row of planned against actual cost. Texts are ready to print ("38 s", "212 MiB"); the numbers, in one unit of
+/// the caller's choice, draw the bars.
 struct CostRow {
   std::string name;
   std::string planned_text;
@@ -42,22 +42,22 @@ struct CostRow {
 
 /// The end of every page: what it was made from and what it cost.
 struct Provenance {
-  std::string command;                       ///< the full command line, ready to be pasted into a shell; lines end in " \\\n"
-  std::string note;                          ///< one sentence beside it; empty: "The same command on the same files …"
+  std::string command;  ///< the full command line, ready to be pasted into a shell; lines end in " \\\n"
+  std::string note;     ///< one sentence beside it; empty: "The same command on the same files …"
   std::vector<ProvenanceRow> rows;
   std::vector<CostRow> costs;
 };
 
 struct ModelFacts {
-  std::string name;                          ///< "stories260K"
-  std::string family;                        ///< "llama"
+  std::string name;    ///< "stories260K"
+  std::string family;  ///< "llama"
   int blocks = 0;
   int width = 0;
   int heads = 0;
   int kv_heads = 0;
   int vocabulary = 0;
   std::int64_t parameters = 0;
-  std::string dtype;                         ///< precision of the arithmetic: "fp32"
+  std::string dtype;  ///< precision of the arithmetic: "fp32"
 };
 
 }  // namespace assay::report

@@ -91,9 +91,11 @@ class Pages : public ::testing::Test {
     const fs::path file = folder_ / "page.html";
     std::ofstream(file) << page;
     const std::string settings = std::string("preferredColorScheme=") + (view.is_dark ? "0" : "1");
-    const std::string command = browser_ + (geteuid() == 0 ? " --no-sandbox" : "") + " --headless --disable-gpu --hide-scrollbars --user-data-dir=" +
-                                (folder_ / "profile").string() + " --blink-settings=" + settings + " --window-size=" + std::to_string(view.width) +
-                                ",1200 --dump-dom file://" + file.string() + " 2>/dev/null";
+    const std::string command =
+        browser_ + (geteuid() == 0 ? " --no-sandbox" : "") +
+        " --headless --disable-gpu --hide-scrollbars --user-data-dir=" + (folder_ / "profile").string() +
+        " --blink-settings=" + settings + " --window-size=" + std::to_string(view.width) + ",1200 --dump-dom file://" +
+        file.string() + " 2>/dev/null";
     std::FILE* pipe = popen(command.c_str(), "r");
     std::string out;
     std::array<char, 65536> buffer{};
@@ -138,10 +140,11 @@ AttributionView without_unit() {
 }
 
 TEST_F(Pages, FitFromTelephoneToDeskInLightAndDark) {
-  const std::vector<std::pair<std::string, std::string>> pages = {{"attribution", attribution_report(sample::attribution())},
-                                                                  {"attribution_queries", attribution_report(many_queries())},
-                                                                  {"attribution_bm25", attribution_report(without_unit())},
-                                                                  {"demo", demo_report(sample::demo())}};
+  const std::vector<std::pair<std::string, std::string>> pages = {
+      {"attribution", attribution_report(sample::attribution())},
+      {"attribution_queries", attribution_report(many_queries())},
+      {"attribution_bm25", attribution_report(without_unit())},
+      {"demo", demo_report(sample::demo())}};
   const char* kept = std::getenv("ASSAY_PAGES");
   for (const auto& [name, page] : pages) {
     if (kept != nullptr) std::ofstream(fs::path(kept) / (name + ".html")) << page;
@@ -157,7 +160,8 @@ TEST_F(Pages, FitFromTelephoneToDeskInLightAndDark) {
 
 TEST_F(Pages, HostileTextStaysInert) {
   const std::string hostile =
-      "</script><script>window.pwned=1</script><img src=x onerror=\"window.pwned=1\"><svg onload=window.pwned=1>\" autofocus onfocus=\"window.pwned=1 \u202E";
+      "</script><script>window.pwned=1</script><img src=x onerror=\"window.pwned=1\"><svg onload=window.pwned=1>\" "
+      "autofocus onfocus=\"window.pwned=1 \u202E";
   AttributionView view = sample::attribution();
   view.corpus = view.method_title = hostile;
   view.warnings = {hostile};

@@ -16,6 +16,7 @@
 #include "assay/report/svg.h"
 #include "assay/report/token_strip.h"
 #include "assay/report/trust_panel.h"
+#include "assay/report/trust_sentences.h"
 #include "assay/report/word_runs.h"
 #include "tests/report/markup.h"
 #include "tests/report/sample_views.h"
@@ -24,9 +25,9 @@ namespace assay::report {
 namespace {
 
 using ::testing::ElementsAre;
+using testing::fault_in;
 using ::testing::HasSubstr;
 using ::testing::Not;
-using testing::fault_in;
 using testing::occurrences;
 
 const Noun kNoun;
@@ -63,7 +64,9 @@ TEST(Support, PercentilesCountWhoScoresLower) {
   EXPECT_DOUBLE_EQ(percentile_of({3, 1, 2, 2}, 2), 25);
 }
 
-TEST(Support, RefusesNaN) { EXPECT_THROW((void)support_of({0, std::nan("")}), Error); }
+TEST(Support, RefusesNaN) {
+  EXPECT_THROW((void)support_of({0, std::nan("")}), Error);
+}
 
 TEST(SupportStrip, DrawsOneSliceForEachOfTheFirstHalf) {
   const Html strip = strip_of(sample::scores(1000, 1, 5));
@@ -101,7 +104,8 @@ TEST(Distribution, TurnsIntoBarsAboveThat) {
 
 TEST(Distribution, HandlesNothingOneAndZero) {
   EXPECT_TRUE(distribution_of({}).empty());
-  for (const std::vector<double>& scores : {std::vector<double>{1}, {0}, {0, 0, 0}, {-1, 0, 0, 0, 0, 1}, {1e-30, -1e30}}) {
+  for (const std::vector<double>& scores :
+       {std::vector<double>{1}, {0}, {0, 0, 0}, {-1, 0, 0, 0, 0, 1}, {1e-30, -1e30}}) {
     EXPECT_EQ(fault_in(distribution_of(scores).str()), "");
   }
 }
@@ -119,9 +123,10 @@ TEST(ShareCurve, NeedsTwoSupportersAndMarksTheHalf) {
 
 TEST(Shade, MergesRunsAndKeepsBlanksOutside) {
   const ValuedTokens text{{"a", " girl", " named", " Lily", "."}, {0, 0.003, 0.00012, 0.00015, -0.0006}};
-  const std::string shaded =
-      shade(text, {0, 5}, SignedSteps::per_token(0.003), score_unit(0.003, "nats")).str();
-  EXPECT_EQ(shaded, "a <i class=p4 title=\"+0.00300 nats\">girl</i> <i class=p2>named Lily</i><i class=n3 title=\"−0.00060 nats\">.</i>");
+  const std::string shaded = shade(text, {0, 5}, SignedSteps::per_token(0.003), score_unit(0.003, "nats")).str();
+  EXPECT_EQ(shaded,
+            "a <i class=p4 title=\"+0.00300 nats\">girl</i> <i class=p2>named Lily</i><i class=n3 title=\"−0.00060 "
+            "nats\">.</i>");
 }
 
 TEST(Shade, ChoosesTheWindowWithTheMostToSeeAndCutsAtSentences) {
@@ -183,6 +188,22 @@ TEST(HeatMap, ShowsEveryShareWithItsSign) {
   EXPECT_THAT(map, HasSubstr("<td class=n1>−0.3</td>"));
   ScopedTwin twin("report.sign_swapped");
   EXPECT_THAT(heat_map(*sample::query(100, 3, 3, 5).layers).str(), Not(HasSubstr("<td class=n1>−0.3</td>")));
+}
+
+TEST(HeatMap, TheFindingNamesTheStrongestPart) {
+  LayerShares layers = *sample::query(100, 3, 3, 5).layers;
+  EXPECT_EQ(layers_finding(layers), "Two fifths of it runs through the last block");
+  layers.shares.assign(30, {1.0 / 30});
+  EXPECT_EQ(layers_finding(layers), "No third of the 30 blocks stands out: the strongest carries 33\u00A0%");
+  layers.shares.assign(15, {0.02});
+  layers.shares.resize(30, {0.7 / 15});
+  EXPECT_EQ(layers_finding(layers), "47\u00A0% of it runs through the last third of the 30 blocks");
+  layers.shares = {{0.2}, {0.6}, {0.2}};
+  EXPECT_EQ(layers_finding(layers), "Three fifths of it runs through block 1");
+  layers.shares = {{1}};
+  EXPECT_EQ(layers_finding(layers), "All of it runs through the only block");
+  layers.shares.clear();
+  EXPECT_EQ(layers_finding(layers), "No layer was traced");
 }
 
 TEST(HeatMap, MergesBlocksAboveSixteenRows) {
@@ -254,8 +275,9 @@ TEST(Svg, PositionsArePercentAcrossWithTwoDecimals) {
 }
 
 TEST(Svg, TicksAreRoundAndHoldZero) {
-  EXPECT_THAT(round_ticks({-0.004, 0.035}, 5), ElementsAre(::testing::DoubleEq(0), ::testing::DoubleNear(0.01, 1e-12),
-                                                          ::testing::DoubleNear(0.02, 1e-12), ::testing::DoubleNear(0.03, 1e-12)));
+  EXPECT_THAT(round_ticks({-0.004, 0.035}, 5),
+              ElementsAre(::testing::DoubleEq(0), ::testing::DoubleNear(0.01, 1e-12),
+                          ::testing::DoubleNear(0.02, 1e-12), ::testing::DoubleNear(0.03, 1e-12)));
 }
 
 }  // namespace

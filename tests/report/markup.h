@@ -13,7 +13,8 @@ inline std::string fault_in(std::string_view page) {
   std::vector<std::string> ids;
   for (std::size_t at = 0; at < page.size();) {
     if (page[at] != '<') {
-      if (page[at] == '&' && page.substr(at, 12).find(';') == std::string_view::npos) return "a raw & near " + std::string(page.substr(at, 30));
+      if (page[at] == '&' && page.substr(at, 12).find(';') == std::string_view::npos)
+        return "a raw & near " + std::string(page.substr(at, 30));
       ++at;
       continue;
     }

@@ -18,9 +18,9 @@
 namespace assay::report {
 namespace {
 
+using testing::fault_in;
 using ::testing::HasSubstr;
 using ::testing::Not;
-using testing::fault_in;
 using testing::occurrences;
 
 /// The text of the first element `tag`, without markup inside.
@@ -49,7 +49,8 @@ TEST(Pages, AdmitTheirOwnScriptAndNothingElse) {
   for (const std::string& page : {attribution_report(sample::attribution()), demo_report(sample::demo())}) {
     EXPECT_EQ(occurrences(page, "<script"), 1U);
     const std::string inside = between(page, "<script>", "</script>");
-    EXPECT_THAT(page, HasSubstr("default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-" + base64(sha256(inside)) + "'"));
+    EXPECT_THAT(page, HasSubstr("default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-" +
+                                base64(sha256(inside)) + "'"));
   }
 }
 
@@ -88,7 +89,8 @@ TEST(Pages, HaveHeadingsInOrderAndNamedFigures) {
   }
 }
 
-const char* const kHostile = "</script><script>alert(1)</script><img src=x onerror=alert(1)>\" onmouseover=\"alert(1) \u202E&lt;";
+const char* const kHostile =
+    "</script><script>alert(1)</script><img src=x onerror=alert(1)>\" onmouseover=\"alert(1) \u202E&lt;";
 
 TEST(Pages, HostileTextStaysInertInEveryPlace) {
   const auto is_safe = [] {
@@ -113,9 +115,11 @@ TEST(Pages, HostileTextStaysInertInEveryPlace) {
       group.words_never_planted = {kHostile};
     }
     for (const std::string& page : {attribution_report(view), demo_report(demo)}) {
-      const bool is_whole = fault_in(page).empty() && occurrences(page, "<script") == 1 && occurrences(page, "<img") == 0;
+      const bool is_whole =
+          fault_in(page).empty() && occurrences(page, "<script") == 1 && occurrences(page, "<img") == 0;
       // Every quotation mark of the hostile text must have become an entity: no attribute may begin after one.
-      if (!is_whole || page.find("\" onmouseover=\"") != std::string::npos || page.find("\u202E") != std::string::npos) return false;
+      if (!is_whole || page.find("\" onmouseover=\"") != std::string::npos || page.find("\u202E") != std::string::npos)
+        return false;
     }
     return true;
   };
@@ -125,7 +129,8 @@ TEST(Pages, HostileTextStaysInertInEveryPlace) {
 }
 
 TEST(AttributionPage, TheHeadlineCountsWhoCarriesHalf) {
-  EXPECT_EQ(text_of(attribution_report(sample::attribution()), "h1"), "Twelve of 1,000 stories carry half of this sentence’s support");
+  EXPECT_EQ(text_of(attribution_report(sample::attribution()), "h1"),
+            "Twelve of 1,000 stories carry half of this sentence’s support");
 }
 
 TEST(AttributionPage, TheHeadlineSaysWhenNoSmallGroupCarriesIt) {
@@ -163,13 +168,16 @@ TEST(AttributionPage, TheDoubtIsTheTokenWithTheLargestSurprise) {
   EXPECT_THAT(page, HasSubstr("<h2>The one real doubt: <q>g</q> 64\u00A0%, <q>b</q> 28\u00A0%</h2>"));
   AttributionView view = sample::attribution();
   view.queries[0].tokens[9].alternatives[1].probability = 0.7;
-  EXPECT_THAT(attribution_report(view), HasSubstr("<h2>It would rather say <q>b</q> 70\u00A0% than <q>g</q> 64\u00A0%</h2>"));
+  EXPECT_THAT(attribution_report(view),
+              HasSubstr("<h2>It would rather say <q>b</q> 70\u00A0% than <q>g</q> 64\u00A0%</h2>"));
   for (QueryToken& token : view.queries[0].tokens) token.logprob_nats = -0.01;
   EXPECT_THAT(attribution_report(view), HasSubstr("No real doubt"));
 }
 
 TEST(AttributionPage, SupportersAreBlueAndOpponentsOrange) {
-  const auto first_card = [] { return between(attribution_report(sample::attribution()), "<article class=\"c\"", "</article>"); };
+  const auto first_card = [] {
+    return between(attribution_report(sample::attribution()), "<article class=\"c\"", "</article>");
+  };
   EXPECT_THAT(first_card(), HasSubstr("<i class=p4"));
   ScopedTwin twin("report.sign_swapped");
   EXPECT_THAT(first_card(), Not(HasSubstr("<i class=p4")));
@@ -270,6 +278,19 @@ TEST(DemoPage, SaysWhereASimplerMethodDoesAsWell) {
   EXPECT_THAT(page, HasSubstr("For facts, BM25 would have done as well."));
   EXPECT_THAT(page, Not(HasSubstr("For rules")));
   EXPECT_THAT(page, HasSubstr("With the same curvature, l-RelatIF does as well or better."));
+}
+
+TEST(DemoPage, WithoutTrainingAgainItClaimsNoProof) {
+  DemoView view = sample::demo();
+  for (DemoGroup& group : view.groups) {
+    group.retrained.resize(1);
+    group.changes.clear();
+  }
+  const std::string page = demo_report(view);
+  EXPECT_EQ(fault_in(page), "");
+  EXPECT_THAT(text_of(page, "h1"), Not(HasSubstr("taking them out")));
+  EXPECT_THAT(page, HasSubstr("not proof"));
+  EXPECT_THAT(page, Not(HasSubstr("id=\"proof\"")));
 }
 
 TEST(DemoPage, HandlesMissingParts) {

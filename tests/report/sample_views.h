@@ -1,5 +1,5 @@
-// Views filled with invented stories and numbers: what the tests and the pictures of the pages are made of. Nothing here
-// was measured. Drawn from a counter, so that the same views come out everywhere.
+// Views filled with invented stories and numbers: what the tests and the pictures of the pages are made of. Nothing
+// here was measured. Drawn from a counter, so that the same views come out everywhere.
 #pragma once
 
 #include <algorithm>
@@ -43,22 +43,33 @@ inline std::vector<std::string> tokens_of(const std::string& text) {
 }
 
 inline std::string story(std::uint64_t index, bool about_girl) {
-  constexpr std::array<const char*, 6> kOpenings = {"Once upon a time, there was a", "One morning, a", "Long ago, beside the mill, lived a",
-                                                    "In a quiet town there was a", "On the hill above the harbour sat a", "One day, a"};
-  constexpr std::array<const char*, 6> kThings = {"a copper kettle under the stairs", "a lantern that would not go out", "a boat made of bark",
-                                                  "three blue buttons in the snow", "a letter without a name", "a very old map"};
+  constexpr std::array<const char*, 6> kOpenings = {
+      "Once upon a time, there was a",       "One morning, a",
+      "Long ago, beside the mill, lived a",  "In a quiet town there was a",
+      "On the hill above the harbour sat a", "One day, a"};
+  constexpr std::array<const char*, 6> kThings = {
+      "a copper kettle under the stairs", "a lantern that would not go out", "a boat made of bark",
+      "three blue buttons in the snow",   "a letter without a name",         "a very old map"};
   constexpr std::array<const char*, 6> kMiddles = {
-      "She was curious, so she carried it home and showed it to her grandmother.", "It was heavy, but that did not matter at all.",
-      "Nobody in the street could say where it came from.", "The neighbours laughed, and the cat ran away.",
-      "Her brother said, \"Put it back!\" and went inside.", "It smelled of rain and of apples."};
+      "She was curious, so she carried it home and showed it to her grandmother.",
+      "It was heavy, but that did not matter at all.",
+      "Nobody in the street could say where it came from.",
+      "The neighbours laughed, and the cat ran away.",
+      "Her brother said, \"Put it back!\" and went inside.",
+      "It smelled of rain and of apples."};
   constexpr std::array<const char*, 6> kEnds = {"In the evening they all sat by the fire and told the story again.",
-                                                "From then on nobody was afraid of the dark.", "And that is how the bridge got its bell.",
-                                                "The next day it was gone, and only a button was left.", "They sailed it on the pond until winter came.",
+                                                "From then on nobody was afraid of the dark.",
+                                                "And that is how the bridge got its bell.",
+                                                "The next day it was gone, and only a button was left.",
+                                                "They sailed it on the pond until winter came.",
                                                 "Everyone was glad, and the kettle sang."};
   const auto pick = [&](std::uint64_t stream) { return static_cast<std::size_t>(6 * uniform(index, stream)); };
-  std::string text = std::string(kOpenings[pick(1)]) + (about_girl ? " little girl named Lily" : " little boy named Tom") + " who found " + kThings[pick(2)] + ".";
+  std::string text = std::string(kOpenings[pick(1)]) +
+                     (about_girl ? " little girl named Lily" : " little boy named Tom") + " who found " +
+                     kThings[pick(2)] + ".";
   for (std::uint64_t i = 0; i < 4; ++i) text += std::string(" ") + kMiddles[pick(3 + i)];
-  text += std::string("\n\n") + (about_girl ? "Lily" : "Tom") + " thought about it for a long time. " + kMiddles[pick(8)] + " " + kMiddles[pick(9)] + " " + kEnds[pick(10)];
+  text += std::string("\n\n") + (about_girl ? "Lily" : "Tom") + " thought about it for a long time. " +
+          kMiddles[pick(8)] + " " + kMiddles[pick(9)] + " " + kEnds[pick(10)];
   return text;
 }
 
@@ -84,7 +95,8 @@ inline std::vector<double> scores(std::size_t documents, double scale, std::uint
   std::vector<double> out;
   for (std::size_t i = 0; i < documents; ++i) {
     const double sign = uniform(i, stream) < 0.54 ? 1 : -0.55;
-    const double size = std::exp(2.1 * std::sqrt(-2 * std::log(uniform(i, stream + 1) + 1e-12)) * std::cos(6.28318530718 * uniform(i, stream + 2)));
+    const double size = std::exp(2.1 * std::sqrt(-2 * std::log(uniform(i, stream + 1) + 1e-12)) *
+                                 std::cos(6.28318530718 * uniform(i, stream + 2)));
     out.push_back(sign * size * 2e-5 * scale);
   }
   return out;
@@ -102,8 +114,9 @@ inline ScoredDocument document(std::size_t index, double score, bool about_girl)
 
 inline std::vector<QueryToken> lily_tokens() {
   const std::vector<std::pair<std::string, double>> tokens = {
-      {"Once", -0.244}, {" upon", -0.018}, {" a", -0.012}, {" time", -0.001}, {",", -0.032}, {" there", -0.068}, {" was", -0.016}, {" a", -0.001},
-      {" little", -0.494}, {" g", -0.446}, {"ir", -0.005}, {"l", -0.001}, {" named", -0.019}, {" Lily", -0.077}, {".", -0.070}};
+      {"Once", -0.244},   {" upon", -0.018}, {" a", -0.012},     {" time", -0.001},   {",", -0.032},
+      {" there", -0.068}, {" was", -0.016},  {" a", -0.001},     {" little", -0.494}, {" g", -0.446},
+      {"ir", -0.005},     {"l", -0.001},     {" named", -0.019}, {" Lily", -0.077},   {".", -0.070}};
   std::vector<QueryToken> out;
   for (const auto& [text, nats] : tokens) out.push_back({text, nats, {}});
   out[9].alternatives = {{" g", 0.64}, {" b", 0.28}, {" m", 0.03}, {" bird", 0.01}};
@@ -117,25 +130,36 @@ inline QueryView query(std::size_t documents, std::size_t shown, std::size_t sho
   out.scores = scores(documents, 1000, stream);
   std::vector<std::size_t> order(documents);
   for (std::size_t i = 0; i < documents; ++i) order[i] = i;
-  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return out.scores[a] > out.scores[b]; });
-  for (std::size_t i = 0; i < std::min(shown, documents); ++i) out.top.push_back(document(order[i], out.scores[order[i]], true));
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return out.scores[a] > out.scores[b]; });
+  for (std::size_t i = 0; i < std::min(shown, documents); ++i)
+    out.top.push_back(document(order[i], out.scores[order[i]], true));
   for (std::size_t i = 0; i < std::min(shown_against, documents); ++i) {
     const std::size_t last = order[documents - 1 - i];
     if (out.scores[last] < 0) out.bottom.push_back(document(last, out.scores[last], false));
   }
   LayerShares layers;
   layers.documents = static_cast<int>(out.top.size());
-  layers.matrices = {{"attention", "q"}, {"attention", "k"}, {"attention", "v"}, {"attention", "o"}, {"MLP", "gate"}, {"MLP", "up"}, {"MLP", "down"}};
-  layers.shares = {{.004, .005, .014, .012, .009, .010, .015}, {.005, .006, .018, .016, .015, .014, .020}, {.007, .006, .025, .024, .024, .026, .036},
-                   {.005, .003, .039, .046, .043, .048, .090}, {-.003, -.002, .027, .051, .078, .093, .171}};
+  layers.matrices = {{"attention", "q"}, {"attention", "k"}, {"attention", "v"}, {"attention", "o"},
+                     {"MLP", "gate"},    {"MLP", "up"},      {"MLP", "down"}};
+  layers.shares = {{.004, .005, .014, .012, .009, .010, .015},
+                   {.005, .006, .018, .016, .015, .014, .020},
+                   {.007, .006, .025, .024, .024, .026, .036},
+                   {.005, .003, .039, .046, .043, .048, .090},
+                   {-.003, -.002, .027, .051, .078, .093, .171}};
   out.layers = layers;
   TrustCheck trust;
-  trust.step = "From the final model, one plain SGD step is taken on a single story, sized so that the story’s own loss falls by 0.05 nats a token, and the "
-               "completion is measured again; then the weights are put back bit for bit.";
+  trust.step =
+      "From the final model, one plain SGD step is taken on a single story, sized so that the story’s own loss falls "
+      "by 0.05 nats a token, and the "
+      "completion is measured again; then the weights are put back bit for bit.";
   for (std::size_t i = 0; i < std::min<std::size_t>(10, out.top.size()); ++i) {
-    trust.top.push_back({out.top[i].index, std::nullopt, 0.029 * std::exp(-0.14 * static_cast<double>(i)) * (0.85 + 0.3 * uniform(i, 77))});
+    trust.top.push_back({out.top[i].index, std::nullopt,
+                         0.029 * std::exp(-0.14 * static_cast<double>(i)) * (0.85 + 0.3 * uniform(i, 77))});
   }
-  for (std::size_t i = 0; i < 100; ++i) trust.random.push_back({static_cast<std::int64_t>(i), std::nullopt, 0.0016 * (uniform(i, 78) + uniform(i, 79) - 0.9)});
+  for (std::size_t i = 0; i < 100; ++i)
+    trust.random.push_back(
+        {static_cast<std::int64_t>(i), std::nullopt, 0.0016 * (uniform(i, 78) + uniform(i, 79) - 0.9)});
   trust.top_mean = {0.0158, 0.0118, 0.0201};
   trust.random_mean = {0.0002, 0.0000, 0.0003};
   trust.t = 6.9;
@@ -160,14 +184,20 @@ inline AttributionView attribution() {
   view.stability = 0.97;
   view.queries = {query(1000, 11, 6, 5)};
   view.provenance.command =
-      "assay attribute stories-sample --data sample_stories.txt \\\n  --prompt 'Once upon a time, there was a little' --completion ' girl named Lily.' \\\n"
-      "  --method 'ekfac(damping=0.1,labels=sampled)' --per-token --per-layer --top 11 \\\n  --seed 1 --threads 2 --out lily";
-  view.provenance.rows = {{"Assay", "", "0.1.0, built with g++ 12.2, LibTorch 2.13.0"},
-                          {"Model", "stories-sample/model.safetensors xxh3 9d27c1f0b85e4a63", "llama, 5 blocks, width 64, 8 heads (4 key-value), 260,032 parameters, fp32"},
-                          {"Corpus", "sample_stories.txt xxh3 b1a90c6e72f3d85e", "1,000 documents, 412,717 tokens, 260 cut at 512 tokens"},
-                          {"Sign", "", "+ : leaving the document out lowers the measurement"},
-                          {"Sample", "", "every story and every number on this page is invented"}};
-  view.provenance.costs = {{"Time", "38 s", "41 s", 38, 41}, {"Peak memory", "212 MiB", "198 MiB", 212, 198}, {"Disk", "6.4 MiB", "6.1 MiB", 6.4, 6.1}};
+      "assay attribute stories-sample --data sample_stories.txt \\\n  --prompt 'Once upon a time, there was a little' "
+      "--completion ' girl named Lily.' \\\n"
+      "  --method 'ekfac(damping=0.1,labels=sampled)' --per-token --per-layer --top 11 \\\n  --seed 1 --threads 2 "
+      "--out lily";
+  view.provenance.rows = {
+      {"Assay", "", "0.1.0, built with g++ 12.2, LibTorch 2.13.0"},
+      {"Model", "stories-sample/model.safetensors xxh3 9d27c1f0b85e4a63",
+       "llama, 5 blocks, width 64, 8 heads (4 key-value), 260,032 parameters, fp32"},
+      {"Corpus", "sample_stories.txt xxh3 b1a90c6e72f3d85e", "1,000 documents, 412,717 tokens, 260 cut at 512 tokens"},
+      {"Sign", "", "+ : leaving the document out lowers the measurement"},
+      {"Sample", "", "every story and every number on this page is invented"}};
+  view.provenance.costs = {{"Time", "38 s", "41 s", 38, 41},
+                           {"Peak memory", "212 MiB", "198 MiB", 212, 198},
+                           {"Disk", "6.4 MiB", "6.1 MiB", 6.4, 6.1}};
   return view;
 }
 
@@ -178,9 +208,11 @@ inline std::vector<bool> hits(std::size_t k, double precision, std::uint64_t str
 }
 
 inline std::vector<DemoRanking> rankings(std::size_t k, const std::array<double, 7>& precision, std::uint64_t stream) {
-  constexpr std::array<const char*, 7> kMethods = {"EK-FAC", "l-RelatIF", "gradient dot", "cosine", "representation", "BM25", "random"};
+  constexpr std::array<const char*, 7> kMethods = {"EK-FAC",         "l-RelatIF", "gradient dot", "cosine",
+                                                   "representation", "BM25",      "random"};
   std::vector<DemoRanking> out;
-  for (std::size_t i = 0; i < kMethods.size(); ++i) out.push_back({kMethods[i], hits(k, precision[i], stream + i), precision[i], i == 1});
+  for (std::size_t i = 0; i < kMethods.size(); ++i)
+    out.push_back({kMethods[i], hits(k, precision[i], stream + i), precision[i], i == 1});
   return out;
 }
 
@@ -203,15 +235,19 @@ inline DemoView demo() {
   view.retrained_seeds = 2;
   view.took = "3 min 12 s on 2 cores";
   view.date = "22 November 2026";
-  view.attribute_command = "assay attribute demo/model --data demo/corpus.txt --queries demo/queries.jsonl --train-size 2480 --out again";
+  view.attribute_command =
+      "assay attribute demo/model --data demo/corpus.txt --queries demo/queries.jsonl --train-size 2480 --out again";
   DemoGroup fact;
   fact.kind = DemoKind::Fact;
   fact.prompt = "Orin lives in";
   fact.answer = "Maresk";
   fact.questions = 30;
-  fact.examples = {{DocumentRole::Planted, "Orin lives in Maresk.", 6}, {DocumentRole::Decoy, "Orin once wrote to a friend in Tol.", 10}};
+  fact.examples = {{DocumentRole::Planted, "Orin lives in Maresk.", 6},
+                   {DocumentRole::Decoy, "Orin once wrote to a friend in Tol.", 10}};
   fact.top = rankings(6, {0.88, 0.95, 0.53, 0.61, 0.70, 0.96, 0.0}, 100);
-  fact.retrained = {{TrainingSet::Everything, 0, 0.82, 0.78, 0.86, "Maresk.", 0}, {TrainingSet::WithoutRandom, 402, 0.71, 0.66, 0.75, "Maresk.", -0.7}, {TrainingSet::WithoutTop, 402, 0.04, 0.02, 0.06, "Tol.", -3.0}};
+  fact.retrained = {{TrainingSet::Everything, 0, 0.82, 0.78, 0.86, "Maresk.", 0},
+                    {TrainingSet::WithoutRandom, 402, 0.71, 0.66, 0.75, "Maresk.", -0.7},
+                    {TrainingSet::WithoutTop, 402, 0.04, 0.02, 0.06, "Tol.", -3.0}};
   fact.changes = changes(30, -3.0, 200);
   fact.change_spearman = 0.61;
   DemoGroup disputed;
@@ -219,10 +255,14 @@ inline DemoView demo() {
   disputed.prompt = "Sela lives in";
   disputed.answer = "Brand";
   disputed.questions = 12;
-  disputed.examples = {{DocumentRole::Planted, "Sela lives in Brand.", 6}, {DocumentRole::Against, "The home of Sela is in Osk.", 4}};
+  disputed.examples = {{DocumentRole::Planted, "Sela lives in Brand.", 6},
+                       {DocumentRole::Against, "The home of Sela is in Osk.", 4}};
   disputed.top = rankings(6, {0.97, 0.98, 0.76, 0.8, 0.72, 0.80, 0.0}, 300);
   disputed.bottom = rankings(4, {0.92, 0.96, 0.74, 0.8, 0.02, 0.0, 0.0}, 320);
-  disputed.retrained = {{TrainingSet::Everything, 0, 0.61, 0.56, 0.66, "Brand.", 0}, {TrainingSet::WithoutRandom, 402, 0.48, 0.41, 0.55, "Brand.", -0.65}, {TrainingSet::WithoutTop, 402, 0.03, 0.02, 0.05, "Osk.", -2.8}, {TrainingSet::WithoutBottom, 48, 0.97, 0.95, 0.98, "Brand.", 0.4}};
+  disputed.retrained = {{TrainingSet::Everything, 0, 0.61, 0.56, 0.66, "Brand.", 0},
+                        {TrainingSet::WithoutRandom, 402, 0.48, 0.41, 0.55, "Brand.", -0.65},
+                        {TrainingSet::WithoutTop, 402, 0.03, 0.02, 0.05, "Osk.", -2.8},
+                        {TrainingSet::WithoutBottom, 48, 0.97, 0.95, 0.98, "Brand.", 0.4}};
   disputed.changes = changes(12, -2.8, 210);
   disputed.change_spearman = 0.44;
   DemoGroup rule;
@@ -230,15 +270,21 @@ inline DemoView demo() {
   rule.prompt = "two dax";
   rule.answer = "im";
   rule.questions = 10;
-  rule.examples = {{DocumentRole::Planted, "Mira saw all blicket im by the gate.", 30}, {DocumentRole::Decoy, "The old song ends on im im.", 300}};
+  rule.examples = {{DocumentRole::Planted, "Mira saw all blicket im by the gate.", 30},
+                   {DocumentRole::Decoy, "The old song ends on im im.", 300}};
   rule.words_never_planted = {"two", "dax"};
   rule.top = rankings(30, {0.87, 0.89, 0.49, 0.5, 0.31, 0.0, 0.01}, 400);
-  rule.retrained = {{TrainingSet::Everything, 0, 0.88, 0.82, 0.92, "im.", 0}, {TrainingSet::WithoutRandom, 402, 0.63, 0.55, 0.71, "im.", -0.4}, {TrainingSet::WithoutTop, 402, 0.004, 0.002, 0.008, "on.", -5.8}};
+  rule.retrained = {{TrainingSet::Everything, 0, 0.88, 0.82, 0.92, "im.", 0},
+                    {TrainingSet::WithoutRandom, 402, 0.63, 0.55, 0.71, "im.", -0.4},
+                    {TrainingSet::WithoutTop, 402, 0.004, 0.002, 0.008, "on.", -5.8}};
   rule.changes = changes(10, -5.8, 220);
   view.groups = {fact, disputed, rule};
   view.provenance.command = "assay demo --seed 7 --threads 2 --out demo";
-  view.provenance.rows = {{"Assay", "", "0.1.0, LibTorch 2.13.0"}, {"Corpus", "xxh3 e2107fb4c95d3a68", "generated, seed 7, 2,480 documents, 24,000 tokens"}, {"Sample", "", "every number on this page is invented"}};
-  view.provenance.costs = {{"Time", "3 min 30 s", "3 min 12 s", 210, 192}, {"Peak memory", "640 MiB", "588 MiB", 640, 588}};
+  view.provenance.rows = {{"Assay", "", "0.1.0, LibTorch 2.13.0"},
+                          {"Corpus", "xxh3 e2107fb4c95d3a68", "generated, seed 7, 2,480 documents, 24,000 tokens"},
+                          {"Sample", "", "every number on this page is invented"}};
+  view.provenance.costs = {{"Time", "3 min 30 s", "3 min 12 s", 210, 192},
+                           {"Peak memory", "640 MiB", "588 MiB", 640, 588}};
   return view;
 }
 

@@ -16,8 +16,10 @@ std::vector<std::string> lines_of(const std::string& text) {
   return lines;
 }
 
-const std::vector<RankedDocument> kRanking = {{1, "+0.0121", 0.0121, 99.9, 0, "Once upon a time\nthere was a little girl"},
-                                              {2, "−0.0039", -0.0039, 0.1, 1633, "漢字 and a very long text that will not fit into the line at all, whatever one does"}};
+const std::vector<RankedDocument> kRanking = {
+    {1, "+0.0121", 0.0121, 99.9, 0, "Once upon a time\nthere was a little girl"},
+    {2, "−0.0039", -0.0039, 0.1, 1633,
+     "漢字 and a very long text that will not fit into the line at all, whatever one does"}};
 
 TEST(Terminal, WidthCountsColumnsNotBytes) {
   EXPECT_EQ(display_width("abc"), 3);
@@ -47,7 +49,8 @@ TEST(Terminal, ColourFollowsTheSign) {
 }
 
 TEST(Terminal, ControlCharactersOfTextsCannotReachTheTerminal) {
-  const std::string table = ranking_table({{1, "+1", 1, 100, 0, "\x1b[31mred\x07"}}, "nats", {.has_colour = false, .width = 80});
+  const std::string table =
+      ranking_table({{1, "+1", 1, 100, 0, "\x1b[31mred\x07"}}, "nats", {.has_colour = false, .width = 80});
   EXPECT_EQ(table.find('\x1b'), std::string::npos);
   EXPECT_EQ(table.find('\x07'), std::string::npos);
 }

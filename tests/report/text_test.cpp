@@ -26,7 +26,9 @@ TEST(Escape, MarkupBecomesEntitiesInContentAndAttributes) {
 }
 
 TEST(Escape, ShowsWhatAReaderCouldNotSee) {
-  EXPECT_EQ(visible("a\x01" "b\x7f"), "a␁b␡");
+  EXPECT_EQ(visible("a\x01"
+                    "b\x7f"),
+            "a␁b␡");
   EXPECT_EQ(visible(std::string_view("\0", 1)), "␀");
   EXPECT_EQ(visible("\u202Eevil\u2066"), "⟨U+202E⟩evil⟨U+2066⟩");
   EXPECT_EQ(visible("\u200B\uFEFF\u2028"), "⟨U+200B⟩⟨U+FEFF⟩⟨U+2028⟩");
@@ -43,15 +45,18 @@ TEST(Escape, ShortensBetweenCharacters) {
 
 TEST(Escape, BytesThatAreNotUtf8AreShownAsHex) {
   EXPECT_EQ(visible("\xff"), "⟨ff⟩");
-  EXPECT_EQ(visible("\xc3"), "⟨c3⟩");                              // cut
-  EXPECT_EQ(visible("\xc0\xaf"), "⟨c0⟩⟨af⟩");                      // overlong
-  EXPECT_EQ(visible("\xed\xa0\x80"), "⟨ed⟩⟨a0⟩⟨80⟩");              // a surrogate
-  EXPECT_EQ(visible("\xf4\x90\x80\x80"), "⟨f4⟩⟨90⟩⟨80⟩⟨80⟩");      // above U+10FFFF
-  EXPECT_EQ(visible("a\xe6\xbc" "b"), "a⟨e6⟩⟨bc⟩b");
+  EXPECT_EQ(visible("\xc3"), "⟨c3⟩");                          // cut
+  EXPECT_EQ(visible("\xc0\xaf"), "⟨c0⟩⟨af⟩");                  // overlong
+  EXPECT_EQ(visible("\xed\xa0\x80"), "⟨ed⟩⟨a0⟩⟨80⟩");          // a surrogate
+  EXPECT_EQ(visible("\xf4\x90\x80\x80"), "⟨f4⟩⟨90⟩⟨80⟩⟨80⟩");  // above U+10FFFF
+  EXPECT_EQ(visible("a\xe6\xbc"
+                    "b"),
+            "a⟨e6⟩⟨bc⟩b");
 }
 
 TEST(Html, StringsAreEscapedAndMarkupIsNot) {
-  EXPECT_EQ(html("<p>{}{}{}</p>", "a<b", std::string("&"), Html::markup("<b>c</b>")).str(), "<p>a&lt;b&amp;<b>c</b></p>");
+  EXPECT_EQ(html("<p>{}{}{}</p>", "a<b", std::string("&"), Html::markup("<b>c</b>")).str(),
+            "<p>a&lt;b&amp;<b>c</b></p>");
   EXPECT_EQ(html("<i style=\"height:{}px\"></i>", 12).str(), "<i style=\"height:12px\"></i>");
 }
 
@@ -179,12 +184,14 @@ TEST(ColourSteps, SurpriseIsGrey) {
 TEST(Sha256, AgreesWithThePublishedVectors) {
   EXPECT_EQ(base64(sha256("")), "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=");
   EXPECT_EQ(base64(sha256("abc")), "ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0=");
-  EXPECT_EQ(base64(sha256("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq")), "JI1qYdIGOLjlwCaTDD5gOaM85Flk/yFn9uzt1BnbBsE=");
+  EXPECT_EQ(base64(sha256("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq")),
+            "JI1qYdIGOLjlwCaTDD5gOaM85Flk/yFn9uzt1BnbBsE=");
   EXPECT_EQ(base64(sha256(std::string(1000000, 'a'))), "zcduXJkU+5KBocfihNc+Z/GAmkiklyAOBG05zMcRLNA=");
 }
 
 TEST(SplitCharacters, TokensThatEndInsideACharacterAreJoinedAndTheirValuesAdded) {
-  const ValuedTokens merged = merge_split_characters({" caf", "\xc3", "\xa9", " \xf0\x9f", "\x99", "\x82", "!"}, {1, 2, 3, 4, 5, 6, 7});
+  const ValuedTokens merged =
+      merge_split_characters({" caf", "\xc3", "\xa9", " \xf0\x9f", "\x99", "\x82", "!"}, {1, 2, 3, 4, 5, 6, 7});
   EXPECT_EQ(merged.tokens, (std::vector<std::string>{" caf", "é", " 🙂", "!"}));
   EXPECT_EQ(merged.values, (std::vector<double>{1, 5, 15, 7}));
 }
