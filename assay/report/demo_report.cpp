@@ -66,8 +66,8 @@ Html found_section(const DemoView& view) {
   Html columns;
   for (const DemoGroup& group : view.groups) columns += group_column(group);
   return html(
-      "<section class=\"s w\" id=\"found\" style=\"border-top:0;padding-top:0\"><div "
-      "class=\"q\">\n{}</div>\n{}</section>\n",
+      "<section class=\"s w\" id=\"found\" style=\"border-top:0;padding-top:0\">"
+      "<div class=\"q\">\n{}</div>\n{}</section>\n",
       columns, precision_table(view));
 }
 
@@ -83,8 +83,8 @@ Html group_changes(const DemoView& view) {
                     cell(TrainingSet::WithoutTop), cell(TrainingSet::WithoutBottom)});
   }
   return html(
-      "<h3 style=\"margin-top:32px\">All questions: mean change of the answer’s log-probability, nats</h3>\n<div "
-      "class=\"scroll\">{}</div>\n",
+      "<h3 style=\"margin-top:32px\">All questions: mean change of the answer’s log-probability, nats</h3>\n"
+      "<div class=\"scroll\">{}</div>\n",
       table({{"Questions"}, {"without random", true}, {"without top", true}, {"without bottom", true}}, rows));
 }
 
@@ -115,9 +115,9 @@ Html said_section(const DemoView& view) {
                   .name = "What it says now",
                   .finding = Html::text(said_finding(view)),
                   .notes = {Html::text("Greedy continuation of the first seed.")},
-                  .stage = html("<div class=\"scroll\"><table class=\"says\"><thead><tr><th "
-                                "scope=\"col\">Question</th><th scope=\"col\">Training set</th><th scope=\"col\">The "
-                                "model says</th></tr></thead><tbody>\n{}</tbody></table></div>",
+                  .stage = html("<div class=\"scroll\"><table class=\"says\"><thead><tr>"
+                                "<th scope=\"col\">Question</th><th scope=\"col\">Training set</th>"
+                                "<th scope=\"col\">The model says</th></tr></thead><tbody>\n{}</tbody></table></div>",
                                 rows)});
 }
 

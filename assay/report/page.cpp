@@ -32,27 +32,23 @@ Html rail(const Section& section) {
 Html cost_table(const std::vector<CostRow>& costs) {
   Html rows;
   for (const CostRow& cost : costs) {
-    const double scale =
-        std::max({finite(cost.planned, "a planned cost"), finite(cost.actual, "an actual cost"), 1e-300}) / 0.94;
+    const double scale = std::max({finite(cost.planned, "a planned cost"), finite(cost.actual, "an actual cost"), 1e-300}) / 0.94;
     rows += html(
-        "<tr><th scope=\"row\">{}</th><td class=\"num\">{}</td><td class=\"num\">{}</td><td><div class=\"bl\"><i "
-        "style=\"width:{}%\"></i><b style=\"left:{}%\"></b></div></td></tr>\n",
+        "<tr><th scope=\"row\">{}</th><td class=\"num\">{}</td><td class=\"num\">{}</td><td><div class=\"bl\">"
+        "<i style=\"width:{}%\"></i><b style=\"left:{}%\"></b></div></td></tr>\n",
         capitalised(cost.name), cost.planned_text, cost.actual_text, fixed(100 * std::max(0.0, cost.actual) / scale, 1),
         fixed(100 * std::max(0.0, cost.planned) / scale, 1));
   }
   return html(
-      "<h3 style=\"margin-top:28px\">What it cost, planned and actual</h3>\n<table "
-      "class=\"cost\"><thead><tr><td></td><th scope=\"col\" class=\"num\">planned</th><th scope=\"col\" "
-      "class=\"num\">actual</th><th scope=\"col\" style=\"width:38%\">actual; the mark is the "
-      "plan</th></tr></thead><tbody>\n{}</tbody></table>\n",
+      "<h3 style=\"margin-top:28px\">What it cost, planned and actual</h3>\n<table class=\"cost\"><thead><tr>"
+      "<td></td><th scope=\"col\" class=\"num\">planned</th><th scope=\"col\" class=\"num\">actual</th>"
+      "<th scope=\"col\" style=\"width:38%\">actual; the mark is the plan</th></tr></thead><tbody>\n{}</tbody></table>\n",
       rows);
 }
 
 }  // namespace
 
-std::string script() {
-  return std::string(kScript);
-}
+std::string script() { return std::string(kScript); }
 
 Html masthead(const std::string& command, const std::vector<Anchor>& anchors) {
   Html links;
@@ -76,8 +72,7 @@ Html section(const Section& section) {
 }
 
 Html wide_section(const Section& section) {
-  return html("<section class=\"s w\" id=\"{}\">\n<div class=\"top\">{}</div>\n{}</section>\n", section.id,
-              rail(section), section.stage);
+  return html("<section class=\"s w\" id=\"{}\">\n<div class=\"top\">{}</div>\n{}</section>\n", section.id, rail(section), section.stage);
 }
 
 Html how_to_read(const std::vector<ReadingLine>& lines) {
