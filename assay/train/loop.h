@@ -70,6 +70,7 @@ class Trainer {
   /// Trains a copy of `start`, in its dtype. `dataset` must outlive the trainer. Throws Error(Usage) on options that
   /// make no sense and Error(Data) when nothing is left to train on.
   Trainer(const nn::Model& start, const data::Dataset& dataset, TrainOptions options);
+  Trainer(const nn::Model& start, data::Dataset&& dataset, TrainOptions options) = delete;
 
   int64_t step() const { return step_; }  ///< steps taken
   int64_t total_steps() const { return total_steps_; }

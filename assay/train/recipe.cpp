@@ -63,10 +63,8 @@ Enum choice(const io::Recipe& table, const char* key, const std::array<std::stri
 void read_text(const io::Recipe& table, Recipe& recipe) {
   TextSource& text = recipe.text;
   text.path = beside(recipe.name, table.text("path"));
-  text.tokenizer = beside(recipe.name, table.text_or("tokenizer", ""));
-  if (text.tokenizer.empty() && recipe.from.empty()) {
-    table.refuse("tokenizer", "given for a fresh model: a model folder, a tokenizer.json or a .gguf file");
-  }
+  const bool is_fresh = recipe.from.empty();
+  text.tokenizer = beside(recipe.name, is_fresh ? table.text("tokenizer") : table.text_or("tokenizer", ""));
   text.corpus.separator = table.text_or("separator", text.corpus.separator);
   text.corpus.field = table.text_or("field", text.corpus.field);
   text.corpus.limit = table.integer_or("limit", 0, kCount);

@@ -218,9 +218,8 @@ void compare(TailPatchComparison& comparison, const TailPatchOptions& options) {
   const std::vector<double> top = measured(comparison.top), random = measured(comparison.random);
   comparison.top_mean = math::mean(top);
   comparison.random_mean = math::mean(random);
-  const math::TStatistic welch = math::welch_t(top, random);
-  comparison.difference = welch.difference;
-  comparison.welch_t = welch.t;
+  comparison.difference = comparison.top_mean - comparison.random_mean;
+  comparison.welch_t = math::welch_t(top, random).t;
   const math::Interval interval = math::bootstrap_difference(
       top, random, {.level = options.level, .resamples = options.resamples, .seed = options.seed});
   comparison.low = interval.low;

@@ -236,7 +236,8 @@ TEST(Loop, RefusesOptionsThatMakeNoSense) {
 TEST(Loop, StopsBeforeAStepThatIsNotFinite) {
   nn::Model start = small_mlp();
   start.parameters()[0].flatten()[0].fill_(std::nan(""));
-  Trainer trainer(start, points(4), {});
+  const data::Dataset dataset = points(4);
+  Trainer trainer(start, dataset, {});
   try {
     trainer.advance();
     FAIL();
