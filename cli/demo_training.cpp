@@ -11,8 +11,8 @@
 namespace assay::cli {
 namespace {
 
-// Chosen once by looking at five corpus seeds (docs/demo.md). The number of epochs decides: what is memorised leaves
-// its documents no gradient, what is not learned has no cause.
+// The number of epochs decides: what is memorised leaves its documents no gradient, what is not learned has no cause.
+// How these were chosen, and on how little: docs/demo.md.
 constexpr const char* kRecipe = R"(# One model of assay demo; train it again with: assay train THIS-FILE --out FOLDER
 [model]
 family = "llama"
