@@ -1,6 +1,8 @@
 // Killed and started again: the same bits, and what was done is not done twice. Damaged caches are made again.
 #include <gtest/gtest.h>
 
+#include <functional>
+
 #include <filesystem>
 #include <fstream>
 
@@ -101,18 +103,15 @@ TEST(TheKeyOfAFit, KnowsWhatItDependsOn) {
   const std::string key = fit_key(job.request(), "model");
   EXPECT_EQ(fit_key(job.request(), "model"), key);
   EXPECT_NE(fit_key(job.request(), "another"), key);
-  FitRequest request = job.request();
-  request.seed = 4;
-  EXPECT_NE(fit_key(request, "model"), key);
-  request = job.request();
-  request.labels = Labels::Empirical;
-  EXPECT_NE(fit_key(request, "model"), key);
-  request = job.request();
-  request.layers.pop_back();
-  EXPECT_NE(fit_key(request, "model"), key);
-  request = job.request();
-  request.memory_bytes = 1;  // decides how, not what
-  EXPECT_EQ(fit_key(request, "model"), key);
+  const auto key_with = [&](const std::function<void(FitRequest&)>& change) {
+    FitRequest request = job.request();
+    change(request);
+    return fit_key(request, "model");
+  };
+  EXPECT_NE(key_with([](FitRequest& request) { request.seed = 4; }), key);
+  EXPECT_NE(key_with([](FitRequest& request) { request.labels = Labels::Empirical; }), key);
+  EXPECT_NE(key_with([](FitRequest& request) { request.layers.pop_back(); }), key);
+  EXPECT_EQ(key_with([](FitRequest& request) { request.memory_bytes = 1; }), key);  // decides how, not what
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include "assay/nn/generate.h"
 #include "assay/nn/gradients.h"
 #include "tests/support/data.h"
+#include "tests/support/smollm2.h"
 
 namespace assay::nn {
 namespace {

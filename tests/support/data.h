@@ -23,16 +23,4 @@ inline std::string no_data(const std::string& relative) {
   return "skipped: no data: " + relative + " is neither under $ASSAY_DATA nor under ../shared/data";
 }
 
-/// The folder of SmolLM2's GGUF file, which ./dev models fetches, or "" where it is absent.
-inline std::string smollm2_path() {
-  const char* root = std::getenv("ASSAY_SMOLLM2");
-  const std::filesystem::path path = root != nullptr ? root : ASSAY_SOURCE_DIR "/build/models/smollm2";
-  std::error_code ignored;
-  return std::filesystem::exists(path, ignored) ? path.string() : "";
-}
-
-inline std::string no_smollm2() {
-  return "skipped: no model: SmolLM2 is neither at $ASSAY_SMOLLM2 nor at build/models/smollm2; fetch it with ./dev models";
-}
-
 }  // namespace assay
