@@ -2,10 +2,11 @@
 //
 //   build/bench/stages [--quick] [--model FOLDER --data FILE --documents N --context T]
 //
-// "Bare" is a forward and backward pass with all weight gradients: once through the engine, once through a Llama written
-// plainly on ATen operators below; the faster counts. Printed for every stage: seconds, the ratio to bare, the ratio of
-// counted operations (docs/performance.md derives them), and how far the one exceeds the other. The machine's ceilings are
-// measured in the same run. Without arguments: stories260K on 1,000 stories at 256 tokens, then SmolLM2 on 16 at 256.
+// "Bare" is a forward and backward pass with all weight gradients: once through the engine, once through a Llama
+// written plainly on ATen operators below; the faster counts. Printed for every stage: seconds, the ratio to bare, the
+// ratio of counted operations (docs/performance.md derives them), and how far the one exceeds the other. The machine's
+// ceilings are measured in the same run. Without arguments: stories260K on 1,000 stories at 256 tokens, then SmolLM2 on
+// 16 at 256.
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/cross_entropy_loss.h>
@@ -95,9 +96,7 @@ at::Tensor plain_loss(const nn::Model& model, const data::Batch& batch) {
   const kernel::RotaryTable table = kernel::rotary_table(0, t, k, 10000.0, at::kFloat);
   const auto heads = [&](const at::Tensor& x, int64_t count) { return x.view({b, t, count, k}); };
   const auto rotated = [&](const at::Tensor& x) { return kernel::rotate_heads(x, table).transpose(1, 2); };
-  const auto grouped = [&](const at::Tensor& x) {
-    return x.repeat_interleave(facts.heads / facts.key_value_heads, 1);
-  };
+  const auto grouped = [&](const at::Tensor& x) { return x.repeat_interleave(facts.heads / facts.key_value_heads, 1); };
   at::Tensor x = at::embedding(parameter(model, "model.embed_tokens.weight"), batch.tokens);
   for (int64_t l = 0; l < facts.blocks; ++l) {
     const auto weight = [&](const char* name) {
@@ -122,7 +121,8 @@ void with_weight_gradients(const Loaded& loaded, bool plain) {
   nn::Model model = loaded.model.with(loaded.model.parameters().clone());
   model.parameters().require_gradients(true);
   for (const data::Batch& batch : loaded.batches) {
-    const at::Tensor loss = plain ? plain_loss(model, batch) : nn::loss().evaluate(model.run(batch).output, batch).sum();
+    const at::Tensor loss =
+        plain ? plain_loss(model, batch) : nn::loss().evaluate(model.run(batch).output, batch).sum();
     benchmark::DoNotOptimize(torch::autograd::grad({loss}, model.parameters().tensors()));
   }
 }
@@ -146,7 +146,8 @@ struct Counts {
     }
     head = 2 * static_cast<double>(facts.vocabulary * facts.width);
     const double length = static_cast<double>(loaded.batches.back().positions());
-    attention = 2 * length * static_cast<double>(facts.blocks * facts.heads * facts.head_width);  // causal half of QK, PV
+    attention =
+        2 * length * static_cast<double>(facts.blocks * facts.heads * facts.head_width);  // causal half of QK, PV
   }
   double bare() const { return 3 * weights + 3 * head + 3.5 * attention; }
   double down() const { return 2 * weights + 2 * head + 3.5 * attention; }  // no weight gradients
@@ -248,7 +249,8 @@ int main(int count, char** arguments) {
   try {
     const Ceilings ceilings = kernel::measure_ceilings(2.0);
     fmt::print("ceilings: float32 {:.0f} GFLOP/s, bf16 {:.0f} GFLOP/s, memory {:.0f} GB/s\n",
-               ceilings.flops_per_second_fp32 / 1e9, ceilings.flops_per_second_bf16 / 1e9, ceilings.bytes_per_second / 1e9);
+               ceilings.flops_per_second_fp32 / 1e9, ceilings.flops_per_second_bf16 / 1e9,
+               ceilings.bytes_per_second / 1e9);
     const std::string stories = data_folder() + "/text/tinystories_1000.txt";
     const std::vector<Workload> workloads{
         {"stories260K", data_folder() + "/models/stories260K", stories, quick ? 100 : 1000, 256, {1, 16, 256}},

@@ -25,9 +25,13 @@ constexpr std::array<uint64_t, 2> kModelSeeds{0, 1};
 
 using Clock = std::chrono::steady_clock;
 
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
 
-std::string model_name(const char* training_set, uint64_t seed) { return fmt::format("{}-{}", training_set, seed); }
+std::string model_name(const char* training_set, uint64_t seed) {
+  return fmt::format("{}-{}", training_set, seed);
+}
 
 /// The models of one training set, one a seed.
 std::vector<DemoModel> models_of(const char* training_set, const std::vector<int64_t>& leave_out) {
@@ -37,7 +41,8 @@ std::vector<DemoModel> models_of(const char* training_set, const std::vector<int
 }
 
 /// Asks the trained models of one training set.
-DemoTrainingSet ask(const char* training_set, const std::vector<int64_t>& removed, const std::string& folder, const AttributionInputs& subject) {
+DemoTrainingSet ask(const char* training_set, const std::vector<int64_t>& removed, const std::string& folder,
+                    const AttributionInputs& subject) {
   DemoTrainingSet trained{.removed = removed, .log_probabilities = {}, .says = {}};
   for (const uint64_t seed : kModelSeeds) {
     const nn::Checkpoint checkpoint = nn::load_checkpoint(demo_model_folder(folder, model_name(training_set, seed)));
@@ -67,7 +72,8 @@ void prove(DemoOutcome& outcome, const std::string& folder, uint64_t seed, int a
   outcome.without_top = ask("without_top", top, folder, outcome.subject);
   outcome.without_random = ask("without_random", random, folder, outcome.subject);
   for (DemoGroupFindings& group : outcome.groups)
-    group.removal = removal_on(group, ours, documents, outcome.everything, *outcome.without_top, *outcome.without_random);
+    group.removal =
+        removal_on(group, ours, documents, outcome.everything, *outcome.without_top, *outcome.without_random);
 }
 
 }  // namespace
@@ -89,8 +95,8 @@ void run(const DemoOptions& options, Session& session) {
 
   const int at_once = common.threads > 0 ? static_cast<int>(common.threads) : granted_cores();
   train_demo_models(models_of("everything", {}), folder.path(), at_once, session.progress);
-  const AttributeOptions attribute_options =
-      demo_attribute_options(common, folder.path(), demo_model_folder(folder.path(), model_name("everything", kModelSeeds[0])));
+  const AttributeOptions attribute_options = demo_attribute_options(
+      common, folder.path(), demo_model_folder(folder.path(), model_name("everything", kModelSeeds[0])));
   const AttributionInputs subject = load_attribution(attribute_options, session.progress);
   const std::vector<DemoScores> scores = score_demo(subject, attribute_options, session.progress);
   write_scores(scores, folder.file("scores.safetensors"));
@@ -108,9 +114,11 @@ void run(const DemoOptions& options, Session& session) {
 
   const double seconds = seconds_since(start);
   const std::string attribute_command = demo_attribute_command(attribute_options);
-  folder.write("report.html", report::demo_report(demo_page(outcome, session.invocation, attribute_command, plan, seconds)));
+  folder.write("report.html",
+               report::demo_report(demo_page(outcome, session.invocation, attribute_command, plan, seconds)));
   nlohmann::ordered_json result = result_head(session.invocation);
-  result["corpus"] = {{"documents", corpus.documents.size()}, {"tokens", subject.dataset().tokens()}, {"words", corpus.words.size()}};
+  result["corpus"] = {
+      {"documents", corpus.documents.size()}, {"tokens", subject.dataset().tokens()}, {"words", corpus.words.size()}};
   result["removed"] = outcome.without_top ? outcome.without_top->removed.size() : 0;
   result["groups"] = demo_groups_json(outcome);
   result["attribute_command"] = attribute_command;

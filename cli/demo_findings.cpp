@@ -74,8 +74,8 @@ std::vector<DemoGroupFindings> find_planted(const data::ThreeCauses& corpus, con
       if (corpus.questions[question].kind == kind) group.questions.push_back(question);
     for (const DemoScores& method : scores) group.methods.push_back(method_on(corpus, group.questions, method));
     for (const size_t question : group.questions)
-      group.mean_probability +=
-          std::exp(everything.log_probabilities.by_seed.front()[question]) / static_cast<double>(group.questions.size());
+      group.mean_probability += std::exp(everything.log_probabilities.by_seed.front()[question]) /
+                                static_cast<double>(group.questions.size());
     groups.push_back(std::move(group));
   }
   return groups;

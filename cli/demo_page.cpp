@@ -101,8 +101,8 @@ Plan plan_demo(const DemoOptions& options, const Ceilings& ceilings) {
   return plan;
 }
 
-report::DemoView demo_page(const DemoOutcome& outcome, const Invocation& invocation, const std::string& attribute_command,
-                           const Plan& plan, double seconds) {
+report::DemoView demo_page(const DemoOutcome& outcome, const Invocation& invocation,
+                           const std::string& attribute_command, const Plan& plan, double seconds) {
   const CommonOptions& common = invocation.common();
   const int threads = processes_at_once(common);
   return {.model = model_facts(outcome.subject),

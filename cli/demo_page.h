@@ -14,7 +14,7 @@ namespace assay::cli {
 Plan plan_demo(const DemoOptions& options, const Ceilings& ceilings);
 
 /// `attribute_command`: the line that gives the demo's scores again.
-report::DemoView demo_page(const DemoOutcome& outcome, const Invocation& invocation, const std::string& attribute_command,
-                           const Plan& plan, double seconds);
+report::DemoView demo_page(const DemoOutcome& outcome, const Invocation& invocation,
+                           const std::string& attribute_command, const Plan& plan, double seconds);
 
 }  // namespace assay::cli

@@ -31,7 +31,8 @@ constexpr NamedMethod kMethods[] = {{"ekfac", "EK-FAC"},
 
 }  // namespace
 
-AttributeOptions demo_attribute_options(const CommonOptions& common, const std::string& demo_folder, const std::string& model_folder) {
+AttributeOptions demo_attribute_options(const CommonOptions& common, const std::string& demo_folder,
+                                        const std::string& model_folder) {
   AttributeOptions options;
   options.common = common;
   options.model = model_folder;
@@ -41,11 +42,12 @@ AttributeOptions demo_attribute_options(const CommonOptions& common, const std::
 }
 
 std::string demo_attribute_command(const AttributeOptions& options) {
-  return fmt::format("assay attribute {} --data {} --queries {} --seed {} --out result", options.model, options.data.data,
-                     options.queries, options.common.seed);
+  return fmt::format("assay attribute {} --data {} --queries {} --seed {} --out result", options.model,
+                     options.data.data, options.queries, options.common.seed);
 }
 
-std::vector<DemoScores> score_demo(const AttributionInputs& subject, const AttributeOptions& options, Progress& progress) {
+std::vector<DemoScores> score_demo(const AttributionInputs& subject, const AttributeOptions& options,
+                                   Progress& progress) {
   const attribute::Inputs inputs = method_inputs(subject, options);
   std::vector<DemoScores> scores;
   for (const NamedMethod& method : kMethods) {

@@ -13,7 +13,8 @@
 namespace assay::cli {
 
 /// What `assay attribute` would be asked for a model in the demo's folder.
-AttributeOptions demo_attribute_options(const CommonOptions& common, const std::string& demo_folder, const std::string& model_folder);
+AttributeOptions demo_attribute_options(const CommonOptions& common, const std::string& demo_folder,
+                                        const std::string& model_folder);
 
 /// The same as a line to be typed.
 std::string demo_attribute_command(const AttributeOptions& options);
@@ -27,7 +28,8 @@ struct DemoScores {
 };
 
 /// The scores of all methods, the first is ours.
-std::vector<DemoScores> score_demo(const AttributionInputs& subject, const AttributeOptions& options, Progress& progress);
+std::vector<DemoScores> score_demo(const AttributionInputs& subject, const AttributeOptions& options,
+                                   Progress& progress);
 
 /// What a model answers to the questions.
 struct DemoAnswers {

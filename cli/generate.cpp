@@ -100,9 +100,10 @@ Cost generation_cost(const nn::Model& model, int64_t prompt_tokens, int64_t new_
   const double weights = static_cast<double>(model.parameters().count());
   const double number_bytes = model.dtype() == at::kDouble ? 8 : 4;
   const double flops = 2 * weights * static_cast<double>(prompt_tokens + new_tokens);
-  Cost cost{.bytes_moved = number_bytes * weights * static_cast<double>(new_tokens),
-            .operator_calls = kCallsPerBlock * static_cast<double>(model.architecture().facts().blocks * (new_tokens + 1)),
-            .peak_bytes = resident_bytes()};
+  Cost cost{
+      .bytes_moved = number_bytes * weights * static_cast<double>(new_tokens),
+      .operator_calls = kCallsPerBlock * static_cast<double>(model.architecture().facts().blocks * (new_tokens + 1)),
+      .peak_bytes = resident_bytes()};
   (model.dtype() == at::kDouble ? cost.flops_fp64 : cost.flops) = flops;
   return cost;
 }

@@ -19,7 +19,8 @@ data::CorpusOptions corpus_options(const DataOptions& options);
 /// Tokens of the longest example: --context, else the model's. Errors: Usage where --context is beyond the model's.
 int64_t context_of(const DataOptions& options, const nn::Architecture& architecture);
 
-/// What reading a model costs: its bytes are read, converted and checked once. Counted from the files, nothing is loaded.
+/// What reading a model costs: its bytes are read, converted and checked once. Counted from the files, nothing is
+/// loaded.
 Cost loading_cost(const std::string& model_path);
 
 /// A corpus with its tokens; what was dropped, cut and split is noted once.

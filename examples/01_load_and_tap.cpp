@@ -19,7 +19,8 @@ void print_best(const char* label, const nn::Run& run, const data::Tokenizer& to
   const auto [values, ids] = log_p.topk(3);
   fmt::print("{:<28}", label);
   for (int64_t i = 0; i < 3; ++i) {
-    fmt::print("  {:5.1f} % \"{}\"", 100 * values[i].exp().item<double>(), tokenizer.token_text(ids[i].item<int32_t>()));
+    fmt::print("  {:5.1f} % \"{}\"", 100 * values[i].exp().item<double>(),
+               tokenizer.token_text(ids[i].item<int32_t>()));
   }
   fmt::print("\n");
 }
@@ -39,8 +40,8 @@ void look(const std::string& folder, const std::string& prompt) {
   }
 
   const at::Tensor nothing = at::Tensor(plain.value("blocks.0.hook_resid_post")).mul(0);
-  print_best("without block 1's attention", checkpoint.model.run(batch, nn::Taps{}.replace("blocks.1.hook_attn_out", nothing)),
-             tokenizer);
+  print_best("without block 1's attention",
+             checkpoint.model.run(batch, nn::Taps{}.replace("blocks.1.hook_attn_out", nothing)), tokenizer);
 }
 
 }  // namespace

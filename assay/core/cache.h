@@ -1,5 +1,5 @@
-// The cache folder: fitted factors by content address, measured ceilings. Everything in it can be made again; nothing in
-// it is a result. Default: $ASSAY_CACHE, else $XDG_CACHE_HOME/assay, else ~/.cache/assay.
+// The cache folder: fitted factors by content address, measured ceilings. Everything in it can be made again; nothing
+// in it is a result. Default: $ASSAY_CACHE, else $XDG_CACHE_HOME/assay, else ~/.cache/assay.
 #pragma once
 
 #include <cstdint>

@@ -1,7 +1,7 @@
 // What a job will cost, said before it starts: operations and bytes counted from shapes, turned into time by what this
-// machine was measured to do. A stage's time is the sum of its parts (products, memory traffic, operator calls), because
-// one stage is many operators, each bound by one of them. Meant to be right within a factor of 2 in time and within
-// max(25 %, 200 MB) in memory.
+// machine was measured to do. A stage's time is the sum of its parts (products, memory traffic, operator calls),
+// because one stage is many operators, each bound by one of them. Meant to be right within a factor of 2 in time and
+// within max(25 %, 200 MB) in memory.
 #pragma once
 
 #include <cstdint>
@@ -14,13 +14,13 @@ namespace assay {
 
 /// Counted from shapes. A multiply-add is two operations. All zero is a stage that costs nothing.
 struct Cost {
-  double flops = 0;            ///< in float32 products
-  double flops_fp64 = 0;       ///< in float64 products, at half the speed
-  double flops_bf16 = 0;       ///< in bf16 products with float32 results
-  double bytes_moved = 0;      ///< to and from memory outside the products
-  double operator_calls = 0;   ///< each has a fixed price, which rules where tensors are small
-  int64_t peak_bytes = 0;      ///< held at the stage's worst moment, everything included
-  int64_t disk_bytes = 0;      ///< written and kept
+  double flops = 0;           ///< in float32 products
+  double flops_fp64 = 0;      ///< in float64 products, at half the speed
+  double flops_bf16 = 0;      ///< in bf16 products with float32 results
+  double bytes_moved = 0;     ///< to and from memory outside the products
+  double operator_calls = 0;  ///< each has a fixed price, which rules where tensors are small
+  int64_t peak_bytes = 0;     ///< held at the stage's worst moment, everything included
+  int64_t disk_bytes = 0;     ///< written and kept
 
   Cost& operator+=(const Cost& other);  ///< one after another: work and disk add, peaks take the larger
 };

@@ -18,7 +18,8 @@ class Progress {
 
   /// Opens a stage of `total` units named `unit` ("tokens", "steps"). A stage that is open is closed first.
   virtual void begin(std::string_view stage, int64_t total, std::string_view unit) = 0;
-  /// `done` further units are finished. Throws Error(Interrupted) when the user asked to stop: call it where state is safe.
+  /// `done` further units are finished. Throws Error(Interrupted) when the user asked to stop: call it where state is
+  /// safe.
   virtual void advance(int64_t done) = 0;
   virtual void end() = 0;
   /// One line that is worth reading afterwards ("reused 7 of 12 blocks").
@@ -28,8 +29,8 @@ class Progress {
 /// Says nothing; still honours interruption.
 Progress& silent_progress();
 
-/// On a terminal one line that is rewritten, with rate and time left; else plain lines, one every few seconds and one at
-/// the end of a stage. Honours NO_COLOR. Writes to standard error.
+/// On a terminal one line that is rewritten, with rate and time left; else plain lines, one every few seconds and one
+/// at the end of a stage. Honours NO_COLOR. Writes to standard error.
 std::unique_ptr<Progress> make_progress(bool quiet);
 
 /// Installs handlers for SIGINT and SIGTERM that make the next Progress::advance throw Error(Interrupted).

@@ -1,5 +1,6 @@
-// What this process may use of the machine: cores after affinity and cgroup quotas, memory after cgroup limits, and what
-// it uses now. A container that grants two of 64 cores must not be run with 64 threads. Linux (/proc, cgroup v1 and v2).
+// What this process may use of the machine: cores after affinity and cgroup quotas, memory after cgroup limits, and
+// what it uses now. A container that grants two of 64 cores must not be run with 64 threads. Linux (/proc, cgroup v1
+// and v2).
 #pragma once
 
 #include <cstdint>

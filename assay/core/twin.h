@@ -2,9 +2,9 @@
 //
 //   score = ASSAY_TWIN("attribute.wrong_sign") ? -score : score;
 //
-// In the product ASSAY_TWIN is the constant false and the branch disappears. In the tests' library it asks a switch that
-// a test turns on with ScopedTwin; the assertion that passes without the twin must then fail. A test whose twin survives
-// proves nothing.
+// In the product ASSAY_TWIN is the constant false and the branch disappears. In the tests' library it asks a switch
+// that a test turns on with ScopedTwin; the assertion that passes without the twin must then fail. A test whose twin
+// survives proves nothing.
 #pragma once
 
 #include <string>

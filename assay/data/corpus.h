@@ -21,7 +21,7 @@ struct Document {
 struct CorpusOptions {
   std::string separator = "<|endoftext|>";  ///< between documents of plain text
   std::string field = "text";               ///< of a JSONL line
-  std::string group_field = {};                  ///< of a JSONL line: names the document's group; empty: none is read
+  std::string group_field = {};             ///< of a JSONL line: names the document's group; empty: none is read
   int64_t limit = 0;                        ///< documents kept; 0: all
 };
 

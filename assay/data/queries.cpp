@@ -31,6 +31,9 @@ size_t first_token_of_completion(const std::vector<TokenSpan>& tokens, int64_t b
 /// Further keys belong to whoever wrote the file; a misspelt one shows as the key that is missing.
 QueryText read_query(const io::JsonObject& object) {
   if (object.has("text")) {
+    for (const char* key : {"prompt", "completion"}) {
+      if (object.has(key)) object.refuse(key, "absent beside \"text\", which is measured whole");
+    }
     return {.prompt = "", .completion = object.text("text"), .source = object.source_name()};
   }
   return {.prompt = object.text("prompt"), .completion = object.text("completion"), .source = object.source_name()};

@@ -126,6 +126,8 @@ void write_json(const std::filesystem::path& path, const OrderedJson& value) {
 }  // namespace
 
 void save_tokenizer(const Tokenizer& tokenizer, const std::string& folder) {
+  std::error_code ignored;  // a folder that cannot be made is refused by the first file written
+  std::filesystem::create_directories(folder, ignored);
   const TokenizerDefinition& definition = tokenizer.definition();
   const OrderedJson file = {{"version", "1.0"},
                             {"truncation", nullptr},

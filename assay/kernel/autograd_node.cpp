@@ -24,9 +24,10 @@ struct ClosureNode final : torch::autograd::Node {
 }  // namespace
 
 at::Tensor attach_backward(at::Tensor output, std::vector<at::Tensor> inputs, Backward backward, bool always) {
-  const bool wanted = at::GradMode::is_enabled() && (always || std::any_of(inputs.begin(), inputs.end(), [](const at::Tensor& input) {
-                                                       return input.defined() && input.requires_grad();
-                                                     }));
+  const bool wanted =
+      at::GradMode::is_enabled() && (always || std::any_of(inputs.begin(), inputs.end(), [](const at::Tensor& input) {
+                                       return input.defined() && input.requires_grad();
+                                     }));
   if (!wanted) return output;
   auto node = c10::make_intrusive<ClosureNode>();
   for (const at::Tensor& input : inputs) {

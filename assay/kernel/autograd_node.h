@@ -1,5 +1,6 @@
-// Hand-written derivatives: a result that knows its own backward pass. One autograd node, no registration, nothing saved
-// that the closure does not hold; the closure is dropped as soon as the backward pass has used it. First order only.
+// Hand-written derivatives: a result that knows its own backward pass. One autograd node, no registration, nothing
+// saved that the closure does not hold; the closure is dropped as soon as the backward pass has used it. First order
+// only.
 #pragma once
 
 #include <ATen/core/Tensor.h>

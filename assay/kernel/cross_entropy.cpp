@@ -41,7 +41,8 @@ void draw_rows(const at::Tensor& probabilities, uint64_t seed, const DrawKey* ke
   const Number* data = probabilities.const_data_ptr<Number>();
   at::parallel_for(0, rows, 8, [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) {
-      targets[row] = invert_cumulative(data + row * classes, classes, random_uniform(seed, keys[row].stream, keys[row].index));
+      targets[row] =
+          invert_cumulative(data + row * classes, classes, random_uniform(seed, keys[row].stream, keys[row].index));
     }
   });
 }
@@ -75,7 +76,8 @@ at::Tensor logit_log_probabilities(const at::Tensor& logits, const ChooseTargets
 }
 
 at::Tensor head_log_probabilities(const at::Tensor& hidden, const at::Tensor& head, const ChooseTargets& choose) {
-  if (at::GradMode::is_enabled() && head.requires_grad()) return logit_log_probabilities(hidden.matmul(head.t()), choose);
+  if (at::GradMode::is_enabled() && head.requires_grad())
+    return logit_log_probabilities(hidden.matmul(head.t()), choose);
 
   const bool with_gradient = at::GradMode::is_enabled() && hidden.requires_grad();
   const int64_t rows = hidden.size(0), classes = head.size(0);

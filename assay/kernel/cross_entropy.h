@@ -1,5 +1,5 @@
-// The output head and the cross-entropy in one, by chunks of positions: logits [n,V] of a large vocabulary are never held
-// whole, and the gradient with respect to the hidden states is taken while a chunk is in cache.
+// The output head and the cross-entropy in one, by chunks of positions: logits [n,V] of a large vocabulary are never
+// held whole, and the gradient with respect to the hidden states is taken while a chunk is in cache.
 //
 // Cost: 2·n·D·V multiply-adds with gradient, n·D·V without; memory one chunk of at most 32 MiB of logits.
 #pragma once

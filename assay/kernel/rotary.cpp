@@ -12,7 +12,8 @@ namespace assay::kernel {
 
 RotaryTable rotary_table(int64_t first, int64_t positions, int64_t head_width, double base, at::ScalarType dtype) {
   const auto options = at::TensorOptions().dtype(at::kDouble);
-  const at::Tensor frequency = at::pow(base, at::arange(0, head_width, 2, options).div(-static_cast<double>(head_width)));
+  const at::Tensor frequency =
+      at::pow(base, at::arange(0, head_width, 2, options).div(-static_cast<double>(head_width)));
   const at::Tensor angle = at::outer(at::arange(first, first + positions, options), frequency);
   return {angle.cos().to(dtype), angle.sin().to(dtype)};
 }

@@ -43,7 +43,9 @@ bool matches_pattern(std::string_view name, std::string_view pattern) {
   return p == pattern.size();
 }
 
-at::Tensor Output::logits() const { return head.defined() ? hidden.matmul(head.t()) : hidden; }
+at::Tensor Output::logits() const {
+  return head.defined() ? hidden.matmul(head.t()) : hidden;
+}
 
 int64_t Architecture::add_parameter(ParameterInfo info) {
   parameters_.push_back(std::move(info));
@@ -69,7 +71,9 @@ std::vector<LayerId> Architecture::match_layers(const std::string& pattern) cons
       if (!matches_pattern(layer.name, part)) continue;
       if (!layer.excluded.empty()) {
         if (layer.name == part) {
-          throw Error(ErrorKind::Usage, fmt::format("choosing layers: \"{}\" cannot be tracked because {}; leave it out of --layers", part, layer.excluded));
+          throw Error(ErrorKind::Usage,
+                      fmt::format("choosing layers: \"{}\" cannot be tracked because {}; leave it out of --layers",
+                                  part, layer.excluded));
         }
         continue;
       }
@@ -79,7 +83,8 @@ std::vector<LayerId> Architecture::match_layers(const std::string& pattern) cons
     if (!found) {
       std::vector<std::string> names;
       for (const Layer& layer : layers_) names.push_back(layer.name);
-      throw Error(ErrorKind::Usage, fmt::format("choosing layers: pattern \"{}\" must match one of the {} layers of this {} model, and matches none{}; list "
+      throw Error(ErrorKind::Usage, fmt::format("choosing layers: pattern \"{}\" must match one of the {} layers of "
+                                                "this {} model, and matches none{}; list "
                                                 "them with: assay inspect MODEL --layers",
                                                 part, layers_.size(), family(), closest_clause(part, names)));
     }

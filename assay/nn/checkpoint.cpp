@@ -29,24 +29,30 @@ namespace fs = std::filesystem;
 
 // Buffers that older checkpoints carry beside their weights.
 bool is_buffer(const std::string& name) {
-  return name.ends_with(".rotary_emb.inv_freq") || name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias") || name.ends_with(".attention.bias");
+  return name.ends_with(".rotary_emb.inv_freq") || name.ends_with(".attn.bias") ||
+         name.ends_with(".attn.masked_bias") || name.ends_with(".attention.bias");
 }
 
-bool is_number(at::ScalarType type) { return type == at::kFloat || type == at::kDouble || type == at::kHalf || type == at::kBFloat16; }
+bool is_number(at::ScalarType type) {
+  return type == at::kFloat || type == at::kDouble || type == at::kHalf || type == at::kBFloat16;
+}
 
 at::Tensor checked(const std::string& path, const ParameterInfo& info, const at::Tensor& tensor, at::ScalarType dtype) {
   if (tensor.sizes() != at::IntArrayRef(info.shape)) {
-    refuse(path, fmt::format("tensor \"{}\" must have shape {}, which config.json asks for, and it has shape {}; the configuration and the weights belong to "
+    refuse(path, fmt::format("tensor \"{}\" must have shape {}, which config.json asks for, and it has shape {}; the "
+                             "configuration and the weights belong to "
                              "different models",
                              info.name, io::shape_to_string(info.shape), io::shape_to_string(tensor.sizes().vec())));
   }
   if (!is_number(tensor.scalar_type())) {
-    refuse(path, fmt::format("tensor \"{}\" must hold floating-point numbers (F32, F16, BF16, F64), and it holds {}; convert the checkpoint to one of them",
+    refuse(path, fmt::format("tensor \"{}\" must hold floating-point numbers (F32, F16, BF16, F64), and it holds {}; "
+                             "convert the checkpoint to one of them",
                              info.name, c10::toString(tensor.scalar_type())));
   }
   const at::Tensor numbers = tensor.to(dtype);
   if (!at::isfinite(numbers).all().item<bool>()) {
-    refuse(path, fmt::format("tensor \"{}\" must be finite, and it holds NaN or infinity; the training run diverged or the file is damaged, so load an earlier "
+    refuse(path, fmt::format("tensor \"{}\" must be finite, and it holds NaN or infinity; the training run diverged or "
+                             "the file is damaged, so load an earlier "
                              "checkpoint",
                              info.name));
   }
@@ -59,26 +65,33 @@ std::vector<std::string> names_of(const io::Arrays& tensors) {
   return names;
 }
 
-Parameters match_weights(const std::string& path, const Architecture& architecture, const io::Arrays& tensors, at::ScalarType dtype) {
+Parameters match_weights(const std::string& path, const Architecture& architecture, const io::Arrays& tensors,
+                         at::ScalarType dtype) {
   Parameters parameters;
   std::set<std::string> used;
   for (const ParameterInfo& info : architecture.parameters()) {
     const auto found = tensors.find(info.name);
     if (found == tensors.end()) {
-      refuse(path, fmt::format("the weights must hold tensor \"{}\" [{}], and they do not{}; the checkpoint is incomplete or of another family", info.name,
-                               io::shape_to_string(info.shape), closest_clause(info.name, names_of(tensors))));
+      refuse(path,
+             fmt::format("the weights must hold tensor \"{}\" [{}], and they do not{}; the checkpoint is incomplete or "
+                         "of another family",
+                         info.name, io::shape_to_string(info.shape), closest_clause(info.name, names_of(tensors))));
     }
     parameters.add(info.name, checked(path, info, io::to_tensor(found->second), dtype));
     used.insert(info.name);
   }
   for (const auto& [name, array] : tensors) {
     if (used.contains(name) || is_buffer(name)) continue;
-    if (name == "lm_head.weight" && architecture.facts().head_is_tied) {  // some writers store the tied head a second time
+    if (name == "lm_head.weight" &&
+        architecture.facts().head_is_tied) {  // some writers store the tied head a second time
       if (io::to_tensor(array).to(dtype).equal(parameters[0])) continue;
-      refuse(path, "config.json says that the output head is tied to the embedding (tie_word_embeddings), but lm_head.weight differs from it; set "
-                   "tie_word_embeddings to false if the head is its own");
+      refuse(path,
+             "config.json says that the output head is tied to the embedding (tie_word_embeddings), but lm_head.weight "
+             "differs from it; set "
+             "tie_word_embeddings to false if the head is its own");
     }
-    refuse(path, fmt::format("every tensor must belong to the model that config.json describes, and \"{}\" does not{}; the configuration and the weights "
+    refuse(path, fmt::format("every tensor must belong to the model that config.json describes, and \"{}\" does not{}; "
+                             "the configuration and the weights "
                              "belong to different models",
                              name, closest_clause(name, std::vector<std::string>(used.begin(), used.end()))));
   }
@@ -89,9 +102,12 @@ void refuse_pickles(const std::string& folder) {
   for (const auto& entry : fs::directory_iterator(folder)) {
     const std::string name = entry.path().filename(), extension = entry.path().extension();
     if (extension != ".bin" && extension != ".pt" && extension != ".pth" && extension != ".ckpt") continue;
-    refuse(folder, fmt::format("weights must be safetensors or GGUF, and \"{}\" is a pickle, which can run any program when it is opened; convert it, in the "
-                               "environment that made it, with safetensors.torch.save_file, or download the safetensors version",
-                               name));
+    refuse(
+        folder,
+        fmt::format("weights must be safetensors or GGUF, and \"{}\" is a pickle, which can run any program when it is "
+                    "opened; convert it, in the "
+                    "environment that made it, with safetensors.torch.save_file, or download the safetensors version",
+                    name));
   }
 }
 
@@ -99,11 +115,14 @@ Checkpoint load_folder(const std::string& folder, at::ScalarType dtype) {
   Checkpoint checkpoint;
   checkpoint.path = folder;
   checkpoint.format = "safetensors";
-  const fs::path single = fs::path(folder) / "model.safetensors", index = fs::path(folder) / "model.safetensors.index.json";
+  const fs::path single = fs::path(folder) / "model.safetensors",
+                 index = fs::path(folder) / "model.safetensors.index.json";
   const bool sharded = !fs::exists(single) && fs::exists(index);
   if (!fs::exists(single) && !sharded) {
     refuse_pickles(folder);
-    refuse(folder, "the folder must hold model.safetensors, model.safetensors.index.json or one .gguf file beside config.json, and it holds none of them");
+    refuse(folder,
+           "the folder must hold model.safetensors, model.safetensors.index.json or one .gguf file beside config.json, "
+           "and it holds none of them");
   }
   checkpoint.weights = sharded ? index.string() : single.string();
   const io::Json config = io::read_json((fs::path(folder) / "config.json").string(), ErrorKind::Model);
@@ -127,14 +146,15 @@ Checkpoint load_gguf(const std::string& path, at::ScalarType dtype) {
     const std::string name = gguf_name(info.name);
     at::Tensor weight = io::to_tensor(file.load(name));
     const bool is_query = info.name.ends_with("q_proj.weight"), is_key = info.name.ends_with("k_proj.weight");
-    if (is_query || is_key) weight = rows_by_halves(weight, is_query ? architecture->facts().heads : architecture->facts().key_value_heads);
+    if (is_query || is_key)
+      weight = rows_by_halves(weight, is_query ? architecture->facts().heads : architecture->facts().key_value_heads);
     parameters.add(info.name, checked(path, info, weight, dtype));
     used.insert(name);
   }
   for (const auto& [name, tensor] : file.tensors()) {
     if (used.contains(name) || name == "rope_freqs.weight") continue;
-    refuse(path, fmt::format("every tensor must belong to a Llama of the sizes in the metadata, and \"{}\" does not{}", name,
-                             closest_clause(name, std::vector<std::string>(used.begin(), used.end()))));
+    refuse(path, fmt::format("every tensor must belong to a Llama of the sizes in the metadata, and \"{}\" does not{}",
+                             name, closest_clause(name, std::vector<std::string>(used.begin(), used.end()))));
   }
   return {Model(architecture, std::move(parameters)), path, path, hash_file(path), "gguf"};
 }
@@ -144,7 +164,9 @@ std::string only_gguf_in(const std::string& folder) {
   for (const auto& entry : fs::directory_iterator(folder)) {
     if (entry.path().extension() == ".gguf") files.push_back(entry.path().string());
   }
-  if (files.size() > 1) refuse(folder, fmt::format("a folder must hold one .gguf file, and this holds {}; name the file itself", files.size()));
+  if (files.size() > 1)
+    refuse(folder,
+           fmt::format("a folder must hold one .gguf file, and this holds {}; name the file itself", files.size()));
   return files.empty() ? "" : files[0];
 }
 
@@ -152,10 +174,14 @@ std::string only_gguf_in(const std::string& folder) {
 
 Checkpoint load_checkpoint(const std::string& path, at::ScalarType dtype) {
   std::error_code ignored;
-  if (!fs::exists(path, ignored)) refuse(path, "a model must be a folder in the Hugging Face layout or a .gguf file, and there is nothing of this name");
+  if (!fs::exists(path, ignored))
+    refuse(path,
+           "a model must be a folder in the Hugging Face layout or a .gguf file, and there is nothing of this name");
   if (!fs::is_directory(path)) {
     if (path.ends_with(".gguf")) return load_gguf(path, dtype);
-    refuse(path, "a model must be a folder in the Hugging Face layout or a .gguf file, and this is another kind of file; give the folder that holds config.json");
+    refuse(path,
+           "a model must be a folder in the Hugging Face layout or a .gguf file, and this is another kind of file; "
+           "give the folder that holds config.json");
   }
   if (fs::exists(fs::path(path) / "config.json")) return load_folder(path, dtype);
   const std::string gguf = only_gguf_in(path);
@@ -168,7 +194,10 @@ void save_checkpoint(const Model& model, const std::string& folder) {
   std::error_code error;
   fs::create_directories(folder, error);
   if (error) {
-    throw Error(ErrorKind::Resource, fmt::format("saving a model to \"{}\": the folder must be one that we can make, and {}; choose another place", folder, error.message()));
+    throw Error(
+        ErrorKind::Resource,
+        fmt::format("saving a model to \"{}\": the folder must be one that we can make, and {}; choose another place",
+                    folder, error.message()));
   }
   io::Arrays tensors;
   for (size_t i = 0; i < model.parameters().size(); ++i) {

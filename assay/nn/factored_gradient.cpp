@@ -34,7 +34,9 @@ at::Tensor FactoredGradient::activations() const {
   return a;
 }
 
-at::Tensor FactoredGradient::dense() const { return at::bmm(output_gradient.transpose(1, 2), activations()); }
+at::Tensor FactoredGradient::dense() const {
+  return at::bmm(output_gradient.transpose(1, 2), activations());
+}
 
 at::Tensor FactoredGradient::dot(const at::Tensor& queries) const {
   if (!dense_is_cheaper(*this, queries.size(0))) return dot_per_token(queries).sum(2);
@@ -68,7 +70,9 @@ FactoredGradient FactoredGradient::rotate(const at::Tensor& left, const at::Tens
   return rotated;  // masked positions are zero already
 }
 
-at::Tensor FactoredGradient::sum_of_squares() const { return dense().square().sum(0); }
+at::Tensor FactoredGradient::sum_of_squares() const {
+  return dense().square().sum(0);
+}
 
 at::Tensor FactoredGradient::input_covariance() const {
   const at::Tensor a = activations().flatten(0, 1);

@@ -21,7 +21,8 @@ int32_t likeliest(const std::vector<double>& logits) {
 std::vector<std::pair<double, int32_t>> candidates(const std::vector<double>& logits, const GenerateOptions& options) {
   const double highest = *std::max_element(logits.begin(), logits.end());
   std::vector<std::pair<double, int32_t>> ranked(logits.size());
-  for (size_t i = 0; i < logits.size(); ++i) ranked[i] = {std::exp((logits[i] - highest) / options.temperature), static_cast<int32_t>(i)};
+  for (size_t i = 0; i < logits.size(); ++i)
+    ranked[i] = {std::exp((logits[i] - highest) / options.temperature), static_cast<int32_t>(i)};
   std::stable_sort(ranked.begin(), ranked.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
   if (options.top_k > 0) ranked.resize(std::min(ranked.size(), static_cast<size_t>(options.top_k)));
   double total = 0;
@@ -63,9 +64,11 @@ std::vector<int32_t> generate(const Model& model, std::span<const int32_t> promp
                               const std::function<bool(int32_t)>& on_token) {
   const int64_t context = model.architecture().facts().context, length = static_cast<int64_t>(prompt.size());
   if (length + options.max_tokens > context) {
-    throw Error(ErrorKind::Usage, fmt::format("generating text: prompt and --max-tokens must fit the model's context of {} tokens, and {} + {} do not; ask for at "
-                                              "most {} tokens",
-                                              context, length, options.max_tokens, std::max<int64_t>(0, context - length)));
+    throw Error(ErrorKind::Usage,
+                fmt::format("generating text: prompt and --max-tokens must fit the model's context of {} tokens, and "
+                            "{} + {} do not; ask for at "
+                            "most {} tokens",
+                            context, length, options.max_tokens, std::max<int64_t>(0, context - length)));
   }
   const at::NoGradGuard no_history;
   KeyValueCache cache;
@@ -73,7 +76,8 @@ std::vector<int32_t> generate(const Model& model, std::span<const int32_t> promp
   std::vector<int32_t> next(prompt.begin(), prompt.end());
   while (static_cast<int64_t>(text.size()) < options.max_tokens) {
     const Run run = model.run(data::prompt_batch(next), {}, {.cache = &cache, .first_block = 0, .state = {}});
-    const int32_t token = choose(last_logits(run.output, options.usable_vocabulary), options, length + static_cast<int64_t>(text.size()));
+    const int32_t token =
+        choose(last_logits(run.output, options.usable_vocabulary), options, length + static_cast<int64_t>(text.size()));
     if (std::find(options.stop.begin(), options.stop.end(), token) != options.stop.end()) break;
     text.push_back(token);
     if (on_token && !on_token(token)) break;

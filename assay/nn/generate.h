@@ -12,12 +12,12 @@ namespace assay::nn {
 
 struct GenerateOptions {
   int64_t max_tokens = 64;
-  double temperature = 0;         ///< 0: greedy (the lowest id among equals)
-  int64_t top_k = 0;              ///< 0: all
-  double top_p = 1;               ///< smallest set of tokens with at least this probability
-  uint64_t seed = 0;              ///< Philox, keyed (seed, position)
+  double temperature = 0;          ///< 0: greedy (the lowest id among equals)
+  int64_t top_k = 0;               ///< 0: all
+  double top_p = 1;                ///< smallest set of tokens with at least this probability
+  uint64_t seed = 0;               ///< Philox, keyed (seed, position)
   std::vector<int32_t> stop = {};  ///< ids that end the text and are not returned
-  int64_t usable_vocabulary = 0;  ///< ids at and beyond this are never chosen (padded vocabularies); 0: all
+  int64_t usable_vocabulary = 0;   ///< ids at and beyond this are never chosen (padded vocabularies); 0: all
 };
 
 /// Continues `prompt` [T >= 1]. `on_token` (may be empty) sees each token as it comes; returning false stops.

@@ -8,8 +8,8 @@
 
 namespace assay::nn {
 
-at::Tensor stream_gradients(const Model& model, const data::Batch& batch, const Measurement& measurement, std::span<const LayerId> layers,
-                            const GradientSink& sink) {
+at::Tensor stream_gradients(const Model& model, const data::Batch& batch, const Measurement& measurement,
+                            std::span<const LayerId> layers, const GradientSink& sink) {
   std::vector<bool> fired(model.architecture().layers().size(), false);
   const auto watch = [&](const FactoredGradient& gradient) {
     fired[static_cast<size_t>(gradient.layer)] = true;
@@ -22,9 +22,11 @@ at::Tensor stream_gradients(const Model& model, const data::Batch& batch, const 
   torch::autograd::backward({values.sum()}, {});
   for (LayerId id : layers) {
     if (fired[static_cast<size_t>(id)]) continue;
-    throw Error(ErrorKind::Internal, fmt::format("taking gradients: every tracked layer must take part in the forward pass, and \"{}\" did not; "
-                                                 "leave it out of --layers and report this as a bug",
-                                                 model.architecture().layers()[static_cast<size_t>(id)].name));
+    throw Error(
+        ErrorKind::Internal,
+        fmt::format("taking gradients: every tracked layer must take part in the forward pass, and \"{}\" did not; "
+                    "leave it out of --layers and report this as a bug",
+                    model.architecture().layers()[static_cast<size_t>(id)].name));
   }
   return values.detach();
 }

@@ -1,5 +1,5 @@
-// Per-example gradients of a measurement: one forward and one backward pass for a whole batch. The sum over the batch is
-// differentiated, which keeps examples apart because no operation of a family mixes rows.
+// Per-example gradients of a measurement: one forward and one backward pass for a whole batch. The sum over the batch
+// is differentiated, which keeps examples apart because no operation of a family mixes rows.
 #pragma once
 
 #include <span>

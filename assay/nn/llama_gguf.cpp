@@ -23,7 +23,8 @@ constexpr std::array<std::pair<const char*, const char*>, 9> kMatrices{{{"input_
 
 nlohmann::json config_of_gguf(const io::Gguf& file) {
   const io::GgufMetadata& metadata = file.metadata();
-  if (metadata.text("general.architecture") != "llama") metadata.refuse("general.architecture", "llama, the only one that Assay reads from GGUF");
+  if (metadata.text("general.architecture") != "llama")
+    metadata.refuse("general.architecture", "llama, the only one that Assay reads from GGUF");
   if (metadata.has("llama.rope.scaling.type") && metadata.text("llama.rope.scaling.type") != "none") {
     metadata.refuse("llama.rope.scaling.type", "absent or none: scaled rotary positions are not supported");
   }
@@ -40,7 +41,8 @@ nlohmann::json config_of_gguf(const io::Gguf& file) {
           {"max_position_embeddings", metadata.positive("llama.context_length")},
           {"rms_norm_eps", metadata.real("llama.attention.layer_norm_rms_epsilon")},
           {"rope_theta", metadata.real_or("llama.rope.freq_base", 10000.0)},
-          {"vocab_size", metadata.positive_or("llama.vocab_size", static_cast<int64_t>(metadata.texts("tokenizer.ggml.tokens").size()))},
+          {"vocab_size", metadata.positive_or("llama.vocab_size",
+                                              static_cast<int64_t>(metadata.texts("tokenizer.ggml.tokens").size()))},
           {"tie_word_embeddings", !file.tensors().contains("output.weight")},
           {"hidden_act", "silu"}};
 }
@@ -54,9 +56,11 @@ std::string gguf_name(const std::string& parameter) {
   const size_t dot = parameter.find('.', prefix.size()), suffix = parameter.rfind('.');
   const std::string matrix = parameter.substr(dot + 1, suffix - dot - 1);
   for (const auto& [ours, theirs] : kMatrices) {
-    if (matrix == ours) return "blk." + parameter.substr(prefix.size(), dot - prefix.size()) + "." + theirs + parameter.substr(suffix);
+    if (matrix == ours)
+      return "blk." + parameter.substr(prefix.size(), dot - prefix.size()) + "." + theirs + parameter.substr(suffix);
   }
-  throw Error(ErrorKind::Internal, "reading GGUF: every weight of a Llama must have a GGUF name, and \"" + parameter + "\" has none; please report this");
+  throw Error(ErrorKind::Internal, "reading GGUF: every weight of a Llama must have a GGUF name, and \"" + parameter +
+                                       "\" has none; please report this");
 }
 
 at::Tensor rows_by_halves(const at::Tensor& weight, int64_t heads) {

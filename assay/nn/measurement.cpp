@@ -14,22 +14,28 @@ namespace assay::nn {
 namespace {
 
 // Log-probabilities of chosen targets at the counted positions only: [B,T], zero elsewhere. `places` are b·T + t.
-at::Tensor chosen_log_probabilities(const Output& output, const data::Batch& batch, const at::Tensor& places, const kernel::ChooseTargets& choose) {
+at::Tensor chosen_log_probabilities(const Output& output, const data::Batch& batch, const at::Tensor& places,
+                                    const kernel::ChooseTargets& choose) {
   const at::Tensor rows = output.hidden.flatten(0, 1).index_select(0, places);
-  const at::Tensor values =
-      output.head.defined() ? kernel::head_log_probabilities(rows, output.head, choose) : kernel::logit_log_probabilities(rows, choose);
+  const at::Tensor values = output.head.defined() ? kernel::head_log_probabilities(rows, output.head, choose)
+                                                  : kernel::logit_log_probabilities(rows, choose);
   const int64_t examples = batch.size(), positions = batch.positions();
-  return at::zeros({examples * positions}, values.options().requires_grad(false)).index_copy(0, places, values).view({examples, positions});
+  return at::zeros({examples * positions}, values.options().requires_grad(false))
+      .index_copy(0, places, values)
+      .view({examples, positions});
 }
 
 at::Tensor counted_places(const data::Batch& batch) {
-  const at::Tensor& counted = ASSAY_TWIN("nn.padding_is_counted") ? at::Tensor(batch.mask.logical_or(batch.mask.logical_not())) : batch.counted;
+  const at::Tensor& counted =
+      ASSAY_TWIN("nn.padding_is_counted") ? at::Tensor(batch.mask.logical_or(batch.mask.logical_not())) : batch.counted;
   return at::nonzero(counted.flatten()).squeeze(1);
 }
 
 void require_categorical(const Output& output, const char* what) {
   if (output.kind != OutputKind::Categorical) {
-    throw Error(ErrorKind::Usage, std::string("measuring ") + what + ": the model must give probabilities, and this one is a regression; use --measure loss");
+    throw Error(ErrorKind::Usage,
+                std::string("measuring ") + what +
+                    ": the model must give probabilities, and this one is a regression; use --measure loss");
   }
 }
 
@@ -42,7 +48,8 @@ at::Tensor sampled_regression_loss(const Output& output, const data::Batch& batc
   at::Tensor noise = at::empty({batch.size(), 1, outputs}, at::kDouble);
   for (int64_t b = 0; b < batch.size(); ++b) {
     for (int64_t k = 0; k < outputs; ++k) {
-      noise.data_ptr<double>()[b * outputs + k] = random_normal(seed, batch.ids[static_cast<size_t>(b)], static_cast<uint64_t>(k));
+      noise.data_ptr<double>()[b * outputs + k] =
+          random_normal(seed, batch.ids[static_cast<size_t>(b)], static_cast<uint64_t>(k));
     }
   }
   return squared_error(output.hidden, output.hidden.detach().add(noise.to(output.hidden.scalar_type())));
@@ -53,11 +60,13 @@ at::Tensor sampled_regression_loss(const Output& output, const data::Batch& batc
 at::Tensor token_log_probabilities(const Output& output, const data::Batch& batch) {
   require_categorical(output, "log-probabilities");
   const at::Tensor places = counted_places(batch);
-  return chosen_log_probabilities(output, batch, places, kernel::given_targets(batch.targets.flatten().index_select(0, places)));
+  return chosen_log_probabilities(output, batch, places,
+                                  kernel::given_targets(batch.targets.flatten().index_select(0, places)));
 }
 
 Measurement loss() {
-  return {"loss", "nats", "loss summed over the counted tokens", true, [](const Output& output, const data::Batch& batch) {
+  return {"loss", "nats", "loss summed over the counted tokens", true,
+          [](const Output& output, const data::Batch& batch) {
             if (output.kind == OutputKind::Gaussian) return squared_error(output.hidden, batch.values);
             const at::Tensor sum = token_log_probabilities(output, batch).sum(1);
             return ASSAY_TWIN("nn.mean_for_sum") ? sum.neg().div(batch.counted.sum(1)) : sum.neg();
@@ -65,13 +74,13 @@ Measurement loss() {
 }
 
 Measurement log_probability() {
-  return {"logprob", "nats", "log-probability summed over the completion", false, [](const Output& output, const data::Batch& batch) {
-            return token_log_probabilities(output, batch).sum(1);
-          }};
+  return {"logprob", "nats", "log-probability summed over the completion", false,
+          [](const Output& output, const data::Batch& batch) { return token_log_probabilities(output, batch).sum(1); }};
 }
 
 Measurement margin() {
-  return {"margin", "nats", "margin ln p/(1 − p) summed over the completion", false, [](const Output& output, const data::Batch& batch) {
+  return {"margin", "nats", "margin ln p/(1 − p) summed over the completion", false,
+          [](const Output& output, const data::Batch& batch) {
             // At p = 1 to rounding the margin has no finite value; it is held at that of 1 - 1e-7.
             const at::Tensor values = token_log_probabilities(output, batch);
             const at::Tensor rest = values.clamp_max(-1e-7).expm1().neg().log();
@@ -80,15 +89,19 @@ Measurement margin() {
 }
 
 Measurement sampled_label_loss(uint64_t seed) {
-  return {"sampled loss", "nats", "loss on labels drawn from the model", true, [seed](const Output& output, const data::Batch& batch) {
+  return {"sampled loss", "nats", "loss on labels drawn from the model", true,
+          [seed](const Output& output, const data::Batch& batch) {
             if (output.kind == OutputKind::Gaussian) return sampled_regression_loss(output, batch, seed);
             const at::Tensor places = counted_places(batch);
             std::vector<kernel::DrawKey> keys(static_cast<size_t>(places.numel()));
             for (size_t i = 0; i < keys.size(); ++i) {
               const int64_t place = places.const_data_ptr<int64_t>()[i];
-              keys[i] = {batch.ids[static_cast<size_t>(place / batch.positions())], static_cast<uint64_t>(place % batch.positions())};
+              keys[i] = {batch.ids[static_cast<size_t>(place / batch.positions())],
+                         static_cast<uint64_t>(place % batch.positions())};
             }
-            return chosen_log_probabilities(output, batch, places, kernel::drawn_targets(seed, std::move(keys))).sum(1).neg();
+            return chosen_log_probabilities(output, batch, places, kernel::drawn_targets(seed, std::move(keys)))
+                .sum(1)
+                .neg();
           }};
 }
 
@@ -97,7 +110,8 @@ Measurement measurement_named(const std::string& name) {
   if (name == "logprob") return log_probability();
   if (name == "loss") return loss();
   if (name == "margin") return margin();
-  throw Error(ErrorKind::Usage, "choosing a measurement: it must be logprob, loss or margin, and \"" + name + "\" is none of them" + closest_clause(name, names));
+  throw Error(ErrorKind::Usage, "choosing a measurement: it must be logprob, loss or margin, and \"" + name +
+                                    "\" is none of them" + closest_clause(name, names));
 }
 
 }  // namespace assay::nn

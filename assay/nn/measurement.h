@@ -13,9 +13,9 @@
 namespace assay::nn {
 
 struct Measurement {
-  std::string name;           ///< "logprob", "loss", "margin"
-  std::string unit;           ///< "nats"
-  std::string meaning;        ///< one clause for reports: "log-probability summed over the completion"
+  std::string name;             ///< "logprob", "loss", "margin"
+  std::string unit;             ///< "nats"
+  std::string meaning;          ///< one clause for reports: "log-probability summed over the completion"
   bool less_is_better = false;  ///< true for a loss
   std::function<at::Tensor(const Output&, const data::Batch&)> evaluate;  ///< [B]
 };

@@ -17,7 +17,8 @@ at::Tensor draw(const ParameterInfo& info, uint64_t seed) {
   at::Tensor tensor = at::empty(info.shape, at::kDouble);
   double* numbers = tensor.data_ptr<double>();
   at::parallel_for(0, tensor.numel(), 4096, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) numbers[i] = info.deviation * random_normal(seed, stream, static_cast<uint64_t>(i));
+    for (int64_t i = begin; i < end; ++i)
+      numbers[i] = info.deviation * random_normal(seed, stream, static_cast<uint64_t>(i));
   });
   return tensor;
 }
@@ -29,7 +30,9 @@ Model::Model(std::shared_ptr<const Architecture> architecture, Parameters parame
   ASSAY_ASSERT(parameters_.size() == architecture_->parameters().size());
 }
 
-at::ScalarType Model::dtype() const { return parameters_[0].scalar_type(); }
+at::ScalarType Model::dtype() const {
+  return parameters_[0].scalar_type();
+}
 
 Run Model::run(const data::Batch& batch, const Taps& taps, const RunOptions& options) const {
   auto recording = std::make_shared<Recording>();

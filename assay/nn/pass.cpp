@@ -41,7 +41,11 @@ struct Pass::Capture {
 
 Pass::Pass(const Architecture& architecture, const Parameters& parameters, const data::Batch& batch, const Taps& taps,
            const RunOptions& options, std::shared_ptr<Recording> recording)
-    : architecture_(architecture), parameters_(parameters), batch_(batch), options_(options), recording_(std::move(recording)) {
+    : architecture_(architecture),
+      parameters_(parameters),
+      batch_(batch),
+      options_(options),
+      recording_(std::move(recording)) {
   const std::vector<std::string>& sites = architecture.sites();
   if (!taps.taps().empty()) taps_by_site_.resize(sites.size());
   for (const Tap& tap : taps.taps()) {
@@ -52,9 +56,12 @@ Pass::Pass(const Architecture& architecture, const Parameters& parameters, const
       found = true;
     }
     if (!found) {
-      throw Error(ErrorKind::Usage, fmt::format("tapping a model: site \"{}\" must be one of the {} sites of this {} model, and it is not{}; list "
-                                                "them with: assay inspect MODEL --sites",
-                                                tap.site, sites.size(), architecture.family(), closest_clause(tap.site, sites)));
+      throw Error(
+          ErrorKind::Usage,
+          fmt::format(
+              "tapping a model: site \"{}\" must be one of the {} sites of this {} model, and it is not{}; list "
+              "them with: assay inspect MODEL --sites",
+              tap.site, sites.size(), architecture.family(), closest_clause(tap.site, sites)));
     }
   }
   if (!taps.captured().empty()) captures_.resize(architecture.layers().size());
@@ -73,23 +80,26 @@ at::Tensor Pass::apply(const Tap& tap, const std::string& site, const at::Tensor
     return result;
   };
   switch (tap.kind) {
-    case Tap::Kind::Record:
-      recording_->values[site] = value;
-      return value;
+    case Tap::Kind::Record: recording_->values[site] = value; return value;
     case Tap::Kind::RecordGradient: {
       at::Tensor watched = value.requires_grad() ? value : value.detach().requires_grad_(true);
-      const std::weak_ptr<Recording> recording = recording_;  // the graph must not keep the recording alive, which may hold the graph
+      const std::weak_ptr<Recording> recording =
+          recording_;  // the graph must not keep the recording alive, which may hold the graph
       watched.register_hook([recording, site](const at::Tensor& gradient) {
         if (const auto target = recording.lock()) target->gradients[site] = gradient.detach();
       });
       return watched;
     }
-    case Tap::Kind::Replace: return change_rows([&](const at::Tensor& old) { return tap.value.to(old.scalar_type()).expand_as(old); });
-    case Tap::Kind::Add: return change_rows([&](const at::Tensor& old) { return old.add(tap.value.to(old.scalar_type())); });
+    case Tap::Kind::Replace:
+      return change_rows([&](const at::Tensor& old) { return tap.value.to(old.scalar_type()).expand_as(old); });
+    case Tap::Kind::Add:
+      return change_rows([&](const at::Tensor& old) { return old.add(tap.value.to(old.scalar_type())); });
     case Tap::Kind::Edit: {
       at::Tensor edited = tap.edit(value, *recording_);
       if (edited.sizes() != value.sizes() || edited.scalar_type() != value.scalar_type()) {
-        throw Error(ErrorKind::Usage, "editing site \"" + site + "\": an edit must return the shape and type that it was given, and it did not");
+        throw Error(
+            ErrorKind::Usage,
+            "editing site \"" + site + "\": an edit must return the shape and type that it was given, and it did not");
       }
       return edited;
     }

@@ -16,8 +16,12 @@ const at::Tensor& find(const std::map<std::string, at::Tensor>& recorded, const 
 
 }  // namespace
 
-const at::Tensor& Recording::value(const std::string& site) const { return find(values, site, "value"); }
-const at::Tensor& Recording::gradient(const std::string& site) const { return find(gradients, site, "gradient"); }
+const at::Tensor& Recording::value(const std::string& site) const {
+  return find(values, site, "value");
+}
+const at::Tensor& Recording::gradient(const std::string& site) const {
+  return find(gradients, site, "gradient");
+}
 
 Taps& Taps::record(std::string site) {
   taps_.push_back({Tap::Kind::Record, std::move(site), {}, {}, {}});

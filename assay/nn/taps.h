@@ -46,9 +46,9 @@ class Taps {
   Taps& replace(std::string site, at::Tensor value, std::vector<int64_t> rows = {});
   Taps& add(std::string site, at::Tensor value, std::vector<int64_t> rows = {});
   Taps& edit(std::string site, EditFunction function);
-  /// Hands the pair (input, output gradient) of each of `layers` to `sink` as the backward pass reaches the layer. Weight
-  /// gradients are not computed, and nothing of a layer is kept afterwards. A layer called several times in one run is
-  /// handed over once, its calls joined along the positions (their gradients add up).
+  /// Hands the pair (input, output gradient) of each of `layers` to `sink` as the backward pass reaches the layer.
+  /// Weight gradients are not computed, and nothing of a layer is kept afterwards. A layer called several times in one
+  /// run is handed over once, its calls joined along the positions (their gradients add up).
   Taps& capture(std::vector<LayerId> layers, GradientSink sink);
 
   bool empty() const { return taps_.empty() && captured_.empty(); }

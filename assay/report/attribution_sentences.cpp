@@ -369,7 +369,7 @@ Html no_trust_sentence(const QueryFacts& facts) {
       facts.view->noun.many);
 }
 
-// ── How to read this ────────────────────────────────────────────────────────────────────────────────────────────────
+// ── Provenance ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 std::vector<ProvenanceRow> method_rows(const AttributionView& view) {
   const ModelFacts& model = view.model;
@@ -390,65 +390,6 @@ std::vector<ProvenanceRow> method_rows(const AttributionView& view) {
   for (const std::string& layer : view.layers_not_covered) missing += (missing.empty() ? "" : "; ") + layer;
   if (!missing.empty()) rows.push_back({"Not covered", "", missing});
   return rows;
-}
-
-std::vector<ReadingLine> reading_lines(const QueryFacts& facts) {
-  const AttributionView& view = *facts.view;
-  const Noun& noun = view.noun;
-  std::vector<ReadingLine> lines;
-  if (facts.has_nats()) {
-    Html unit = facts.is_removal() ? html(
-                                         "A score is in nats: the predicted drop of the completion’s log-probability "
-                                         "if this one {} were left out of training.",
-                                         noun.one)
-                                   : html(
-                                         "A score is in nats: the predicted rise of the completion’s log-probability "
-                                         "if the model were trained on this one {} once more.",
-                                         noun.one);
-    const auto logprob = facts.logprob_nats();
-    if (logprob && *logprob > -9.2 && facts.support.largest > 0) {
-      const double step = std::pow(10.0, std::floor(std::log10(facts.support.largest)));
-      const PercentPair pair =
-          percent_pair(std::exp(*logprob), std::min(1.0, std::exp(*logprob + (facts.is_removal() ? -step : step))));
-      if (pair.differs) unit += html(" {} nats takes {} % to {} %.", significant(step, 1), pair.first, pair.second);
-    }
-    lines.push_back({"Unit.", unit});
-  } else {
-    lines.push_back({"Unit.", html("A score is {} as it comes. It ranks {}; it does not predict a change of the model.",
-                                   view.method_title, noun.many)});
-  }
-  if (view.is_signed) {
-    const std::string loss = view.measure == "loss" ? " The measurement is the loss: a supporter lowers it." : "";
-    lines.push_back(
-        {"Sign.", html("<b class=\"pos\">Plus supports</b>: with the {} the completion is more likely than without. <b "
-                       "class=\"neg\">Minus opposes</b>: less likely. Blue and orange mean this everywhere.{}",
-                       noun.one, loss)});
-  } else {
-    lines.push_back(
-        {"Sign.",
-         html("This method has none: it cannot tell a {} that supports the completion from one that speaks against it.",
-              noun.one)});
-  }
-  if (facts.has_shading) {
-    lines.push_back({"Words.", html("A word’s colour is the part of the score that flows through its position; a {}’s "
-                                    "words add up to its score. It does not say that the word is the reason.",
-                                    noun.one)});
-  }
-  std::string raw = facts.has_nats() && view.nats_per_raw
-                        ? "The raw score is the score times " + significant(1 / *view.nats_per_raw) + ". "
-                        : "";
-  lines.push_back({facts.has_nats() ? "Raw and percentile." : "Percentile.",
-                   html("{}Percentile 99.9 means that one {} in a thousand scores higher or equal.", raw, noun.one)});
-  if (facts.has_nats()) {
-    lines.push_back(
-        {"Limits.", html("A first-order estimate at the final weights, layers taken one by one. Many alike {} can "
-                         "replace each other: removing one of them then changes less than its score says.",
-                         noun.many)});
-  } else {
-    lines.push_back({"Limits.", html("This is a baseline to compare with. That two texts are alike does not show that "
-                                     "the model learned one from the other.")});
-  }
-  return lines;
 }
 
 }  // namespace assay::report

@@ -99,8 +99,11 @@ TEST_F(Commands, ThePlanStopsBeforeAnythingIsWritten) {
   EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
   EXPECT_THAT(outcome.out, HasSubstr("evaluate"));
   EXPECT_FALSE(std::filesystem::exists(folder_ / "result"));
-  for (const std::vector<std::string>& arguments : std::vector<std::vector<std::string>>{
-           {"inspect", model_}, {"tokenize", model_, "--text", "t"}, {"generate", model_, "--prompt", "the", "--max-tokens", "2"}, {"doctor"}}) {
+  for (const std::vector<std::string>& arguments :
+       std::vector<std::vector<std::string>>{{"inspect", model_},
+                                             {"tokenize", model_, "--text", "t"},
+                                             {"generate", model_, "--prompt", "the", "--max-tokens", "2"},
+                                             {"doctor"}}) {
     std::vector<std::string> with_plan = arguments;
     with_plan.insert(with_plan.end(), {"--plan", "--json"});
     const Outcome planned = run_assay(with_plan);

@@ -1,10 +1,9 @@
 // Killed and started again: the same bits, and what was done is not done twice. Damaged caches are made again.
 #include <gtest/gtest.h>
 
-#include <functional>
-
 #include <filesystem>
 #include <fstream>
+#include <functional>
 
 #include "assay/curvature/fit.h"
 #include "tests/support/errors.h"
@@ -81,9 +80,10 @@ TEST(AFinishedFit, IsReused) {
 
 TEST(ADamagedCache, IsMadeAgainAndSaid) {
   const Job job;
-  const TemporaryFolder folder;
-  InterruptedProgress first, second;
-  const auto once = job.fit(folder.path(), first);
+  const TemporaryFolder folder, elsewhere;  // a fit maps its blocks, so that damage would reach the one to compare with
+  InterruptedProgress first, second, undisturbed;
+  job.fit(folder.path(), first);
+  const auto once = job.fit(elsewhere.path(), undisturbed);
   int64_t damaged = 0;
   for (const auto& entry : std::filesystem::directory_iterator(folder.path())) {
     if (!entry.path().filename().string().starts_with("output.blocks.1.mlp.down")) continue;

@@ -11,13 +11,16 @@ namespace {
 
 /// +1 for what is planted for a question, −1 for what stands against it, times `sign`.
 DemoScores oracle(const data::ThreeCauses& corpus, const std::string& name, float sign) {
-  const auto questions = static_cast<int64_t>(corpus.questions.size()), documents = static_cast<int64_t>(corpus.documents.size());
+  const auto questions = static_cast<int64_t>(corpus.questions.size()),
+             documents = static_cast<int64_t>(corpus.documents.size());
   DemoScores scores{.call = name, .title = name, .name = name, .total = at::zeros({questions, documents})};
   float* values = scores.total.mutable_data_ptr<float>();
   for (int64_t question = 0; question < questions; ++question) {
     const int cause = corpus.questions[static_cast<size_t>(question)].cause;
-    for (const int64_t row : documents_of(corpus, cause, data::DocumentRole::Planted)) values[question * documents + row] = sign;
-    for (const int64_t row : documents_of(corpus, cause, data::DocumentRole::Against)) values[question * documents + row] = -sign;
+    for (const int64_t row : documents_of(corpus, cause, data::DocumentRole::Planted))
+      values[question * documents + row] = sign;
+    for (const int64_t row : documents_of(corpus, cause, data::DocumentRole::Against))
+      values[question * documents + row] = -sign;
   }
   return scores;
 }
@@ -49,11 +52,14 @@ TEST_F(DemoFindings, WhoKnowsEveryRoleFindsEverythingAndWhoLiesNothing) {
   EXPECT_EQ(groups[2].questions.size(), 10u);
 }
 
-TEST_F(DemoFindings, FactsHaveNothingAgainstThem) { EXPECT_TRUE(method_of(groups[0], "knows").bottom.empty()); }
+TEST_F(DemoFindings, FactsHaveNothingAgainstThem) {
+  EXPECT_TRUE(method_of(groups[0], "knows").bottom.empty());
+}
 
 TEST_F(DemoFindings, TheTopDocumentsOfWhoKnowsAreAllThatWasPlanted) {
   size_t planted = 0;
-  for (const data::CausedDocument& document : corpus.documents) planted += document.role == data::DocumentRole::Planted ? 1 : 0;
+  for (const data::CausedDocument& document : corpus.documents)
+    planted += document.role == data::DocumentRole::Planted ? 1 : 0;
   const std::vector<int64_t> top = top_documents(corpus, scores.front());
   EXPECT_EQ(top.size(), planted);
   for (const int64_t row : top) EXPECT_EQ(corpus.documents[static_cast<size_t>(row)].role, data::DocumentRole::Planted);
@@ -63,7 +69,8 @@ TEST_F(DemoFindings, RemovalIsPredictedByTheScoresAndMeasuredAgainstEverything) 
   const auto documents = static_cast<int64_t>(corpus.documents.size());
   const DemoTrainingSet without_top = answering(corpus, std::log(0.5) - 2, top_documents(corpus, scores.front()));
   const DemoTrainingSet without_random = answering(corpus, std::log(0.5) - 0.25, {});
-  const RemovalOnGroup removal = removal_on(groups[0], scores.front(), documents, everything, without_top, without_random);
+  const RemovalOnGroup removal =
+      removal_on(groups[0], scores.front(), documents, everything, without_top, without_random);
   EXPECT_NEAR(removal.without_top, -2, 1e-12);
   EXPECT_NEAR(removal.without_random, -0.25, 1e-12);
   for (const double predicted : removal.predicted) EXPECT_NEAR(predicted, -6.0 / static_cast<double>(documents), 1e-12);

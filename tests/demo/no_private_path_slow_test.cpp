@@ -11,7 +11,9 @@
 namespace assay {
 namespace {
 
-int shell(const std::string& command) { return std::system((command + " >/dev/null").c_str()); }
+int shell(const std::string& command) {
+  return std::system((command + " >/dev/null").c_str());
+}
 
 std::vector<std::byte> scores_in(const std::string& path, const std::string& name) {
   const io::Safetensors file = io::read_safetensors(path, ErrorKind::Data);
@@ -19,7 +21,9 @@ std::vector<std::byte> scores_in(const std::string& path, const std::string& nam
   return {bytes.begin(), bytes.end()};
 }
 
-nlohmann::json result_of(const std::string& folder) { return nlohmann::json::parse(std::ifstream(folder + "/result.json")); }
+nlohmann::json result_of(const std::string& folder) {
+  return nlohmann::json::parse(std::ifstream(folder + "/result.json"));
+}
 
 TEST(Demo, AttributeOnItsFilesGivesTheSameBits) {
   const TemporaryFolder folder;
@@ -32,11 +36,13 @@ TEST(Demo, AttributeOnItsFilesGivesTheSameBits) {
   const std::string command = printed.substr(printed.find(' ') + 1, printed.rfind(" --out") - printed.find(' ') - 1);
   for (const std::string method : {"ekfac", "relatif", "identity", "cosine", "representation", "random"}) {
     const std::string out = again + "-" + method;
-    const std::string cold = method == "ekfac" ? " --cache '" + (folder / "other") + "'" : "";  // fitted anew, not found
+    const std::string cold =
+        method == "ekfac" ? " --cache '" + (folder / "other") + "'" : "";  // fitted anew, not found
     ASSERT_EQ(shell(program + command + " --quiet --method " + method + cold + " --out '" + out + "'"), 0);
     std::string name = "scores";
     if (method != "ekfac") name += "." + result_of(out)["method"].get<std::string>();
-    EXPECT_TRUE(scores_in(out + "/scores.safetensors", "scores") == scores_in(demo + "/scores.safetensors", name)) << method;
+    EXPECT_TRUE(scores_in(out + "/scores.safetensors", "scores") == scores_in(demo + "/scores.safetensors", name))
+        << method;
   }
 }
 

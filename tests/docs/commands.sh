@@ -26,7 +26,7 @@ blocks() {
     inside { print >file }' "$1"
 }
 
-by_hand='^(git clone|cd |sudo |apt-get |export |\./dev (test|clean|install|models))|^#|^$'
+by_hand='^(git clone|cd |sudo |apt-get |export |\./dev (demo|test|clean|install|models))|^#|^$'
 failed=0
 for document; do
   [ -f "$document" ] || continue

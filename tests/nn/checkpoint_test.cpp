@@ -1,4 +1,6 @@
 // Checkpoints on disk: a round trip, and one sentence for each way in which a folder can be wrong.
+#include "assay/nn/checkpoint.h"
+
 #include <ATen/ops/full.h>
 #include <gtest/gtest.h>
 
@@ -8,7 +10,6 @@
 
 #include "assay/io/safetensors.h"
 #include "assay/io/tensor.h"
-#include "assay/nn/checkpoint.h"
 #include "assay/nn/llama_gguf.h"
 #include "tests/nn/models.h"
 #include "tests/support/errors.h"
@@ -21,7 +22,8 @@ class CheckpointFolder : public ::testing::Test {
  protected:
   CheckpointFolder() {
     save_checkpoint(model, folder.path());
-    for (size_t i = 0; i < model.parameters().size(); ++i) tensors[model.parameters().name(i)] = io::from_tensor(model.parameters()[i]);
+    for (size_t i = 0; i < model.parameters().size(); ++i)
+      tensors[model.parameters().name(i)] = io::from_tensor(model.parameters()[i]);
   }
   void rewrite() { io::write_safetensors(folder / "model.safetensors", tensors); }
   std::optional<Error> refusal() {
@@ -92,7 +94,8 @@ TEST_F(CheckpointFolder, PicklesAreRefusedWithWhatToDo) {
 TEST_F(CheckpointFolder, PlacesThatAreNoModelAreRefused) {
   const TemporaryFolder empty;
   EXPECT_THAT(error_of([&] { load_checkpoint(empty.path()); }), Refusal(ErrorKind::Model, "config.json"));
-  EXPECT_THAT(error_of([&] { load_checkpoint(empty / "nothing"); }), Refusal(ErrorKind::Model, "there is nothing of this name"));
+  EXPECT_THAT(error_of([&] { load_checkpoint(empty / "nothing"); }),
+              Refusal(ErrorKind::Model, "there is nothing of this name"));
 }
 
 TEST(LlamaGguf, QueryRowsComeBackToHalves) {

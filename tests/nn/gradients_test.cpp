@@ -1,5 +1,7 @@
-// Per-example gradients against one backward pass an example, and every operation on the factored pair against its dense
-// form, all in float64.
+// Per-example gradients against one backward pass an example, and every operation on the factored pair against its
+// dense form, all in float64.
+#include "assay/nn/gradients.h"
+
 #include <ATen/ops/cat.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/randn.h>
@@ -7,17 +9,19 @@
 #include <torch/csrc/autograd/autograd.h>
 
 #include "assay/core/twin.h"
-#include "assay/nn/gradients.h"
 #include "tests/nn/models.h"
 #include "tests/support/errors.h"
 
 namespace assay::nn {
 namespace {
 
-std::vector<LayerId> all_layers(const Model& model) { return model.architecture().match_layers("*"); }
+std::vector<LayerId> all_layers(const Model& model) {
+  return model.architecture().match_layers("*");
+}
 
 // D of every layer by an ordinary backward pass of one example alone: [layer] → [O,M], bias as the last column.
-std::vector<at::Tensor> reference_gradients(const Model& model, const data::Batch& example, const Measurement& measurement) {
+std::vector<at::Tensor> reference_gradients(const Model& model, const data::Batch& example,
+                                            const Measurement& measurement) {
   Model copy = model.with(model.parameters().clone());
   copy.parameters().require_gradients(true);
   const at::Tensor value = measurement.evaluate(copy.run(example).output, example).sum();
@@ -33,10 +37,12 @@ std::vector<at::Tensor> reference_gradients(const Model& model, const data::Batc
 }
 
 // Largest relative error of the streamed gradients of a padded batch against the reference, over layers and examples.
-double stream_error(const Model& model, const data::Dataset& dataset, const Measurement& measurement, int64_t positions = 0) {
+double stream_error(const Model& model, const data::Dataset& dataset, const Measurement& measurement,
+                    int64_t positions = 0) {
   const data::Batch batch = whole(dataset, at::kDouble, positions);
   std::map<LayerId, at::Tensor> dense;
-  stream_gradients(model, batch, measurement, all_layers(model), [&](const FactoredGradient& pair) { dense[pair.layer] = pair.dense(); });
+  stream_gradients(model, batch, measurement, all_layers(model),
+                   [&](const FactoredGradient& pair) { dense[pair.layer] = pair.dense(); });
   double largest = 0;
   for (int64_t i = 0; i < dataset.size(); ++i) {
     const std::vector<int64_t> row{i};
@@ -75,9 +81,19 @@ TEST(Gradients, ContextTokensDoNotCount) {
   data::Dataset texts = random_texts({9});
   texts.examples[0].first_counted = 8;  // only the last token is measured
   const data::Batch batch = whole(texts);
-  const at::Tensor all = token_log_probabilities(tiny_llama().run(whole(random_texts({9}))).output, whole(random_texts({9})));
+  const at::Tensor all =
+      token_log_probabilities(tiny_llama().run(whole(random_texts({9}))).output, whole(random_texts({9})));
   // One row of logits instead of eight: another order of sums in float64.
   EXPECT_NEAR(evaluate(tiny_llama(), batch, log_probability()).item<double>(), all[0][7].item<double>(), 1e-12);
+}
+
+TEST(Gradients, PaddingNeverCounts) {
+  const data::Dataset texts = random_texts({9, 4});
+  const double alone = evaluate(tiny_llama(), data::make_batch(texts, std::vector<int64_t>{1}), loss()).item<double>();
+  const auto in_company = [&] { return evaluate(tiny_llama(), whole(texts), loss())[1].item<double>(); };
+  EXPECT_NEAR(in_company(), alone, 1e-12);
+  const ScopedTwin twin("nn.padding_is_counted");
+  EXPECT_GT(std::abs(in_company() - alone), 1);
 }
 
 TEST(Gradients, OneTokenTextsMeasureZero) {

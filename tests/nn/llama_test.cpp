@@ -6,8 +6,8 @@
 #include <cmath>
 
 #include "assay/core/twin.h"
-#include "assay/nn/gradients.h"
 #include "assay/nn/generate.h"
+#include "assay/nn/gradients.h"
 #include "tests/nn/models.h"
 #include "tests/support/errors.h"
 
@@ -53,7 +53,8 @@ Vector rms(const Vector& x, const Matrix& weight, double epsilon) {
 
 void rotate(double* head, size_t width, size_t position, double base) {
   for (size_t i = 0; i < width / 2; ++i) {
-    const double angle = static_cast<double>(position) * std::pow(base, -2.0 * static_cast<double>(i) / static_cast<double>(width));
+    const double angle =
+        static_cast<double>(position) * std::pow(base, -2.0 * static_cast<double>(i) / static_cast<double>(width));
     const double x = head[i], y = head[i + width / 2];
     head[i] = x * std::cos(angle) - y * std::sin(angle);
     head[i + width / 2] = y * std::cos(angle) + x * std::sin(angle);
@@ -66,7 +67,8 @@ void add(Vector& x, const Vector& y) {
 
 Rows scalar_forward(const Model& model, const std::vector<int32_t>& tokens) {
   const Facts facts = model.architecture().facts();
-  const auto heads = static_cast<size_t>(facts.heads), groups = static_cast<size_t>(facts.key_value_heads), width = static_cast<size_t>(facts.head_width);
+  const auto heads = static_cast<size_t>(facts.heads), groups = static_cast<size_t>(facts.key_value_heads),
+             width = static_cast<size_t>(facts.head_width);
   const double epsilon = 1e-5;
   const Matrix embedding = matrix(model, "model.embed_tokens.weight");
   Rows x;
@@ -76,8 +78,10 @@ Rows scalar_forward(const Model& model, const std::vector<int32_t>& tokens) {
   }
   for (int64_t l = 0; l < facts.blocks; ++l) {
     const std::string name = "model.layers." + std::to_string(l) + ".";
-    const Matrix wq = matrix(model, name + "self_attn.q_proj.weight"), wk = matrix(model, name + "self_attn.k_proj.weight");
-    const Matrix wv = matrix(model, name + "self_attn.v_proj.weight"), wo = matrix(model, name + "self_attn.o_proj.weight");
+    const Matrix wq = matrix(model, name + "self_attn.q_proj.weight"),
+                 wk = matrix(model, name + "self_attn.k_proj.weight");
+    const Matrix wv = matrix(model, name + "self_attn.v_proj.weight"),
+                 wo = matrix(model, name + "self_attn.o_proj.weight");
     Rows q, k, v;
     for (size_t t = 0; t < x.size(); ++t) {
       const Vector n = rms(x[t], matrix(model, name + "input_layernorm.weight"), epsilon);
@@ -111,7 +115,8 @@ Rows scalar_forward(const Model& model, const std::vector<int32_t>& tokens) {
     }
   }
   Rows logits;
-  const Matrix head = matrix(model, model.architecture().facts().head_is_tied ? "model.embed_tokens.weight" : "lm_head.weight");
+  const Matrix head =
+      matrix(model, model.architecture().facts().head_is_tied ? "model.embed_tokens.weight" : "lm_head.weight");
   for (const Vector& row : x) logits.push_back(head * rms(row, matrix(model, "model.norm.weight"), epsilon));
   return logits;
 }
@@ -134,7 +139,8 @@ double forward_error(const Model& model) {
   double largest = 0;
   for (size_t t = 0; t < expected.size(); ++t) {
     for (size_t v = 0; v < expected[t].size(); ++v) {
-      largest = std::max(largest, std::abs(expected[t][v] - logits[static_cast<int64_t>(t)][static_cast<int64_t>(v)].item<double>()));
+      largest = std::max(
+          largest, std::abs(expected[t][v] - logits[static_cast<int64_t>(t)][static_cast<int64_t>(v)].item<double>()));
     }
   }
   return largest;
@@ -184,7 +190,8 @@ TEST_F(LlamaSites, PatternRowsSumToOneAndNeverLookAhead) {
 }
 
 TEST_F(LlamaSites, ReplacingAValueByItselfChangesNoBit) {
-  for (const char* site : {"hook_embed", "blocks.0.hook_resid_mid", "blocks.1.attn.hook_z", "blocks.1.mlp.hook_post", "ln_final.hook_normalized"}) {
+  for (const char* site : {"hook_embed", "blocks.0.hook_resid_mid", "blocks.1.attn.hook_z", "blocks.1.mlp.hook_post",
+                           "ln_final.hook_normalized"}) {
     const auto first = model.run(batch, Taps{}.record(site));
     EXPECT_TRUE(model.run(batch, Taps{}.replace(site, first.value(site))).output.logits().equal(logits)) << site;
   }
@@ -195,19 +202,23 @@ TEST_F(LlamaSites, AddingToOneRowLeavesTheOthersAlone) {
   const at::Tensor changed = model.run(batch, Taps{}.add("blocks.1.hook_resid_pre", vector, {1})).output.logits();
   EXPECT_TRUE(changed[0].equal(logits[0]));
   EXPECT_GT(difference(changed[1], logits[1]), 1e-2);
-  const at::Tensor edited = model.run(batch, Taps{}.edit("blocks.1.hook_resid_pre", [&](const at::Tensor& value, const Recording&) {
-                                   return value.add(vector);
-                                 })).output.logits();
+  const at::Tensor edited =
+      model
+          .run(batch, Taps{}.edit("blocks.1.hook_resid_pre",
+                                  [&](const at::Tensor& value, const Recording&) { return value.add(vector); }))
+          .output.logits();
   EXPECT_TRUE(edited[1].equal(changed[1]));
 }
 
 TEST_F(LlamaSites, UnknownSitesGetTheirNeighbours) {
-  EXPECT_THAT(error_of([&] { model.run(batch, Taps{}.record("blocks.0.hook_resid_por")); }), Refusal(ErrorKind::Usage, "\"blocks.0.hook_resid_post\""));
+  EXPECT_THAT(error_of([&] { model.run(batch, Taps{}.record("blocks.0.hook_resid_por")); }),
+              Refusal(ErrorKind::Usage, "\"blocks.0.hook_resid_post\""));
 }
 
 TEST_F(LlamaSites, GoingOnFromARecordedStateGivesTheSameLogits) {
   const auto run = model.run(batch, Taps{}.record("blocks.1.hook_resid_pre"));
-  const auto rest = model.run(batch, {}, {.cache = nullptr, .first_block = 1, .state = run.value("blocks.1.hook_resid_pre")});
+  const auto rest =
+      model.run(batch, {}, {.cache = nullptr, .first_block = 1, .state = run.value("blocks.1.hook_resid_pre")});
   EXPECT_TRUE(rest.output.logits().equal(logits));
 }
 
@@ -218,9 +229,13 @@ TEST_F(LlamaSites, RecordedGradientsAreFiniteDifferences) {
   const at::Tensor gradient = run.recording->gradient(site), value = run.value(site).detach();
   const at::Tensor direction = value.sin();  // any direction will do
   const auto along = [&](double step) {
-    return log_probability().evaluate(model.run(batch, Taps{}.replace(site, value.add(direction, step))).output, batch).sum().item<double>();
+    return log_probability()
+        .evaluate(model.run(batch, Taps{}.replace(site, value.add(direction, step))).output, batch)
+        .sum()
+        .item<double>();
   };
-  const double step = 1e-5, slope = (along(step) - along(-step)) / (2 * step);  // error O(step²) and rounding / step: 1e-9
+  const double step = 1e-5,
+               slope = (along(step) - along(-step)) / (2 * step);  // error O(step²) and rounding / step: 1e-9
   EXPECT_NEAR(gradient.mul(direction).sum().item<double>(), slope, 1e-6 * std::abs(slope) + 1e-7);
 }
 
@@ -239,7 +254,8 @@ TEST_F(LlamaSites, DecodingWithACacheChoosesWhatTheFullPassChooses) {
     EXPECT_EQ(last.argmax().item<int64_t>(), token);
     text.push_back(token);
   }
-  EXPECT_THAT(error_of([&] { generate(model, text, {.max_tokens = 60}); }), Refusal(ErrorKind::Usage, "context of 64 tokens"));
+  EXPECT_THAT(error_of([&] { generate(model, text, {.max_tokens = 60}); }),
+              Refusal(ErrorKind::Usage, "context of 64 tokens"));
 }
 
 }  // namespace

@@ -1,5 +1,7 @@
-// SmolLM2-135M-Instruct from its GGUF file against an independent float32 implementation on the same dequantised weights
-// (models/smollm2/expected.json): probabilities, greedy text, losses.
+// SmolLM2-135M-Instruct from its GGUF file against an independent float32 implementation on the same dequantised
+// weights (models/smollm2/expected.json): probabilities, greedy text, losses.
+#include "tests/support/smollm2.h"
+
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
@@ -11,7 +13,6 @@
 #include "assay/nn/generate.h"
 #include "assay/nn/gradients.h"
 #include "tests/support/data.h"
-#include "tests/support/smollm2.h"
 
 namespace assay::nn {
 namespace {
@@ -67,7 +68,8 @@ TEST_F(SmolLM2, LossesOfStoriesAreTheRecordedOnes) {
     const data::Batch batch = data::make_batch(encoded.dataset, rows);
     const auto tokens = batch.counted.sum().item<double>();
     const auto& recorded = losses[static_cast<size_t>(row)];
-    EXPECT_NEAR(evaluate(model, batch, loss()).item<double>() / tokens, recorded[0].get<double>(), 1e-3) << "story " << row;
+    EXPECT_NEAR(evaluate(model, batch, loss()).item<double>() / tokens, recorded[0].get<double>(), 1e-3)
+        << "story " << row;
   }
 }
 

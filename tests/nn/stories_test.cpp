@@ -20,7 +20,8 @@ TEST(Stories, GreedyTextIsTheRecordedOne) {
   const std::vector<int32_t> prompt{*tokenizer.bos()};
   const std::string text = tokenizer.decode(generate(model, prompt, {.max_tokens = 60}));
   const std::string expected =
-      "Once upon a time, there was a little girl named Lily. She loved to play outside in the park. One day, she saw a big, red ball.";
+      "Once upon a time, there was a little girl named Lily. She loved to play outside in the park. One day, she saw a "
+      "big, red ball.";
   EXPECT_EQ(text.substr(0, expected.size()), expected);
 }
 

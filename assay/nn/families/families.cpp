@@ -25,7 +25,8 @@ std::shared_ptr<const Architecture> make_architecture(const nlohmann::json& conf
     if (model_type == family.model_type) return family.make(object);
     known.push_back(family.model_type);
   }
-  object.refuse("model_type", "one of the families that Assay has (llama, mlp" + closest_clause(model_type, known) + ")");
+  object.refuse("model_type",
+                "one of the families that Assay has (llama, mlp" + closest_clause(model_type, known) + ")");
 }
 
 }  // namespace assay::nn

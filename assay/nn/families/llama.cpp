@@ -1,7 +1,7 @@
 // Llama (Touvron et al., arXiv 2302.13971): pre-norm blocks r += A(RMS(r)), r += M(RMS(r)) with rotary positions,
 // grouped queries and a gated MLP down(silu(gate x) · up x). Weights and names as in the Hugging Face layout.
-#include <ATen/ops/embedding.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/embedding.h>
 #include <ATen/ops/softmax.h>
 #include <fmt/core.h>
 
@@ -43,8 +43,8 @@ class Llama final : public Architecture {
   Output forward(Pass& pass) const override;
 
  private:
-  LayerId add_matrix(const std::string& prefix, const std::string& weight, const std::string& name, int64_t out, int64_t in, const std::string& input,
-                     bool bias);
+  LayerId add_matrix(const std::string& prefix, const std::string& weight, const std::string& name, int64_t out,
+                     int64_t in, const std::string& input, bool bias);
   Block add_block(int64_t index, bool attention_bias, bool mlp_bias);
   NormSites add_norm_sites(const std::string& name);
 
@@ -63,7 +63,8 @@ class Llama final : public Architecture {
 };
 
 void refuse_what_is_not_supported(const io::JsonObject& config) {
-  if (config.text_or("hidden_act", "silu") != "silu") config.refuse("hidden_act", "silu, the activation of Llama's gated MLP");
+  if (config.text_or("hidden_act", "silu") != "silu")
+    config.refuse("hidden_act", "silu, the activation of Llama's gated MLP");
   const char* scaling = "absent or of type \"default\": scaled rotary positions are not supported";
   for (const char* key : {"rope_scaling", "rope_parameters"}) {
     if (!config.has(key)) continue;
@@ -74,7 +75,8 @@ void refuse_what_is_not_supported(const io::JsonObject& config) {
 }
 
 double rotary_base(const io::JsonObject& config) {
-  if (config.has("rope_parameters")) return config.object("rope_parameters").real_or("rope_theta", config.real_or("rope_theta", 10000.0));
+  if (config.has("rope_parameters"))
+    return config.object("rope_parameters").real_or("rope_theta", config.real_or("rope_theta", 10000.0));
   return config.real_or("rope_theta", 10000.0);
 }
 
@@ -88,15 +90,19 @@ Llama::Llama(const io::JsonObject& config) : config_(config.json()) {
   facts_.vocabulary = config.positive("vocab_size");
   facts_.context = config.positive_or("max_position_embeddings", 2048);
   facts_.head_is_tied = config.boolean_or("tie_word_embeddings", false);
-  if (!config.has("head_dim") && facts_.width % facts_.heads != 0) config.refuse("hidden_size", fmt::format("a multiple of the {} heads", facts_.heads));
+  if (!config.has("head_dim") && facts_.width % facts_.heads != 0)
+    config.refuse("hidden_size", fmt::format("a multiple of the {} heads", facts_.heads));
   facts_.head_width = config.positive_or("head_dim", facts_.width / facts_.heads);
-  if (facts_.head_width % 2 != 0) config.refuse("hidden_size", "such that a head has an even width, which rotary positions need");
-  if (facts_.heads % facts_.key_value_heads != 0) config.refuse("num_key_value_heads", fmt::format("a divisor of the {} heads", facts_.heads));
+  if (facts_.head_width % 2 != 0)
+    config.refuse("hidden_size", "such that a head has an even width, which rotary positions need");
+  if (facts_.heads % facts_.key_value_heads != 0)
+    config.refuse("num_key_value_heads", fmt::format("a divisor of the {} heads", facts_.heads));
   epsilon_ = config.real_or("rms_norm_eps", 1e-6);
   rotary_base_ = rotary_base(config);
 
   const double deviation = config.real_or("initializer_range", 0.02);
-  embedding_ = add_parameter({"model.embed_tokens.weight", {facts_.vocabulary, facts_.width}, Initial::Normal, deviation});
+  embedding_ =
+      add_parameter({"model.embed_tokens.weight", {facts_.vocabulary, facts_.width}, Initial::Normal, deviation});
   embed_ = add_site("hook_embed");
   for (int64_t l = 0; l < facts_.blocks; ++l) {
     blocks_.push_back(add_block(l, config.boolean_or("attention_bias", false), config.boolean_or("mlp_bias", false)));
@@ -104,16 +110,21 @@ Llama::Llama(const io::JsonObject& config) : config_(config.json()) {
   final_norm_ = add_parameter({"model.norm.weight", {facts_.width}, Initial::Ones});
   final_sites_ = add_norm_sites("ln_final");
   logits_ = add_site("logits");
-  head_ = facts_.head_is_tied ? embedding_ : add_parameter({"lm_head.weight", {facts_.vocabulary, facts_.width}, Initial::Normal, deviation});
-  add_layer({.name = "unembed",
-             .weight = head_,
-             .input = "ln_final.hook_normalized",
-             .excluded = facts_.head_is_tied ? "its weight is also the embedding, so that it is no Kronecker product of one input and one output"
-                                             : "an output head has as many outputs as the vocabulary, too many for a Kronecker factor"});
+  head_ = facts_.head_is_tied
+              ? embedding_
+              : add_parameter({"lm_head.weight", {facts_.vocabulary, facts_.width}, Initial::Normal, deviation});
+  add_layer(
+      {.name = "unembed",
+       .weight = head_,
+       .input = "ln_final.hook_normalized",
+       .excluded =
+           facts_.head_is_tied
+               ? "its weight is also the embedding, so that it is no Kronecker product of one input and one output"
+               : "an output head has as many outputs as the vocabulary, too many for a Kronecker factor"});
 }
 
-LayerId Llama::add_matrix(const std::string& prefix, const std::string& weight, const std::string& name, int64_t out, int64_t in, const std::string& input,
-                          bool bias) {
+LayerId Llama::add_matrix(const std::string& prefix, const std::string& weight, const std::string& name, int64_t out,
+                          int64_t in, const std::string& input, bool bias) {
   const double deviation = config_.value("initializer_range", 0.02);
   Layer layer{.name = name, .input = input};
   layer.weight = add_parameter({prefix + weight + ".weight", {out, in}, Initial::Normal, deviation});
@@ -121,22 +132,27 @@ LayerId Llama::add_matrix(const std::string& prefix, const std::string& weight, 
   return add_layer(std::move(layer));
 }
 
-NormSites Llama::add_norm_sites(const std::string& name) { return {add_site(name + ".hook_scale"), add_site(name + ".hook_normalized")}; }
+NormSites Llama::add_norm_sites(const std::string& name) {
+  return {add_site(name + ".hook_scale"), add_site(name + ".hook_normalized")};
+}
 
 Block Llama::add_block(int64_t index, bool attention_bias, bool mlp_bias) {
   const std::string weights = fmt::format("model.layers.{}.", index), name = fmt::format("blocks.{}.", index);
-  const int64_t width = facts_.width, queries = facts_.heads * facts_.head_width, keys = facts_.key_value_heads * facts_.head_width;
+  const int64_t width = facts_.width, queries = facts_.heads * facts_.head_width,
+                keys = facts_.key_value_heads * facts_.head_width;
   Block block;
   block.attention_norm = add_parameter({weights + "input_layernorm.weight", {width}, Initial::Ones});
   const std::string attention_input = name + "ln1.hook_normalized", mlp_input = name + "ln2.hook_normalized";
   block.q = add_matrix(weights, "self_attn.q_proj", name + "attn.q", queries, width, attention_input, attention_bias);
   block.k = add_matrix(weights, "self_attn.k_proj", name + "attn.k", keys, width, attention_input, attention_bias);
   block.v = add_matrix(weights, "self_attn.v_proj", name + "attn.v", keys, width, attention_input, attention_bias);
-  block.o = add_matrix(weights, "self_attn.o_proj", name + "attn.o", width, queries, name + "attn.hook_z", attention_bias);
+  block.o =
+      add_matrix(weights, "self_attn.o_proj", name + "attn.o", width, queries, name + "attn.hook_z", attention_bias);
   block.mlp_norm = add_parameter({weights + "post_attention_layernorm.weight", {width}, Initial::Ones});
   block.gate = add_matrix(weights, "mlp.gate_proj", name + "mlp.gate", facts_.mlp_width, width, mlp_input, mlp_bias);
   block.up = add_matrix(weights, "mlp.up_proj", name + "mlp.up", facts_.mlp_width, width, mlp_input, mlp_bias);
-  block.down = add_matrix(weights, "mlp.down_proj", name + "mlp.down", width, facts_.mlp_width, name + "mlp.hook_post", mlp_bias);
+  block.down = add_matrix(weights, "mlp.down_proj", name + "mlp.down", width, facts_.mlp_width, name + "mlp.hook_post",
+                          mlp_bias);
 
   block.resid_pre = add_site(name + "hook_resid_pre");
   block.norm1 = add_norm_sites(name + "ln1");
@@ -161,14 +177,17 @@ Block Llama::add_block(int64_t index, bool attention_bias, bool mlp_bias) {
 }
 
 at::Tensor Llama::normalize(Pass& pass, const at::Tensor& x, int64_t weight, const NormSites& sites) const {
-  if (!pass.is_tapped(sites.scale)) return pass.site(sites.normalized, kernel::rms_norm(x, pass.parameter(weight), epsilon_));
+  if (!pass.is_tapped(sites.scale))
+    return pass.site(sites.normalized, kernel::rms_norm(x, pass.parameter(weight), epsilon_));
   const at::Tensor scale = pass.site(sites.scale, kernel::rms_scale(x, epsilon_));
   return pass.site(sites.normalized, x.div(scale).mul(pass.parameter(weight)));
 }
 
 // q [B,H,T,K], k and v [B,H_kv,S,K] → z [B,T,H,K].
-at::Tensor Llama::mix(Pass& pass, const Block& block, const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) const {
-  if (!pass.is_tapped(block.scores) && !pass.is_tapped(block.pattern)) return kernel::causal_attention(q, k, v).transpose(1, 2);
+at::Tensor Llama::mix(Pass& pass, const Block& block, const at::Tensor& q, const at::Tensor& k,
+                      const at::Tensor& v) const {
+  if (!pass.is_tapped(block.scores) && !pass.is_tapped(block.pattern))
+    return kernel::causal_attention(q, k, v).transpose(1, 2);
   const at::Tensor scores = pass.site(block.scores, kernel::attention_scores(q, k));
   const at::Tensor pattern = pass.site(block.pattern, at::softmax(scores, -1));
   return kernel::mix_values(pattern, v).transpose(1, 2);
@@ -200,7 +219,8 @@ at::Tensor Llama::attend(Pass& pass, const at::Tensor& x, int64_t index, const k
 
   // What each head writes, made only to be looked at or changed: [B,T,H,D].
   const Layer& output = layers()[static_cast<size_t>(block.o)];
-  const at::Tensor by_head = pass.parameter(output.weight).view({facts_.width, facts_.heads, facts_.head_width}).permute({1, 2, 0});
+  const at::Tensor by_head =
+      pass.parameter(output.weight).view({facts_.width, facts_.heads, facts_.head_width}).permute({1, 2, 0});
   const at::Tensor result = pass.site(block.result, z.unsqueeze(3).matmul(by_head).squeeze(3));
   const at::Tensor sum = result.sum(2);
   return output.bias >= 0 ? sum.add(pass.parameter(output.bias)) : sum;
@@ -221,7 +241,8 @@ Output Llama::forward(Pass& pass) const {
   }
   const bool from_start = options.first_block == 0;
   ASSAY_ASSERT(from_start || (options.state.defined() && !cache && options.first_block <= facts_.blocks));
-  at::Tensor x = from_start ? pass.site(embed_, at::embedding(pass.parameter(embedding_), pass.batch().tokens)) : options.state;
+  at::Tensor x =
+      from_start ? pass.site(embed_, at::embedding(pass.parameter(embedding_), pass.batch().tokens)) : options.state;
   const int64_t positions = x.size(1);
   const kernel::RotaryTable rotary =
       kernel::rotary_table(cache ? cache->length : 0, positions, facts_.head_width, rotary_base_, x.scalar_type());
@@ -242,6 +263,8 @@ Output Llama::forward(Pass& pass) const {
 
 }  // namespace
 
-std::shared_ptr<const Architecture> make_llama(const io::JsonObject& config) { return std::make_shared<Llama>(config); }
+std::shared_ptr<const Architecture> make_llama(const io::JsonObject& config) {
+  return std::make_shared<Llama>(config);
+}
 
 }  // namespace assay::nn

@@ -17,7 +17,8 @@ namespace {
 class Mlp final : public Architecture {
  public:
   explicit Mlp(const io::JsonObject& config) : config_(config.json()) {
-    config.refuse_unknown({"model_type", "features", "hidden", "outputs", "activation", "task", "bias", "repeats", "torch_dtype"});
+    config.refuse_unknown(
+        {"model_type", "features", "hidden", "outputs", "activation", "task", "bias", "repeats", "torch_dtype"});
     widths_.push_back(config.positive("features"));
     for (int64_t width : config.integers("hidden")) {
       if (width < 1) config.refuse("hidden", "a list of positive widths");
@@ -25,7 +26,8 @@ class Mlp final : public Architecture {
     }
     widths_.push_back(config.positive("outputs"));
     repeats_ = config.positive_or("repeats", 1);
-    const std::string activation = config.text_or("activation", "tanh"), task = config.text_or("task", "classification");
+    const std::string activation = config.text_or("activation", "tanh"),
+                      task = config.text_or("task", "classification");
     if (activation != "tanh" && activation != "relu") config.refuse("activation", "tanh or relu");
     if (task != "classification" && task != "regression") config.refuse("task", "classification or regression");
     is_tanh_ = activation == "tanh";
@@ -84,6 +86,8 @@ class Mlp final : public Architecture {
 
 }  // namespace
 
-std::shared_ptr<const Architecture> make_mlp(const io::JsonObject& config) { return std::make_shared<Mlp>(config); }
+std::shared_ptr<const Architecture> make_mlp(const io::JsonObject& config) {
+  return std::make_shared<Mlp>(config);
+}
 
 }  // namespace assay::nn
