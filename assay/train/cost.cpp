@@ -5,7 +5,7 @@
 namespace assay::train {
 namespace {
 
-// Counted in a profile of a Llama block: forward, backward, and the gradient's bookkeeping.
+// Estimates by reading, not measured: the operators of a Llama block, forward, backward and bookkeeping.
 constexpr double kCallsPerBlock = 90;
 constexpr double kCallsPerStep = 120;
 // AdamW reads p, g, m, v and writes p, m, v; clipping reads g; the backward writes it.
