@@ -38,7 +38,7 @@ std::string value_text(const toml::node& node, const std::string& key) {
               fmt::format("reading --config: the value of \"{}\" must be a text, a number, true or false", key));
 }
 
-const CLI::Option& find_option(const CLI::App& command, const std::string& key) {
+const CLI::Option& option_of_key(const CLI::App& command, const std::string& key) {
   std::vector<std::string> known;
   for (const CLI::Option* option : command.get_options()) {
     if (option->get_positional() || option->check_lname("config") || option->check_lname("help")) continue;
@@ -56,7 +56,7 @@ std::vector<std::string> read_config(const CLI::App& command, const std::string&
   std::vector<std::string> words;
   for (const auto& [toml_key, node] : parse_file(path)) {
     const std::string key(toml_key.str());
-    const CLI::Option& option = find_option(command, key);
+    const CLI::Option& option = option_of_key(command, key);
     const std::string name = "--" + key;
     if (std::find(given.begin(), given.end(), name) != given.end()) continue;
     const std::string text = value_text(node, key);

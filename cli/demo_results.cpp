@@ -15,17 +15,17 @@ namespace {
 
 using nlohmann::ordered_json;
 
-constexpr const char* kWords = "BM25 (words)";
-constexpr const char* kTokens = "BM25 (tokens)";
+constexpr const char* kBm25Words = "BM25 (words)";
+constexpr const char* kBm25Tokens = "BM25 (tokens)";
 
 /// Word overlap gets its better half: the page shows one BM25.
 std::vector<MethodOnGroup> shown_methods(const DemoGroupFindings& group) {
-  const bool words_are_better = method_of(group, kWords).precision >= method_of(group, kTokens).precision;
+  const bool words_are_better = method_of(group, kBm25Words).precision >= method_of(group, kBm25Tokens).precision;
   std::vector<MethodOnGroup> shown;
   for (const MethodOnGroup& method : group.methods) {
-    if (method.name == (words_are_better ? kTokens : kWords)) continue;
+    if (method.name == (words_are_better ? kBm25Tokens : kBm25Words)) continue;
     shown.push_back(method);
-    if (method.name == (words_are_better ? kWords : kTokens)) shown.back().name = "BM25";
+    if (method.name == (words_are_better ? kBm25Words : kBm25Tokens)) shown.back().name = "BM25";
   }
   return shown;
 }

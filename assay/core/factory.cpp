@@ -33,7 +33,7 @@ bool needs_quotes(std::string_view text) {
   return text.empty() || text.find_first_of(",()\"= \t\\") != std::string_view::npos;
 }
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   std::string out = "\"";
   for (const char c : text) {
     if (c == '"' || c == '\\') out += '\\';
@@ -185,7 +185,7 @@ std::string FactoryCall::canonical() const {
   std::string out = name_ + "(";
   for (const Value& value : values_) {
     if (out.back() != '(') out += ',';
-    out += value.argument.name + "=" + (needs_quotes(value.text) ? quoted(value.text) : value.text);
+    out += value.argument.name + "=" + (needs_quotes(value.text) ? in_quotes(value.text) : value.text);
   }
   return out + ")";
 }

@@ -159,7 +159,7 @@ GgufMetadata::Values read_values(Cursor& cursor, uint64_t count, const Source& s
 }
 
 /// A row of the tensor table; `offset` counts from the beginning of the data.
-struct Entry {
+struct TensorInfo {
   GgufTensor tensor;
   uint64_t offset;
   uint64_t bytes;
@@ -175,8 +175,8 @@ std::optional<uint64_t> bytes_of(const std::vector<int64_t>& shape, const GgmlTy
   return static_cast<uint64_t>(blocks * facts.block_bytes);
 }
 
-Entry read_entry(Cursor& cursor, uint64_t number, const Source& source) {
-  Entry entry{{cursor.text("the name of tensor " + std::to_string(number)), {}, GgmlType::F32, {}}, 0, 0};
+TensorInfo read_entry(Cursor& cursor, uint64_t number, const Source& source) {
+  TensorInfo entry{{cursor.text("the name of tensor " + std::to_string(number)), {}, GgmlType::F32, {}}, 0, 0};
   const std::string what = "tensor " + quote(entry.tensor.name);
   const auto dimensions = cursor.number<uint32_t>("the number of dimensions of " + what);
   if (dimensions > kMostDimensions) {
@@ -219,10 +219,10 @@ uint64_t read_alignment(const GgufMetadata& metadata) {
 }
 
 /// Gives each tensor its bytes: aligned, inside the file, sharing nothing with another.
-void place(std::vector<Entry>& entries, std::span<const std::byte> data, uint64_t alignment, const Source& source) {
-  std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) { return a.offset < b.offset; });
+void place(std::vector<TensorInfo>& entries, std::span<const std::byte> data, uint64_t alignment, const Source& source) {
+  std::sort(entries.begin(), entries.end(), [](const TensorInfo& a, const TensorInfo& b) { return a.offset < b.offset; });
   uint64_t covered = 0;
-  for (Entry& entry : entries) {
+  for (TensorInfo& entry : entries) {
     const std::string what = "tensor " + quote(entry.tensor.name);
     if (entry.offset % alignment != 0) {
       source.refuse(what + " must begin at a multiple of " + std::to_string(alignment) + " bytes, but its offset is " +
@@ -252,13 +252,13 @@ Gguf Gguf::open(const std::string& path, ErrorKind kind) {
 
   const Counts counts = read_head(cursor, source);
   gguf.metadata_ = GgufMetadata(read_values(cursor, counts.values, source), source);
-  std::vector<Entry> entries;
+  std::vector<TensorInfo> entries;
   for (uint64_t i = 0; i < counts.tensors; ++i) entries.push_back(read_entry(cursor, i + 1, source));
 
   const uint64_t alignment = read_alignment(gguf.metadata_);
   const uint64_t start = (cursor.position() + alignment - 1) / alignment * alignment;
   place(entries, file->bytes().subspan(std::min<uint64_t>(start, file->bytes().size())), alignment, source);
-  for (Entry& entry : entries) {
+  for (TensorInfo& entry : entries) {
     const std::string name = entry.tensor.name;
     if (!gguf.tensors_.emplace(name, std::move(entry.tensor)).second) {
       source.refuse("tensor " + quote(name) + " must be listed once, but it is listed twice");

@@ -22,7 +22,7 @@ constexpr uint64_t kLongestHeader = 100'000'000;  // the reference implementatio
 constexpr const char* kMetadata = "__metadata__";
 
 /// A tensor's place, as the header states it; offsets count from the end of the header.
-struct Entry {
+struct TensorEntry {
   std::string name;
   DType dtype;
   std::vector<int64_t> shape;
@@ -79,10 +79,10 @@ DType read_dtype(const std::string& tensor, const JsonObject& fields, const Sour
                 quote(name) + closest_clause(name, known));
 }
 
-Entry read_entry(const std::string& name, const Json& value, const Source& source) {
+TensorEntry read_entry(const std::string& name, const Json& value, const Source& source) {
   const JsonObject fields(value, {.name = source.name + ": " + name, .kind = source.kind});
   fields.refuse_unknown({"dtype", "shape", "data_offsets"});
-  Entry entry{name, read_dtype(name, fields, source), fields.integers("shape"), 0, 0};
+  TensorEntry entry{name, read_dtype(name, fields, source), fields.integers("shape"), 0, 0};
   const std::vector<int64_t> offsets = fields.integers("data_offsets");
   if (offsets.size() != 2 || offsets[0] < 0 || offsets[1] < offsets[0]) {
     fields.refuse("data_offsets", "two offsets [begin, end] with 0 <= begin <= end");
@@ -105,11 +105,11 @@ Entry read_entry(const std::string& name, const Json& value, const Source& sourc
 }
 
 /// Every byte after the header belongs to exactly one tensor.
-void check_tiling(std::vector<Entry>& entries, uint64_t data_bytes, const Source& source) {
+void check_tiling(std::vector<TensorEntry>& entries, uint64_t data_bytes, const Source& source) {
   std::sort(entries.begin(), entries.end(),
-            [](const Entry& a, const Entry& b) { return std::tie(a.begin, a.end) < std::tie(b.begin, b.end); });
+            [](const TensorEntry& a, const TensorEntry& b) { return std::tie(a.begin, a.end) < std::tie(b.begin, b.end); });
   uint64_t covered = 0;
-  for (const Entry& entry : entries) {
+  for (const TensorEntry& entry : entries) {
     const bool gap = entry.begin > covered && !ASSAY_TWIN("io.safetensors_gap_unchecked");
     if (gap || entry.begin < covered) {
       source.refuse("tensors must lie one after the other, but " + quote(entry.name) + " begins at byte " +
@@ -126,7 +126,7 @@ void check_tiling(std::vector<Entry>& entries, uint64_t data_bytes, const Source
 }
 
 /// The reference writer aligns tensors; a file of another writer may not, and then the bytes are copied once.
-Array make_aligned(const Entry& entry, std::span<const std::byte> bytes, std::shared_ptr<const MappedFile> file) {
+Array make_aligned(const TensorEntry& entry, std::span<const std::byte> bytes, std::shared_ptr<const MappedFile> file) {
   if (reinterpret_cast<uintptr_t>(bytes.data()) % size_of(entry.dtype) == 0) {
     return {entry.dtype, entry.shape, bytes, std::move(file)};
   }
@@ -175,12 +175,12 @@ Safetensors read_safetensors(const std::string& path, ErrorKind kind) {
   const std::span<const std::byte> data = file->bytes().subspan(kLengthBytes + header.size());
 
   Safetensors result{{}, read_metadata(json, source)};
-  std::vector<Entry> entries;
+  std::vector<TensorEntry> entries;
   for (const auto& [name, value] : json.items()) {
     if (name != kMetadata) entries.push_back(read_entry(name, value, source));
   }
   check_tiling(entries, data.size(), source);
-  for (const Entry& entry : entries) {
+  for (const TensorEntry& entry : entries) {
     result.tensors.emplace(entry.name, make_aligned(entry, data.subspan(entry.begin, entry.end - entry.begin), file));
   }
   return result;

@@ -12,8 +12,8 @@ namespace assay::math {
 
 Interval bootstrap(size_t count, const std::function<double(std::span<const size_t>)>& statistic,
                    const BootstrapOptions& options) {
-  constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-  if (count == 0) return {kNaN, kNaN};
+  constexpr double undefined = std::numeric_limits<double>::quiet_NaN();
+  if (count == 0) return {undefined, undefined};
   constexpr uint64_t kStream = stream_of("bootstrap");
   std::vector<double> drawn;
   std::vector<size_t> items(count);
@@ -39,8 +39,8 @@ Interval bootstrap_mean(std::span<const double> values, const BootstrapOptions& 
 }
 
 Interval bootstrap_difference(std::span<const double> a, std::span<const double> b, const BootstrapOptions& options) {
-  constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-  if (a.empty() || b.empty()) return {kNaN, kNaN};
+  constexpr double undefined = std::numeric_limits<double>::quiet_NaN();
+  if (a.empty() || b.empty()) return {undefined, undefined};
   constexpr uint64_t kStream = stream_of("bootstrap difference");
   const auto drawn_mean = [&](std::span<const double> values, uint64_t stream, uint64_t first) {
     double sum = 0;

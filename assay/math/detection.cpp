@@ -13,7 +13,7 @@
 namespace assay::math {
 namespace {
 
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+constexpr double kUndefined = std::numeric_limits<double>::quiet_NaN();
 
 double count_marked(std::span<const uint8_t> is_marked) {
   return static_cast<double>(std::count(is_marked.begin(), is_marked.end(), true));
@@ -33,7 +33,7 @@ double auroc(std::span<const double> scores, std::span<const uint8_t> is_marked)
   ASSAY_ASSERT(scores.size() == is_marked.size());
   const double marked = count_marked(is_marked);
   const double unmarked = static_cast<double>(scores.size()) - marked;
-  if (marked == 0 || unmarked == 0) return kNaN;
+  if (marked == 0 || unmarked == 0) return kUndefined;
   const std::vector<double> ranks = average_ranks(scores);
   double rank_sum = 0;
   for (size_t i = 0; i < ranks.size(); ++i) rank_sum += is_marked[i] ? ranks[i] : 0;
@@ -44,7 +44,7 @@ double auroc(std::span<const double> scores, std::span<const uint8_t> is_marked)
 double average_precision(std::span<const double> scores, std::span<const uint8_t> is_marked) {
   ASSAY_ASSERT(scores.size() == is_marked.size());
   const double marked = count_marked(is_marked);
-  if (marked == 0) return kNaN;
+  if (marked == 0) return kUndefined;
   const std::vector<size_t> order = falling_order(scores);
   double found = 0, area = 0;
   for (size_t begin = 0; begin < order.size();) {
@@ -62,8 +62,8 @@ double average_precision(std::span<const double> scores, std::span<const uint8_t
 double inspection_area(std::span<const double> scores, std::span<const uint8_t> is_marked) {
   ASSAY_ASSERT(scores.size() == is_marked.size());
   const double marked = count_marked(is_marked);
-  if (marked == 0) return kNaN;
-  double found = 0, area = 0, before = kNaN;
+  if (marked == 0) return kUndefined;
+  double found = 0, area = 0, before = kUndefined;
   for (const size_t index : falling_order(scores)) {
     found += is_marked[index] ? 1 : 0;
     if (!std::isnan(before)) area += 0.5 * (before + found) / marked;  // the curve has n points, hence n - 1 trapezoids

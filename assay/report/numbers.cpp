@@ -76,7 +76,8 @@ std::string signed_fixed(double value, int decimals) {
 }
 
 std::string significant(double value, int digits) {
-  return (finite(value, "a printed number") < 0 ? std::string(kMinus) : "") + unsigned_significant(value, digits);
+  const std::string size = unsigned_significant(finite(value, "a printed number"), digits);
+  return value < 0 ? std::string(kMinus) + size : size;
 }
 
 std::string signed_significant(double value, int digits) {

@@ -16,7 +16,7 @@ namespace {
 
 using testing::ElementsAre;
 
-std::vector<std::string> texts(const Corpus& corpus) {
+std::vector<std::string> texts_of(const Corpus& corpus) {
   std::vector<std::string> result;
   for (const Document& document : corpus.documents) result.push_back(document.text);
   return result;
@@ -32,23 +32,23 @@ TEST(ReadCorpus, TextIsSplitStrippedAndEmptyPiecesAreCounted) {
   const TemporaryFolder folder;
   const std::string path = folder.write("a.txt", "\n one\ntwo \n<|endoftext|>\n \t<|endoftext|>three<|endoftext|>\n");
   const Corpus corpus = read_corpus(path);
-  EXPECT_THAT(texts(corpus), ElementsAre("one\ntwo", "three"));
+  EXPECT_THAT(texts_of(corpus), ElementsAre("one\ntwo", "three"));
   EXPECT_THAT(sources(corpus), ElementsAre("a.txt, document 1", "a.txt, document 3"));
   EXPECT_EQ(corpus.read, 4);
   EXPECT_EQ(corpus.dropped, 2);
   EXPECT_FALSE(corpus.is_limited);
   const ScopedTwin error("data.empty_documents_kept");
-  EXPECT_NE(texts(read_corpus(path)), texts(corpus));
+  EXPECT_NE(texts_of(read_corpus(path)), texts_of(corpus));
 }
 
 TEST(ReadCorpus, AnotherSeparatorAndALimit) {
   const TemporaryFolder folder;
   const std::string path = folder.write("a.txt", "one\n--\ntwo\n--\n\n--\nthree");
   const Corpus two = read_corpus(path, {.separator = "\n--\n", .limit = 2});
-  EXPECT_THAT(texts(two), ElementsAre("one", "two"));
+  EXPECT_THAT(texts_of(two), ElementsAre("one", "two"));
   EXPECT_TRUE(two.is_limited);
   const Corpus all = read_corpus(path, {.separator = "\n--\n", .limit = 3});
-  EXPECT_THAT(texts(all), ElementsAre("one", "two", "three"));
+  EXPECT_THAT(texts_of(all), ElementsAre("one", "two", "three"));
   EXPECT_FALSE(all.is_limited);
 }
 
@@ -58,10 +58,10 @@ TEST(ReadCorpus, JsonlGivesTheFieldOfEachLine) {
       "{\"text\": \" a\\nb \", \"body\": \"x\"}\n\n{\"text\": \"\", \"body\": \"y\"}\r\n{\"text\": \"c\", \"body\": "
       "\"z\"}";
   const Corpus corpus = read_corpus(folder.write("a.jsonl", lines));
-  EXPECT_THAT(texts(corpus), ElementsAre("a\nb", "c"));
+  EXPECT_THAT(texts_of(corpus), ElementsAre("a\nb", "c"));
   EXPECT_THAT(sources(corpus), ElementsAre("a.jsonl, line 1", "a.jsonl, line 4"));
   EXPECT_EQ(corpus.dropped, 1);
-  EXPECT_THAT(texts(read_corpus(folder / "a.jsonl", {.field = "body"})), ElementsAre("x", "y", "z"));
+  EXPECT_THAT(texts_of(read_corpus(folder / "a.jsonl", {.field = "body"})), ElementsAre("x", "y", "z"));
 }
 
 TEST(ReadCorpus, CompressedFilesAreReadAsTheyAreNamed) {
@@ -69,7 +69,7 @@ TEST(ReadCorpus, CompressedFilesAreReadAsTheyAreNamed) {
   const std::string lines = "{\"text\": \"a\"}\n{\"text\": \"b\"}\n";
   std::string packed(ZSTD_compressBound(lines.size()), '\0');
   packed.resize(ZSTD_compress(packed.data(), packed.size(), lines.data(), lines.size(), 3));
-  EXPECT_THAT(texts(read_corpus(folder.write("a.jsonl.zst", packed))), ElementsAre("a", "b"));
+  EXPECT_THAT(texts_of(read_corpus(folder.write("a.jsonl.zst", packed))), ElementsAre("a", "b"));
 }
 
 TEST(ReadCorpus, AFolderIsReadInTheOrderOfItsNames) {
@@ -80,9 +80,9 @@ TEST(ReadCorpus, AFolderIsReadInTheOrderOfItsNames) {
   folder.write(".hidden", "never");
   folder.write(".git/config", "never");
   const Corpus corpus = read_corpus(folder.path());
-  EXPECT_THAT(texts(corpus), ElementsAre("first", "second", "third", "fourth"));
+  EXPECT_THAT(texts_of(corpus), ElementsAre("first", "second", "third", "fourth"));
   EXPECT_THAT(sources(corpus).back(), "c/d.jsonl, line 1");
-  EXPECT_THAT(texts(read_corpus(folder.path(), {.limit = 2})), ElementsAre("first", "second"));
+  EXPECT_THAT(texts_of(read_corpus(folder.path(), {.limit = 2})), ElementsAre("first", "second"));
 }
 
 /// Reads a file as standard input.
@@ -106,8 +106,8 @@ Corpus read_from_standard_input(const std::string& path) {
 
 TEST(ReadCorpus, StandardInputIsTextOrJsonl) {
   const TemporaryFolder folder;
-  EXPECT_THAT(texts(read_from_standard_input(folder.write("a", " a<|endoftext|>b"))), ElementsAre("a", "b"));
-  EXPECT_THAT(texts(read_from_standard_input(folder.write("b", "\n{\"text\": \"a\"}\n"))), ElementsAre("a"));
+  EXPECT_THAT(texts_of(read_from_standard_input(folder.write("a", " a<|endoftext|>b"))), ElementsAre("a", "b"));
+  EXPECT_THAT(texts_of(read_from_standard_input(folder.write("b", "\n{\"text\": \"a\"}\n"))), ElementsAre("a"));
   EXPECT_THAT(error_of([&] { read_from_standard_input(folder.write("c", "")); }),
               Refusal(ErrorKind::Data, "standard input"));
 }
