@@ -4,19 +4,20 @@
 
 #include "assay/core/error.h"
 #include "assay/core/twin.h"
+#include "assay/kernel/product_sums.h"
 
 namespace assay::curvature {
 namespace {
 
 at::Tensor averaged(const at::Tensor& sum, double positions, const std::string& layer) {
-  const at::Tensor mean = sum.to(at::kDouble).div(positions);
+  const at::Tensor mean = kernel::mirrored(sum).to(at::kDouble).div(positions);
   if (!mean.isfinite().all().item<bool>()) {
     throw Error(ErrorKind::Numeric,
                 "fitting the curvature: activations and gradients of every layer must be finite, but "
                 "those of \"" +
                     layer + "\" are not; check the model with assay evaluate, or use --dtype fp64");
   }
-  return mean.add(mean.t()).mul(0.5).to(sum.scalar_type());
+  return mean.to(sum.scalar_type());
 }
 
 }  // namespace
@@ -48,11 +49,11 @@ void Covariances::add(const nn::FactoredGradient& gradient, bool counts_inputs) 
     sums.output.zero_();
     sums.positions.zero_();
   }
-  sums.output.add_(gradient.output_covariance());
+  gradient.add_output_covariance_to(sums.output);
   if (!counts_inputs) return;
   nn::FactoredGradient counted = gradient;
   if (ASSAY_TWIN("curvature.padding_unmasked")) counted.mask = at::Tensor();
-  if (sums.owns_input) sums.input.add_(counted.input_covariance());
+  if (sums.owns_input) counted.add_input_covariance_to(sums.input);
   sums.positions.add_(static_cast<double>(counted.real_positions()));
 }
 

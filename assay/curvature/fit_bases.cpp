@@ -28,11 +28,20 @@ TensorMap packed(const Eigen& eigen, double positions, int64_t examples) {
           {"examples", at::full({}, examples, at::kLong)}};
 }
 
-std::optional<LayerBasis> stored_basis(const FitRequest& request, nn::LayerId layer, Workspace& workspace) {
-  const auto input = workspace.get(block_name(request, "input", input_owner(request, layer)));
+/// `known`: bases of layers before this one; layers that read the same input hold the same tensors.
+std::optional<LayerBasis> stored_basis(const FitRequest& request, nn::LayerId layer,
+                                       const std::map<nn::LayerId, LayerBasis>& known, Workspace& workspace) {
+  const nn::LayerId owner = input_owner(request, layer);
+  const auto stored_input = [&]() -> std::optional<Eigen> {
+    if (const auto found = known.find(owner); found != known.end()) return found->second.input;
+    const auto input = workspace.get(block_name(request, "input", owner));
+    if (!input) return std::nullopt;
+    return Eigen{input->at("values"), input->at("vectors")};
+  };
+  const auto input = stored_input();
   const auto output = workspace.get(block_name(request, "output", layer));
   if (!input || !output) return std::nullopt;
-  return LayerBasis{.input = {input->at("values"), input->at("vectors")},
+  return LayerBasis{.input = *input,
                     .output = {output->at("values"), output->at("vectors")},
                     .positions = output->at("positions").item<double>(),
                     .examples = output->at("examples").item<int64_t>()};
@@ -79,7 +88,7 @@ std::map<nn::LayerId, LayerBasis> fit_bases(const FitRequest& request, Workspace
   for (size_t g = 0; g < groups.size(); ++g) {
     const auto collect = [&] {
       for (const nn::LayerId layer : groups[g]) {
-        auto basis = stored_basis(request, layer, workspace);
+        auto basis = stored_basis(request, layer, bases, workspace);
         if (!basis) return false;
         bases[layer] = std::move(*basis);
       }

@@ -45,9 +45,21 @@ void SecondMoments::add(const nn::FactoredGradient& gradient) {
   nn::FactoredGradient whole = gradient;
   if (ASSAY_TWIN("curvature.positions_for_examples")) whole = positions_as_examples(gradient);
   if (ASSAY_TWIN("curvature.shared_weight_counted_once")) whole = first_half_of_positions(gradient);
-  const bool is_rotated = sums.basis.output_basis.defined();
-  sums.squares.add_(is_rotated ? whole.rotate(sums.basis.output_basis, sums.basis.input_basis).sum_of_squares()
-                               : whole.sum_of_squares());
+  if (sums.basis.output_basis.defined()) {
+    whole = whole.rotate_onto(sums.basis.output_basis, rotated_activations(whole, sums.basis.input_basis));
+  }
+  whole.add_squares_to(sums.squares);
+}
+
+at::Tensor SecondMoments::rotated_activations(const nn::FactoredGradient& gradient, const at::Tensor& basis) {
+  const bool is_known = last_input_.defined() && last_input_.is_alias_of(gradient.input) &&
+                        last_input_.sizes() == gradient.input.sizes() && last_basis_.is_same(basis);
+  if (!is_known) {
+    last_input_ = gradient.input;  // kept alive, so that no other input can take its place in memory
+    last_basis_ = basis;
+    last_rotated_ = gradient.activations().matmul(basis);
+  }
+  return last_rotated_;
 }
 
 void SecondMoments::merge(const SecondMoments& other) {

@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include "assay/core/twin.h"
+#include "assay/kernel/product_sums.h"
 
 namespace assay::nn {
 namespace {
@@ -63,25 +64,27 @@ at::Tensor FactoredGradient::squared_norm() const {
 }
 
 FactoredGradient FactoredGradient::rotate(const at::Tensor& left, const at::Tensor& right) const {
+  return rotate_onto(left, activations().matmul(right));
+}
+
+FactoredGradient FactoredGradient::rotate_onto(const at::Tensor& left, at::Tensor rotated_activations) const {
   FactoredGradient rotated;
   rotated.layer = layer;
-  rotated.input = activations().matmul(right);
+  rotated.input = std::move(rotated_activations);
   rotated.output_gradient = output_gradient.matmul(left);
   return rotated;  // masked positions are zero already
 }
 
-at::Tensor FactoredGradient::sum_of_squares() const {
-  return dense().square().sum(0);
+void FactoredGradient::add_squares_to(const at::Tensor& sum) const {
+  kernel::add_squared_products(sum, output_gradient, activations());
 }
 
-at::Tensor FactoredGradient::input_covariance() const {
-  const at::Tensor a = activations().flatten(0, 1);
-  return a.t().matmul(a);
+void FactoredGradient::add_input_covariance_to(const at::Tensor& sum) const {
+  kernel::add_gram(sum, activations().flatten(0, 1));
 }
 
-at::Tensor FactoredGradient::output_covariance() const {
-  const at::Tensor g = output_gradient.flatten(0, 1);
-  return g.t().matmul(g);
+void FactoredGradient::add_output_covariance_to(const at::Tensor& sum) const {
+  kernel::add_gram(sum, output_gradient.flatten(0, 1));
 }
 
 }  // namespace assay::nn

@@ -7,7 +7,7 @@
 //
 //   dense            B·T·O·M
 //   dot, Q queries   dense + Q·B·O·M, or factored Q·B·T·O·M + Q·B·T·min(O,M)
-//   covariances      B·T·M² and B·T·O²
+//   covariances      B·T·M²/2 and B·T·O²/2, being symmetric
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -41,9 +41,14 @@ struct FactoredGradient {
   at::Tensor squared_norm() const;  ///< ‖D_i‖²: [B]
   /// The pair of Q_Sᵀ D Q_A, with Q_S [O,O'] on the left and Q_A [M,M'] on the right; it has no bias column any more.
   FactoredGradient rotate(const at::Tensor& left, const at::Tensor& right) const;
-  at::Tensor sum_of_squares() const;     ///< Σ_i D_i² elementwise: [O,M]
-  at::Tensor input_covariance() const;   ///< Σ_{i,t} a_t a_tᵀ over real positions, not divided: [M,M]
-  at::Tensor output_covariance() const;  ///< Σ_{i,t} g_t g_tᵀ, not divided: [O,O]
+  /// The same where a Q_A is at hand for several layers that read one input.
+  FactoredGradient rotate_onto(const at::Tensor& left, at::Tensor rotated_activations) const;
+  /// sum [O,M] += Σ_i D_i², elementwise.
+  void add_squares_to(const at::Tensor& sum) const;
+  /// sum [M,M] += Σ_{i,t} a_t a_tᵀ over real positions, on and above the diagonal (kernel::mirrored fills in the rest).
+  void add_input_covariance_to(const at::Tensor& sum) const;
+  /// sum [O,O] += Σ_{i,t} g_t g_tᵀ, likewise.
+  void add_output_covariance_to(const at::Tensor& sum) const;
 };
 
 using GradientSink = std::function<void(const FactoredGradient&)>;

@@ -1,0 +1,75 @@
+#include "assay/kernel/product_sums.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/addmm.h>
+#include <ATen/ops/bmm.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/mm.h>
+
+#include <algorithm>
+
+#include "assay/core/twin.h"
+
+namespace assay::kernel {
+namespace {
+
+constexpr int64_t kTileNumbers = 128 * 1024;   // half a mebibyte of float32: a tile and its sums fit into a core's L2
+constexpr int64_t kSmallNumbers = 256 * 1024;  // a layer of which several D_i stay in the cache
+constexpr int64_t kGramBlock = 192;            // narrower blocks save more and multiply slower
+
+void add_by_tiles(const at::Tensor& sum, const at::Tensor& g, const at::Tensor& a) {
+  const int64_t rows = g.size(2), columns = a.size(2);
+  const int64_t height = std::clamp<int64_t>(kTileNumbers / columns, 16, rows);
+  const int64_t tiles = (rows + height - 1) / height;
+  at::parallel_for(0, tiles, 1, [&](int64_t begin, int64_t end) {
+    const at::NoGradGuard no_history;  // the guard belongs to a thread
+    at::Tensor tile = at::empty({height, columns}, sum.options());
+    for (int64_t place = begin; place < end; ++place) {
+      const int64_t first = place * height, count = std::min(height, rows - first);
+      at::Tensor product = tile.narrow(0, 0, count);
+      at::Tensor total = sum.narrow(0, first, count);
+      for (int64_t i = 0; i < g.size(0); ++i) {
+        at::mm_out(product, g.select(0, i).narrow(1, first, count).t(), a.select(0, i));
+        total.addcmul_(product, product);
+      }
+    }
+  });
+}
+
+}  // namespace
+
+void add_squared_products(const at::Tensor& sum, const at::Tensor& g, const at::Tensor& a) {
+  const at::NoGradGuard no_history;
+  if (ASSAY_TWIN("kernel.squares_of_positions")) {
+    sum.add_(at::mm(g.square().flatten(0, 1).t(), a.square().flatten(0, 1)));
+    return;
+  }
+  const int64_t numbers = sum.numel();
+  if (numbers > kSmallNumbers) return add_by_tiles(sum, g, a);
+  const int64_t at_once = std::max<int64_t>(1, 4 * kSmallNumbers / numbers);
+  for (int64_t first = 0; first < g.size(0); first += at_once) {
+    const int64_t count = std::min(at_once, g.size(0) - first);
+    const at::Tensor products = at::bmm(g.narrow(0, first, count).transpose(1, 2), a.narrow(0, first, count));
+    sum.add_(products.square_().sum(0));
+  }
+}
+
+void add_gram(const at::Tensor& sum, const at::Tensor& a) {
+  const at::NoGradGuard no_history;
+  const int64_t width = a.size(1);
+  const at::Tensor transposed = a.t();
+  for (int64_t first = 0; first < width; first += kGramBlock) {
+    const int64_t count = std::min(kGramBlock, width - first);
+    const int64_t from = ASSAY_TWIN("kernel.gram_without_diagonal") ? first + count : first;
+    if (from >= width) break;
+    at::Tensor block = sum.narrow(0, first, count).narrow(1, from, width - from);
+    block.addmm_(transposed.narrow(0, first, count), a.narrow(1, from, width - from));
+  }
+}
+
+at::Tensor mirrored(const at::Tensor& sum) {
+  return sum.triu().add(sum.triu(1).t());
+}
+
+}  // namespace assay::kernel
