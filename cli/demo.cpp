@@ -63,6 +63,7 @@ void write_scores(const std::vector<DemoScores>& scores, const std::string& path
 /// Trains again without what was found, and without as many random documents.
 void prove(DemoOutcome& outcome, const std::string& folder, uint64_t seed, int at_once, Progress& progress) {
   const auto documents = static_cast<int64_t>(outcome.corpus.documents.size());
+  const auto layers = static_cast<int64_t>(outcome.subject.layers.size());
   const DemoScores& ours = outcome.scores.front();
   const std::vector<int64_t> top = top_documents(outcome.corpus, ours);
   const std::vector<int64_t> random = evaluate::random_rows(documents, static_cast<int64_t>(top.size()), seed);
@@ -73,7 +74,7 @@ void prove(DemoOutcome& outcome, const std::string& folder, uint64_t seed, int a
   outcome.without_random = ask("without_random", random, folder, outcome.subject);
   for (DemoGroupFindings& group : outcome.groups)
     group.removal =
-        removal_on(group, ours, documents, outcome.everything, *outcome.without_top, *outcome.without_random);
+        removal_on(group, ours, documents, layers, outcome.everything, *outcome.without_top, *outcome.without_random);
 }
 
 }  // namespace

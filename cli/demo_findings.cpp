@@ -81,7 +81,7 @@ std::vector<DemoGroupFindings> find_planted(const data::ThreeCauses& corpus, con
   return groups;
 }
 
-RemovalOnGroup removal_on(const DemoGroupFindings& group, const DemoScores& ours, int64_t documents,
+RemovalOnGroup removal_on(const DemoGroupFindings& group, const DemoScores& ours, int64_t documents, int64_t layers,
                           const DemoTrainingSet& everything, const DemoTrainingSet& without_top,
                           const DemoTrainingSet& without_random) {
   const std::vector<double> top = evaluate::change(everything.log_probabilities, without_top.log_probabilities);
@@ -89,7 +89,7 @@ RemovalOnGroup removal_on(const DemoGroupFindings& group, const DemoScores& ours
   RemovalOnGroup removal;
   for (const size_t question : group.questions) {
     removal.predicted.push_back(
-        evaluate::predicted_change(row_of(ours.total, question), without_top.removed, documents));
+        evaluate::predicted_change(row_of(ours.total, question), without_top.removed, documents, layers));
     removal.actual.push_back(top[question]);
     removal.without_top += top[question] / static_cast<double>(group.questions.size());
     removal.without_random += random[question] / static_cast<double>(group.questions.size());

@@ -39,7 +39,7 @@ struct DemoTrainingSet {
 struct RemovalOnGroup {
   double without_top = 0;  ///< mean over questions and seeds
   double without_random = 0;
-  std::vector<double> predicted;  ///< a question each, for the removal of all top documents
+  std::vector<double> predicted;  ///< a question each, for the removal of all top documents: the mean over layers
   std::vector<double> actual;
   std::optional<double> spearman;  ///< of the two; nothing where one is constant
 };
@@ -62,8 +62,8 @@ std::vector<int64_t> top_documents(const data::ThreeCauses& corpus, const DemoSc
 std::vector<DemoGroupFindings> find_planted(const data::ThreeCauses& corpus, const std::vector<DemoScores>& scores,
                                             const DemoTrainingSet& everything);
 
-/// What was proved by training again. scores: of our method.
-RemovalOnGroup removal_on(const DemoGroupFindings& group, const DemoScores& ours, int64_t documents,
+/// What was proved by training again. ours: the scores of our method, sums over this many `layers`.
+RemovalOnGroup removal_on(const DemoGroupFindings& group, const DemoScores& ours, int64_t documents, int64_t layers,
                           const DemoTrainingSet& everything, const DemoTrainingSet& without_top,
                           const DemoTrainingSet& without_random);
 

@@ -130,8 +130,9 @@ Html scatter_section(const DemoView& view, FigureNumbers& numbers) {
        .name = "Predicted and actual",
        .finding = Html::text(scatter_finding(view)),
        .notes = {Html::text(
-           "Across: the sum of the removed documents’ scores, the predicted change of the answer’s log-probability. "
-           "Up: the change after training again, in nats. On the dotted line both would be equal.")},
+           "Across: the change of the answer’s log-probability that the removed documents’ scores predict, as a layer "
+           "predicts it on average. Layers can do each other’s work, and their sum would count it once for each. Up: "
+           "the change after training again, in nats. On the dotted line both would be equal.")},
        .stage = html("<div class=\"q sm\">\n{}</div>\n", panels)});
 }
 

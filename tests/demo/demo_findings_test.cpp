@@ -70,10 +70,10 @@ TEST_F(DemoFindings, RemovalIsPredictedByTheScoresAndMeasuredAgainstEverything) 
   const DemoTrainingSet without_top = answering(corpus, std::log(0.5) - 2, top_documents(corpus, scores.front()));
   const DemoTrainingSet without_random = answering(corpus, std::log(0.5) - 0.25, {});
   const RemovalOnGroup removal =
-      removal_on(groups[0], scores.front(), documents, everything, without_top, without_random);
+      removal_on(groups[0], scores.front(), documents, 2, everything, without_top, without_random);
   EXPECT_NEAR(removal.without_top, -2, 1e-12);
   EXPECT_NEAR(removal.without_random, -0.25, 1e-12);
-  for (const double predicted : removal.predicted) EXPECT_NEAR(predicted, -6.0 / static_cast<double>(documents), 1e-12);
+  for (const double predicted : removal.predicted) EXPECT_NEAR(predicted, -6.0 / static_cast<double>(2 * documents), 1e-12);
   EXPECT_FALSE(removal.spearman);  // both columns are constant
 }
 

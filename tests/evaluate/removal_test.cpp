@@ -43,6 +43,25 @@ TEST(Removal, PredictionForAMeanIsTheFirstOrderOfItsClosedForm) {
   EXPECT_NEAR(predicted_over_actual({}, {0, 3, 9}), 0.7, 1e-5);
 }
 
+// The mean written as w + v, both learned: curvature by blocks is 1 for each, so each has the score of the mean alone,
+// and the sum counts the change twice. Descent from w = v moves both by half of it.
+double predicted_of_two_blocks_over_actual() {
+  const MeanModel model;
+  std::vector<float> summed = model.scores();
+  for (float& score : summed) score *= 2;
+  const double predicted = predicted_change(summed, std::vector<int64_t>{3}, 10, 2);
+  return predicted / (model.fit({3}) - model.fit({}));
+}
+
+TEST(Removal, BlocksThatDoTheSameJobAreNotCountedTwice) {
+  EXPECT_NEAR(predicted_of_two_blocks_over_actual(), 0.9, 1e-5);
+}
+
+TEST(Removal, BlocksCountedTwiceAreCaught) {
+  const ScopedTwin twin("evaluate.blocks_summed");
+  EXPECT_GT(std::abs(predicted_of_two_blocks_over_actual() - 0.9), 1e-5);
+}
+
 TEST(Removal, APredictionOfTheWrongSignIsCaught) {
   const ScopedTwin twin("evaluate.removal_adds");
   EXPECT_GT(std::abs(predicted_over_actual({}, {3}) - 0.9), 1e-5);
