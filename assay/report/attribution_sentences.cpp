@@ -243,16 +243,14 @@ Html cards_note(const QueryFacts& facts) {
     return html("The number is the score as {} gives it; it is not a change of the model’s log-probability.{}",
                 facts.view->method_title, colour);
   }
-  if (facts.is_removal()) {
-    return html(
-        "The number is the predicted drop of the completion’s log-probability if this one {} had not been in the "
-        "training set.{}",
-        noun.one, colour);
-  }
+  const char* condition = facts.is_removal() ? "drop of the completion’s log-probability if this one {} had not been in "
+                                               "the training set"
+                                             : "rise of the completion’s log-probability if the model were trained on "
+                                               "this one {} once more";
   return html(
-      "The number is the predicted rise of the completion’s log-probability if the model were trained on this one {} "
-      "once more.{}",
-      noun.one, colour);
+      "The number is the predicted {}. It adds up what every layer predicts for itself: where layers can do each "
+      "other’s work, less comes.{}",
+      fmt::format(fmt::runtime(condition), noun.one), colour);
 }
 
 std::string top_heading(const QueryFacts& facts) {
