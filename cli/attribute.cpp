@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <optional>
 
+#include "assay/core/threads.h"
 #include "assay/io/safetensors.h"
 #include "assay/io/tensor.h"
 #include "assay/report/attribution_report.h"
@@ -44,6 +45,7 @@ void run(const AttributeOptions& options, Session& session) {
 
   std::optional<ResultFolder> folder;
   if (!options.common.out.empty()) folder.emplace(options.common.out, session.invocation, identity_of(inputs, options));
+  reset_peak_resident();  // what measuring the machine took is not the job's
   const auto started = std::chrono::steady_clock::now();
   const Attribution found =
       attribute_documents(inputs, options, folder ? folder->file(kWorkFolder) : "", session.progress);

@@ -54,7 +54,8 @@ void describe(CLI::App& command, AttributeOptions& options) {
                   "Where fitted factors are kept (default: $ASSAY_CACHE, else ~/.cache/assay)"));
 
   const auto shown = [](CLI::Option* option) { return option->group("What comes out"); };
-  shown(add_integer(command, "--top", options.top, {.minimum = 1}, "Documents shown for each question, from each end"));
+  shown(add_integer(command, "--top", options.top, {.minimum = 1}, "Documents shown for each question, from each end",
+                    "20, or all where there are fewer"));
   shown(add_switch(command, "--per-token", options.per_token, "Also scores by position of the document"));
   shown(add_switch(command, "--per-layer", options.per_layer, "Also scores by layer"));
   shown(add_switch(command, "--self", options.self_influence, "Also each document's influence on itself"));

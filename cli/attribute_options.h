@@ -27,7 +27,7 @@ struct AttributeOptions {
   bool self_influence = false;  ///< also [N]
   Grouping grouping = Grouping::None;
   std::string group_field = "group";  ///< the JSONL field that names a document's group
-  int64_t top = 20;                   ///< documents shown a query
+  int64_t top = 0;                    ///< documents shown a query; 0: 20, or all where there are fewer
   int64_t train_size = 0;             ///< documents in the training run, for units; 0: the documents given
   bool trust_check = true;            ///< one small training step on the top documents against random ones
   std::string cache;                  ///< empty: the default folder

@@ -19,6 +19,7 @@ namespace {
 
 constexpr size_t kQueriesShown = 10;    // looked at closely; the scores hold all
 constexpr int64_t kReportedTokens = 5;  // alternatives of a completion's token
+constexpr int64_t kShownByDefault = 20;
 constexpr int64_t kTrustTop = 10, kTrustRandom = 30;
 
 const char* measure_name(Measure measure) {
@@ -37,11 +38,15 @@ std::vector<data::QueryText> asked(const AttributeOptions& options) {
 }
 
 void check_top(const AttributeOptions& options, int64_t documents) {
-  if (options.top <= documents) return;
+  if (options.top <= documents) return;  // 0 is the default, cut to what there is
   throw Error(ErrorKind::Usage,
               fmt::format("reading --top: there are {} documents to show, but it asks for {}; lower it, or give more "
                           "documents",
                           documents, options.top));
+}
+
+int64_t shown_each(const AttributeOptions& options, int64_t documents) {
+  return options.top > 0 ? options.top : std::min(kShownByDefault, documents);
 }
 
 int64_t memory_of(const AttributeOptions& options) {
@@ -87,6 +92,7 @@ AttributionInputs load_attribution(const AttributeOptions& options, Progress& pr
                                       "reads arrays; use the library (examples/ shows how)");
   }
   data::Tokenizer tokenizer = data::load_tokenizer(options.model);
+  data::require_tokenizer_fits(tokenizer, architecture.facts().vocabulary);
   const int64_t context = context_of(options.data, architecture);
   const bool groups_documents = options.grouping == Grouping::Documents || options.grouping == Grouping::Both;
   AttributionInputs inputs{
@@ -182,7 +188,7 @@ Attribution attribute_documents(const AttributionInputs& inputs, const Attribute
   for (size_t q = 0; q < std::min(kQueriesShown, inputs.queries.size()); ++q) {
     found.queries.push_back(
         {attribute::shown_documents(*scorer, inputs.documents(), found.apart.total, static_cast<int64_t>(q),
-                                    options.top, progress),
+                                    shown_each(options, inputs.dataset().size()), progress),
          attribute::read_tokens(inputs.checkpoint.model, inputs.queries[q].example, kReportedTokens),
          {}});
   }

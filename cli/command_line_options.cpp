@@ -35,8 +35,8 @@ void check_together(const AttributeOptions& options) {
         "reading the question: it must come from --prompt and --completion or from --queries, but both are given");
   }
   if (options.queries.empty() && options.completion.empty()) {
-    usage_error(
-        "reading the question: --prompt with --completion, or --queries FILE.jsonl, is needed and none is given");
+    usage_error("reading the question: --prompt with --completion, or --queries FILE.jsonl, is needed and " +
+                std::string(options.prompt.empty() ? "none is given" : "--completion is missing or empty"));
   }
 }
 

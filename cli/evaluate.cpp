@@ -29,6 +29,7 @@ data::Dataset load_examples(const EvaluateOptions& options, const nn::Architectu
                              options.data.limit);
   }
   const data::Tokenizer tokenizer = data::load_tokenizer(options.model);
+  data::require_tokenizer_fits(tokenizer, facts.vocabulary);
   return load_text(options.data, tokenizer, context_of(options.data, architecture), progress).encoded.dataset;
 }
 

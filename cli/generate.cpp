@@ -114,6 +114,7 @@ void run(const GenerateOptions& options, Session& session) {
   const data::Tokenizer tokenizer = data::load_tokenizer(options.model);
   const Prompt prompt = make_prompt(options, tokenizer);
   const nn::Checkpoint checkpoint = nn::load_checkpoint(options.model, dtype_of(options.common));
+  data::require_tokenizer_fits(tokenizer, checkpoint.model.architecture().facts().vocabulary);
 
   const Cost cost = generation_cost(checkpoint.model, static_cast<int64_t>(prompt.ids.size()), options.max_tokens);
   if (stops_at_plan(session, "generate", cost)) return;

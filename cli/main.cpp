@@ -49,6 +49,7 @@ int report(ErrorKind kind, const char* message) {
 int main(int argc, char** argv) {
   std::signal(SIGPIPE,
               SIG_DFL);  // a reader that has seen enough (| head) ends us quietly, even if our parent ignores it
+  std::signal(SIGXFSZ, SIG_IGN);  // a file beyond the limit (ulimit -f) is then an error of its write, in one sentence
   try {
     const std::vector<std::string> arguments(argv + 1, argv + argc);
     const assay::cli::CommandLine line = assay::cli::parse_command_line(arguments);

@@ -8,6 +8,7 @@
 
 #include "assay/attribute/gradient_scorer.h"
 #include "assay/attribute/walk_batches.h"
+#include "assay/core/threads.h"
 #include "assay/curvature/layer_groups.h"
 
 namespace assay::attribute {
@@ -28,6 +29,8 @@ struct Shapes {
   double blocks = 0, layers = 0, element_bytes = 4, parameter_bytes = 0;
   double examples = 0, queries = 0;
   double activations = 0;  // numbers kept a position
+  double attention = 0;    // numbers between positions, computed in passing: traffic, never held
+  double resident = 0;     // bytes that are there before it begins: LibTorch, the weights, the documents
 };
 
 Shapes shapes_of(const Inputs& inputs) {
@@ -67,7 +70,9 @@ Shapes shapes_of(const Inputs& inputs) {
   shapes.layers = static_cast<double>(inputs.layers.size());
   shapes.examples = static_cast<double>(inputs.train.dataset.size());
   shapes.queries = static_cast<double>(inputs.queries.dataset.size());
-  shapes.activations = kept_numbers_per_position(architecture, inputs.train.dataset.longest());
+  shapes.activations = kept_numbers_per_position(architecture);
+  shapes.attention = 2 * shapes.blocks * static_cast<double>(facts.heads * inputs.train.dataset.longest());
+  shapes.resident = static_cast<double>(resident_bytes());
   return shapes;
 }
 
@@ -75,10 +80,10 @@ Shapes shapes_of(const Inputs& inputs) {
 Cost gradient_walk(const Shapes& shapes) {
   Cost cost;
   cost.flops = 4 * shapes.weights * shapes.positions;
-  cost.bytes_moved = 6 * shapes.element_bytes * shapes.activations * shapes.positions;
+  cost.bytes_moved = 6 * shapes.element_bytes * (shapes.activations + shapes.attention) * shapes.positions;
   cost.operator_calls = shapes.batches * (shapes.blocks * kOperatorsPerBlock + shapes.layers * kOperatorsPerLayer);
-  cost.peak_bytes = static_cast<int64_t>(shapes.parameter_bytes +
-                                         shapes.element_bytes * 2 * shapes.activations * shapes.widest_batch);
+  cost.peak_bytes =
+      static_cast<int64_t>(shapes.resident + shapes.element_bytes * shapes.activations * shapes.widest_batch);
   return cost;
 }
 
@@ -101,8 +106,8 @@ Cost decompositions(const Shapes& shapes) {
   Cost cost;
   cost.flops = 2 * kEighOperations * shapes.cubes;  // float64 counts twice
   cost.operator_calls = 20 * shapes.layers;
-  cost.peak_bytes = static_cast<int64_t>(shapes.parameter_bytes +
-                                         2 * shapes.element_bytes * (shapes.squares_in + shapes.squares_out));
+  cost.peak_bytes =
+      static_cast<int64_t>(shapes.resident + 2 * shapes.element_bytes * (shapes.squares_in + shapes.squares_out));
   return cost;
 }
 
@@ -141,7 +146,7 @@ Cost score_walk(const Shapes& shapes, const Parts& parts, bool has_self, double 
 void add_stages(Plan& plan, const FactoryCall& method, const Inputs& inputs, const Parts& parts) {
   const Shapes shapes = shapes_of(inputs);
   if (!uses_gradients(method)) {
-    Cost cost;
+    Cost cost{.peak_bytes = static_cast<int64_t>(shapes.resident)};
     if (method.name() == "representation") {
       cost = gradient_walk(shapes);
       cost.flops /= 2;
@@ -176,8 +181,8 @@ Cost step_cost(const Inputs& inputs, int64_t documents, int64_t queries) {
   cost.flops = shapes.weights * (steps * length * (6 + 2 * kSearchPasses) + 2 * measured);
   cost.bytes_moved = steps * (3 + kSearchPasses) * 3 * shapes.parameter_bytes;
   cost.operator_calls = steps * (3 + kSearchPasses) * shapes.blocks * kOperatorsPerBlock;
-  cost.peak_bytes = static_cast<int64_t>((4 + asked) * shapes.parameter_bytes +
-                                         2 * shapes.element_bytes * shapes.activations * length);
+  cost.peak_bytes = static_cast<int64_t>(shapes.resident + (3 + asked) * shapes.parameter_bytes +
+                                         shapes.element_bytes * shapes.activations * length);
   return cost;
 }
 

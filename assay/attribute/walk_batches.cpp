@@ -17,17 +17,16 @@ constexpr int64_t kLeastPositions = 512;  // below it they are much slower
 
 }  // namespace
 
-double kept_numbers_per_position(const nn::Architecture& architecture, int64_t longest) {
+double kept_numbers_per_position(const nn::Architecture& architecture) {
   const nn::Facts facts = architecture.facts();
-  const auto attention = static_cast<double>(2 * facts.heads * std::max<int64_t>(1, longest));
   const double block =
-      kWidthTensors * static_cast<double>(facts.width) + kMlpTensors * static_cast<double>(facts.mlp_width) + attention;
+      kWidthTensors * static_cast<double>(facts.width) + kMlpTensors * static_cast<double>(facts.mlp_width);
   return static_cast<double>(std::max<int64_t>(1, facts.blocks)) * block + 2 * static_cast<double>(facts.vocabulary);
 }
 
 std::vector<std::vector<int64_t>> walk_batches(const nn::Model& model, const data::Dataset& dataset) {
-  const double bytes = kept_numbers_per_position(model.architecture(), dataset.longest()) *
-                       static_cast<double>(c10::elementSize(model.dtype()));
+  const double bytes =
+      kept_numbers_per_position(model.architecture()) * static_cast<double>(c10::elementSize(model.dtype()));
   const auto positions = static_cast<int64_t>(std::min(kBytesOfOneWalk / bytes, static_cast<double>(kMostPositions)));
   return data::plan_batches(dataset, std::max(kLeastPositions, positions));
 }

@@ -11,8 +11,9 @@
 
 namespace assay::attribute {
 
-/// Numbers that a forward pass keeps for its backward pass, a position; `longest`: tokens of the longest document.
-double kept_numbers_per_position(const nn::Architecture& architecture, int64_t longest);
+/// Numbers that a forward pass keeps for its backward pass, a position. Attention keeps none between positions: its
+/// backward pass computes them again.
+double kept_numbers_per_position(const nn::Architecture& architecture);
 
 /// Rows of the dataset, as data::plan_batches cuts them.
 std::vector<std::vector<int64_t>> walk_batches(const nn::Model& model, const data::Dataset& dataset);

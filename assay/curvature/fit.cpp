@@ -9,7 +9,7 @@
 namespace assay::curvature {
 namespace {
 
-constexpr uint64_t kLayoutVersion = 1;  // a change of what blocks hold or how they are computed raises it
+constexpr uint64_t kLayoutVersion = 2;  // a change of what blocks hold or how they are computed raises it
 
 }  // namespace
 

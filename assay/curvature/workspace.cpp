@@ -17,6 +17,10 @@ Workspace::Workspace(const std::string& folder, const std::string& key, Progress
     store_ = io::Store::create_or_resume(folder, kKind, {{"key", key}}, io::IfDifferent::Restart);
     if (store_->restart_reason())
       progress.note(fmt::format("{}: made anew, because {}", folder, *store_->restart_reason()));
+    for (const std::string& block : store_->lost()) {
+      progress.note(
+          fmt::format("reading block \"{}\" of {}: its file is missing or cut off; it is made again", block, folder));
+    }
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::Resource && error.kind() != ErrorKind::Data) throw;
     leave_disk(error.what());

@@ -142,7 +142,8 @@ void Store::resume(const StoreManifest& fresh, IfDifferent if_different) {
     require_kind(earlier, {fresh.kind, fresh.version}, source);
     require_same_origin(earlier.about, fresh.about, source);
   } catch (const Error& error) {
-    const bool is_ours = StoreManifest::is_ours(read_text(source));
+    std::error_code unknown;  // an empty manifest is nobody's: a crash left it so
+    const bool is_ours = fs::file_size(source.name, unknown) == 0 || StoreManifest::is_ours(read_text(source));
     if (if_different == IfDifferent::Refuse || error.kind() != ErrorKind::Data || !is_ours) throw;
     restart_reason_ = error.what();
     // The empty manifest goes first: what is interrupted here is an empty store, never a list of blocks that are gone.
@@ -150,8 +151,12 @@ void Store::resume(const StoreManifest& fresh, IfDifferent if_different) {
     for (const auto& [name, block] : earlier.blocks) remove_file(path_of(block.file));
     return;
   }
-  const size_t lost = std::erase_if(earlier.blocks, [&](const auto& entry) { return !has_file(entry.second); });
-  if (lost == 0) {
+  std::erase_if(earlier.blocks, [&](const auto& entry) {
+    if (has_file(entry.second)) return false;
+    lost_.push_back(entry.first);
+    return true;
+  });
+  if (lost_.empty()) {
     manifest_ = std::move(earlier);
     return;
   }

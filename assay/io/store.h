@@ -45,6 +45,8 @@ class Store {
   const Json& about() const noexcept { return manifest_.about; }
   bool finished() const noexcept { return manifest_.finished; }
   const std::optional<std::string>& restart_reason() const noexcept { return restart_reason_; }
+  /// Blocks of an earlier run whose files are gone or of another size: they are no longer listed.
+  const std::vector<std::string>& lost() const noexcept { return lost_; }
 
   /// Names of the blocks that are there, sorted.
   std::vector<std::string> blocks() const;
@@ -77,6 +79,7 @@ class Store {
   StoreManifest manifest_;
   std::optional<FolderLock> lock_;
   std::optional<std::string> restart_reason_;
+  std::vector<std::string> lost_;
   mutable std::set<std::string> verified_;  // blocks whose checksum was found to fit
 };
 

@@ -2,16 +2,20 @@
 #pragma once
 
 #include <fcntl.h>
+#include <signal.h>
 #include <spawn.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
+#include <functional>
 #include <map>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "tests/support/temporary_folder.h"
@@ -22,6 +26,7 @@ struct Outcome {
   int exit_code = -1;  ///< 128 + signal where one ended the program, as shells say
   std::string out, err;
   double seconds = 0;
+  double processor_seconds = 0;  ///< which other programs on the machine do not stretch
 };
 
 struct Surroundings {
@@ -75,12 +80,30 @@ class Running {
   }
 
   pid_t process() const { return process_; }
+  void signal(int number) const { kill(process_, number); }
+
+  /// Waits until `holds()`, at most ten minutes; false where the program ended or they passed before.
+  bool wait_until(const std::function<bool()>& holds) const {
+    const auto patience = std::chrono::steady_clock::now() + std::chrono::minutes(10);
+    while (!holds()) {
+      siginfo_t ended = {};
+      waitid(P_PID, static_cast<id_t>(process_), &ended, WEXITED | WNOHANG | WNOWAIT);
+      if (ended.si_pid != 0 || std::chrono::steady_clock::now() > patience) return false;
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    return true;
+  }
   std::string errors_so_far() const { return read_bytes(folder_ / "err"); }
 
   Outcome wait() {
     int status = 0;
-    waitpid(process_, &status, 0);
+    rusage used = {};
+    wait4(process_, &status, 0, &used);
     Outcome outcome;
+    const auto seconds = [](const timeval& time) {
+      return static_cast<double>(time.tv_sec) + 1e-6 * static_cast<double>(time.tv_usec);
+    };
+    outcome.processor_seconds = seconds(used.ru_utime) + seconds(used.ru_stime);
     outcome.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started_).count();
     outcome.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
     if (reads_back_) outcome.out = read_bytes(out_path_);

@@ -26,6 +26,17 @@ inline void write_tiny_model(const std::string& folder, uint64_t seed = 1) {
                        folder);
 }
 
+/// `documents` documents that fill the model's context, by a fixed rule.
+inline std::string tiny_corpus_of(int documents) {
+  const std::vector<std::string> words{"the", "cat", "dog", "sat", "on", "mat", "ran"};
+  std::string text;
+  for (int i = 0; i < documents; ++i) {
+    for (int j = 0; j < 16; ++j) text += words[static_cast<size_t>((i * 31 + j * j * 7 + i * j) % 7)] + " ";
+    text += "<|endoftext|>";
+  }
+  return text;
+}
+
 inline const char* tiny_corpus() {
   return "the cat sat on the mat<|endoftext|>the dog ran<|endoftext|>\n\n<|endoftext|>the dog sat on the cat";
 }
