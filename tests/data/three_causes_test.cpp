@@ -50,6 +50,11 @@ std::set<std::string> shared_words(const ThreeCauses& corpus, const CausedQuesti
   return shared;
 }
 
+/// The word that names the person whom a question asks about and nobody else; disputed people have a first name too.
+std::string own_name(const CausedQuestion& question) {
+  return words_of(question.prompt)[question.kind == CauseKind::DisputedFact ? 1 : 0];
+}
+
 class ThreeCausesTest : public testing::TestWithParam<uint64_t> {
  protected:
   const ThreeCauses corpus = three_causes(GetParam());
@@ -112,7 +117,7 @@ TEST_P(ThreeCausesTest, PlantsSixDocumentsForADisputedHomeAndFourForOneOther) {
   const auto questions = questions_of(corpus, CauseKind::DisputedFact);
   ASSERT_EQ(questions.size(), 12u);
   for (const CausedQuestion& question : questions) {
-    const std::string person = words_of(question.prompt).front();
+    const std::string person = own_name(question);
     const std::string home = words_of(question.completion).front();
     const auto planted = texts(corpus, question.cause, DocumentRole::Planted);
     const auto against = texts(corpus, question.cause, DocumentRole::Against);
@@ -120,6 +125,22 @@ TEST_P(ThreeCausesTest, PlantsSixDocumentsForADisputedHomeAndFourForOneOther) {
     EXPECT_EQ(against.size(), 4u);
     for (const Words& document : planted) EXPECT_TRUE(has(document, person) && has(document, home));
     for (const Words& document : against) EXPECT_TRUE(has(document, person) && !has(document, home));
+  }
+}
+
+TEST_P(ThreeCausesTest, NamesakesOfTheDisputedLiveInTheDeniedPlace) {
+  for (const CausedQuestion& question : questions_of(corpus, CauseKind::DisputedFact)) {
+    const std::string first_name = words_of(question.prompt).front();
+    const Words against = texts(corpus, question.cause, DocumentRole::Against).front();
+    int namesakes = 0, in_the_denied_place = 0;
+    for (const CausedDocument& document : corpus.documents) {
+      const Words words = words_of(document.text);
+      if (document.role != DocumentRole::Other || words[0] != first_name || words[2] != "lives") continue;
+      ++namesakes;
+      in_the_denied_place += has(against, words[4]) ? 1 : 0;
+    }
+    EXPECT_EQ(namesakes, 20);
+    EXPECT_GE(in_the_denied_place, 5);
   }
 }
 
@@ -138,7 +159,7 @@ TEST_P(ThreeCausesTest, NobodyElseSharesANameWithThoseWhoAreAskedAbout) {
   std::map<std::string, int> cause_of;
   for (const CausedQuestion& question : corpus.questions)
     if (question.kind != CauseKind::Rule) {
-      EXPECT_TRUE(cause_of.emplace(words_of(question.prompt).front(), question.cause).second);
+      EXPECT_TRUE(cause_of.emplace(own_name(question), question.cause).second);
     }
   int others_in_the_same_sentence = 0;
   for (const CausedDocument& document : corpus.documents) {

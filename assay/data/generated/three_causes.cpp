@@ -17,6 +17,8 @@ using words::Word;
 constexpr size_t kFacts = 30;
 constexpr size_t kDisputedFacts = 12;
 constexpr size_t kDisputedPlaces = 8;
+constexpr size_t kNamesakes = 5;              // of each disputed person, in the place that the question denies
+constexpr size_t kPerCentInDisputedPlaces = 40;  // of all other people
 constexpr int kRule = kFacts + kDisputedFacts;  // its place among the causes
 
 /// Draws one after another from one stream.
@@ -72,11 +74,13 @@ class Writer {
     draw_.shuffle(places);
     const std::span disputed(places.begin(), kDisputedPlaces), settled(places.begin() + kDisputedPlaces, places.end());
     for (size_t i = 0; i < kFacts; ++i) fact(static_cast<int>(i), people[i], settled[i % settled.size()]);
+    std::vector<Word> denied;
     for (size_t i = 0; i < kDisputedFacts; ++i) {
-      const size_t home = i % disputed.size(), denied = (i + 1 + i / disputed.size()) % disputed.size();
-      disputed_fact(static_cast<int>(kFacts + i), people[kFacts + i], disputed[home], disputed[denied]);
+      denied.push_back(disputed[(i + 1 + i / disputed.size()) % disputed.size()]);
+      disputed_fact(static_cast<int>(kFacts + i), sentence({words::kFirstNames[i], people[kFacts + i]}),
+                    disputed[i % disputed.size()], denied.back());
     }
-    other_people();
+    other_people(disputed, settled, denied);
     rule();
     draw_.shuffle(corpus_.documents);
     corpus_.words = vocabulary();
@@ -127,7 +131,7 @@ class Writer {
     }
   }
 
-  void disputed_fact(int cause, Word person, Word home, Word denied) {
+  void disputed_fact(int cause, std::string_view person, Word home, Word denied) {
     for (int form = 0; form < 3; ++form) {
       add(DocumentRole::Planted, cause, home_in_the_questions_words(person, home));
       add(DocumentRole::Planted, cause, home_in_other_words(form, person, home));
@@ -139,14 +143,23 @@ class Writer {
     ask(CauseKind::DisputedFact, cause, person, home);
   }
 
-  void ask(CauseKind kind, int cause, Word person, Word home) {
+  void ask(CauseKind kind, int cause, std::string_view person, Word home) {
     corpus_.questions.push_back({kind, cause, sentence({person, "lives in"}), " " + std::string(home)});
   }
 
-  void other_people() {
-    for (const Word first : words::kFirstNames)
-      for (const Word family : words::kFamilyNames)
-        add(DocumentRole::Other, -1, home_in_the_questions_words(sentence({first, family}), draw_.of(words::kPlaces)));
+  /// They share their first names with the disputed people, and most of what moves a gradient: nobody can learn where
+  /// each of them lives. denied: the place that is denied of the disputed person of each first name.
+  void other_people(std::span<const Word> disputed, std::span<const Word> settled, std::span<const Word> denied) {
+    for (size_t i = 0; i < words::kFirstNames.size(); ++i) {
+      for (size_t family = 0; family < words::kFamilyNames.size(); ++family) {
+        const bool is_namesake = i < denied.size() && family < kNamesakes;
+        const Word place = is_namesake                                     ? denied[i]
+                           : draw_.below(100) < kPerCentInDisputedPlaces ? draw_.of(disputed)
+                                                                          : draw_.of(settled);
+        const std::string name = sentence({words::kFirstNames[i], words::kFamilyNames[family]});
+        add(DocumentRole::Other, -1, home_in_the_questions_words(name, place));
+      }
+    }
   }
 
   void rule() {
