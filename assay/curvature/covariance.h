@@ -3,8 +3,8 @@
 //   A = (1/n) Σ a_t a_tᵀ [M,M],   S = (1/n) Σ g_t g_tᵀ [O,O],   n = unmasked positions,
 //
 // averages over positions (Martens & Grosse 2015, arXiv 1503.05671). Layers that read the same input share A. Sums are
-// kept undivided, so that partial sums of shards add up to the sum over all; they are float32 for a float32 model, and hold
-// the upper triangle only. Costs (M² + O²)/2 multiply-adds a position and layer.
+// kept undivided, so that partial sums of shards add up to the sum over all; they are float32 for a float32 model, and
+// hold the upper triangle only. Costs (M² + O²)/2 multiply-adds a position and layer.
 #pragma once
 
 #include <ATen/core/Tensor.h>

@@ -33,7 +33,8 @@ class SecondMoments {
     FactoredBlock basis;  ///< rotations only
     at::Tensor squares;   ///< [O,M]
   };
-  /// a Q_A [B,T,M]. Layers that read one input (query, key and value; gate and up) come one after the other and share it.
+  /// a Q_A [B,T,M]. Layers that read one input (query, key and value; gate and up) come one after the other and share
+  /// it.
   at::Tensor rotated_activations(const nn::FactoredGradient& gradient, const at::Tensor& basis);
 
   at::Tensor examples_;  // [] float64

@@ -20,13 +20,13 @@ std::vector<int64_t> union_of(std::span<const std::vector<size_t>> rankings);
 /// `count` of `documents` rows, ascending, drawn without replacement from a seed: the control. All, if there are fewer.
 std::vector<int64_t> random_rows(int64_t documents, int64_t count, uint64_t seed);
 
-/// What leaving `removed` out changes, in the measurement's unit: −(1/(N·blocks)) Σ score_i. scores: [N], counterfactual
-/// ones, positive where a document raises the measurement; `training_documents`: N of the training run.
+/// What leaving `removed` out changes, in the measurement's unit: −(1/(N·blocks)) Σ score_i. scores: [N],
+/// counterfactual ones, positive where a document raises the measurement; `training_documents`: N of the training run.
 ///
-/// `blocks`: independent blocks of the curvature behind the scores. Each block predicts the change that it would make if
-/// it alone could learn, so where any layer of L can do the job (a memorised fact) the sum over layers counts the change
-/// L times, and with blocks = L this is the mean over layers. 1 is the sum: right where every layer does a part of its
-/// own. The truth lies between the two.
+/// `blocks`: independent blocks of the curvature behind the scores. Each block predicts the change that it would make
+/// if it alone could learn, so where any layer of L can do the job (a memorised fact) the sum over layers counts the
+/// change L times, and with blocks = L this is the mean over layers. 1 is the sum: right where every layer does a part
+/// of its own. The truth lies between the two.
 double predicted_change(std::span<const float> scores, std::span<const int64_t> removed, int64_t training_documents,
                         int64_t blocks = 1);
 

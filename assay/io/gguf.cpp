@@ -219,8 +219,10 @@ uint64_t read_alignment(const GgufMetadata& metadata) {
 }
 
 /// Gives each tensor its bytes: aligned, inside the file, sharing nothing with another.
-void place(std::vector<TensorInfo>& entries, std::span<const std::byte> data, uint64_t alignment, const Source& source) {
-  std::sort(entries.begin(), entries.end(), [](const TensorInfo& a, const TensorInfo& b) { return a.offset < b.offset; });
+void place(std::vector<TensorInfo>& entries, std::span<const std::byte> data, uint64_t alignment,
+           const Source& source) {
+  std::sort(entries.begin(), entries.end(),
+            [](const TensorInfo& a, const TensorInfo& b) { return a.offset < b.offset; });
   uint64_t covered = 0;
   for (TensorInfo& entry : entries) {
     const std::string what = "tensor " + quote(entry.tensor.name);

@@ -106,8 +106,9 @@ TensorEntry read_entry(const std::string& name, const Json& value, const Source&
 
 /// Every byte after the header belongs to exactly one tensor.
 void check_tiling(std::vector<TensorEntry>& entries, uint64_t data_bytes, const Source& source) {
-  std::sort(entries.begin(), entries.end(),
-            [](const TensorEntry& a, const TensorEntry& b) { return std::tie(a.begin, a.end) < std::tie(b.begin, b.end); });
+  std::sort(entries.begin(), entries.end(), [](const TensorEntry& a, const TensorEntry& b) {
+    return std::tie(a.begin, a.end) < std::tie(b.begin, b.end);
+  });
   uint64_t covered = 0;
   for (const TensorEntry& entry : entries) {
     const bool gap = entry.begin > covered && !ASSAY_TWIN("io.safetensors_gap_unchecked");

@@ -1,6 +1,7 @@
 // Sums of products that a statistic keeps while the products themselves are too big to hold.
 //
-//   add_squared_products   Σ_i (Σ_t g_it a_itᵀ)², elementwise: the D_i of an example fill a layer each, and writing them
+//   add_squared_products   Σ_i (Σ_t g_it a_itᵀ)², elementwise: the D_i of an example fill a layer each, and writing
+//   them
 //                          to memory costs more than computing them where documents are short. They are formed in tiles
 //                          that stay in a core's cache and squared there.
 //   add_gram               Σ_r a_r a_rᵀ: symmetric, so only blocks on and above the diagonal are computed; mirrored()

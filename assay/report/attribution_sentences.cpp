@@ -243,10 +243,11 @@ Html cards_note(const QueryFacts& facts) {
     return html("The number is the score as {} gives it; it is not a change of the model’s log-probability.{}",
                 facts.view->method_title, colour);
   }
-  const char* condition = facts.is_removal() ? "drop of the completion’s log-probability if this one {} had not been in "
-                                               "the training set"
-                                             : "rise of the completion’s log-probability if the model were trained on "
-                                               "this one {} once more";
+  const char* condition = facts.is_removal()
+                              ? "drop of the completion’s log-probability if this one {} had not been in "
+                                "the training set"
+                              : "rise of the completion’s log-probability if the model were trained on "
+                                "this one {} once more";
   return html(
       "The number is the predicted {}. It adds up what every layer predicts for itself: where layers can do each "
       "other’s work, less comes.{}",

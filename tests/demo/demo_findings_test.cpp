@@ -73,7 +73,8 @@ TEST_F(DemoFindings, RemovalIsPredictedByTheScoresAndMeasuredAgainstEverything) 
       removal_on(groups[0], scores.front(), documents, 2, everything, without_top, without_random);
   EXPECT_NEAR(removal.without_top, -2, 1e-12);
   EXPECT_NEAR(removal.without_random, -0.25, 1e-12);
-  for (const double predicted : removal.predicted) EXPECT_NEAR(predicted, -6.0 / static_cast<double>(2 * documents), 1e-12);
+  for (const double predicted : removal.predicted)
+    EXPECT_NEAR(predicted, -6.0 / static_cast<double>(2 * documents), 1e-12);
   EXPECT_FALSE(removal.spearman);  // both columns are constant
 }
 

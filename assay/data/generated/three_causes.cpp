@@ -17,9 +17,9 @@ using words::Word;
 constexpr size_t kFacts = 30;
 constexpr size_t kDisputedFacts = 12;
 constexpr size_t kDisputedPlaces = 8;
-constexpr size_t kNamesakes = 5;              // of each disputed person, in the place that the question denies
+constexpr size_t kNamesakes = 5;                 // of each disputed person, in the place that the question denies
 constexpr size_t kPerCentInDisputedPlaces = 40;  // of all other people
-constexpr int kRule = kFacts + kDisputedFacts;  // its place among the causes
+constexpr int kRule = kFacts + kDisputedFacts;   // its place among the causes
 
 /// Draws one after another from one stream.
 class Draws {
@@ -153,9 +153,9 @@ class Writer {
     for (size_t i = 0; i < words::kFirstNames.size(); ++i) {
       for (size_t family = 0; family < words::kFamilyNames.size(); ++family) {
         const bool is_namesake = i < denied.size() && family < kNamesakes;
-        const Word place = is_namesake                                     ? denied[i]
+        const Word place = is_namesake                                   ? denied[i]
                            : draw_.below(100) < kPerCentInDisputedPlaces ? draw_.of(disputed)
-                                                                          : draw_.of(settled);
+                                                                         : draw_.of(settled);
         const std::string name = sentence({words::kFirstNames[i], words::kFamilyNames[family]});
         add(DocumentRole::Other, -1, home_in_the_questions_words(name, place));
       }
