@@ -44,7 +44,8 @@ ordered_json trust_json(const train::TailPatchComparison& trust) {
 std::optional<double> nats_per_raw(const AttributionInputs& inputs, const Attribution& found,
                                    const AttributeOptions& options) {
   if (!found.meaning.is_counterfactual) return std::nullopt;
-  return 1.0 / static_cast<double>(options.train_size > 0 ? options.train_size : inputs.dataset().size());
+  const int64_t documents = options.train_size > 0 ? options.train_size : inputs.dataset().size();
+  return 1.0 / static_cast<double>(documents * static_cast<int64_t>(inputs.layers.size()));
 }
 
 ordered_json attribution_json(const AttributionInputs& inputs, const Attribution& found,

@@ -11,6 +11,7 @@
 #include "assay/core/threads.h"
 #include "assay/core/version.h"
 #include "assay/math/bootstrap.h"
+#include "cli/result.h"
 
 namespace assay::cli {
 namespace {
@@ -152,21 +153,10 @@ report::QueryView query_view(const AttributionInputs& inputs, const Attribution&
   return view;
 }
 
-std::string quoted_for_shell(const std::string& argument) {
-  const bool is_plain = !argument.empty() && argument.find_first_not_of(
-                                                 "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-                                                 "_-./=,:@%+") == std::string::npos;
-  if (is_plain) return argument;
-  std::string quoted = "'";
-  for (const char c : argument) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return quoted + "'";
-}
-
 report::Provenance provenance(const AttributionInputs& inputs, const Session& session, const Plan& plan,
                               double seconds) {
   report::Provenance result;
-  result.command = "assay";
-  for (const std::string& argument : session.invocation.arguments) result.command += " " + quoted_for_shell(argument);
+  result.command = shell_line(session.invocation);
   result.rows = {{"Model", inputs.checkpoint.hash, inputs.checkpoint.format},
                  {"Corpus", inputs.text.corpus.content_hash(),
                   fmt::format("{} documents", format_count(inputs.text.encoded.documents))},

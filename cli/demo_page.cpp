@@ -9,6 +9,7 @@
 
 #include "assay/core/threads.h"
 #include "assay/core/version.h"
+#include "cli/result.h"
 
 namespace assay::cli {
 namespace {
@@ -65,13 +66,7 @@ report::ModelFacts model_facts(const AttributionInputs& subject) {
 report::Provenance provenance_of(const DemoOutcome& outcome, const Invocation& invocation, const Plan& plan,
                                  double seconds) {
   const auto documents = static_cast<int64_t>(outcome.corpus.documents.size());
-  report::Provenance provenance{
-      .command = fmt::format("assay {} {}", invocation.command, fmt::join(invocation.arguments, " ")),
-      .note = "",
-      .rows = {},
-      .costs = {}};
-  if (!invocation.arguments.empty() && invocation.arguments.front() == invocation.command)
-    provenance.command = fmt::format("assay {}", fmt::join(invocation.arguments, " "));
+  report::Provenance provenance{.command = shell_line(invocation), .note = "", .rows = {}, .costs = {}};
   provenance.rows = {
       {"Assay", "", fmt::format("{}, LibTorch {}", version_line(), ASSAY_TORCH_VERSION)},
       {"Corpus", outcome.subject.text.corpus.content_hash(),

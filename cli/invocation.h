@@ -21,7 +21,7 @@ using CommandOptions = std::variant<DoctorOptions, InspectOptions, GenerateOptio
 
 struct Invocation {
   std::string command;                 ///< "attribute"
-  std::vector<std::string> arguments;  ///< as typed, without the program's name
+  std::vector<std::string> arguments;  ///< as typed, after the command's name
   CommandOptions options;
 
   const CommonOptions& common() const {

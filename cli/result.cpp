@@ -148,6 +148,26 @@ ordered_json result_head(const Invocation& invocation) {
 
 namespace {
 
+std::string quoted_for_shell(const std::string& argument) {
+  const bool is_plain = !argument.empty() && argument.find_first_not_of(
+                                                 "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                                 "_-./=,:@%+") == std::string::npos;
+  if (is_plain) return argument;
+  std::string quoted = "'";
+  for (const char c : argument) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return quoted + "'";
+}
+
+}  // namespace
+
+std::string shell_line(const Invocation& invocation) {
+  std::string line = "assay " + invocation.command;
+  for (const std::string& argument : invocation.arguments) line += " " + quoted_for_shell(argument);
+  return line;
+}
+
+namespace {
+
 ordered_json plan_json(const Plan& plan) {
   ordered_json stages = ordered_json::array();
   for (const PlannedStage& stage : plan.stages()) {

@@ -46,6 +46,9 @@ class ResultFolder {
 /// The head of every result: assay, command, arguments, seed, threads, dtype, device, processor, LibTorch.
 nlohmann::ordered_json result_head(const Invocation& invocation);
 
+/// "assay attribute model/ …", quoted so that it can be typed again.
+std::string shell_line(const Invocation& invocation);
+
 /// {"planned": {seconds, peak_bytes, disk_bytes, stages}, "actual": {seconds, peak_bytes}}. `seconds` is the run's
 /// time.
 nlohmann::ordered_json cost_report(const Plan& plan, double seconds);

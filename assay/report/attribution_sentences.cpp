@@ -249,8 +249,9 @@ Html cards_note(const QueryFacts& facts) {
                               : "rise of the completion’s log-probability if the model were trained on "
                                 "this one {} once more";
   return html(
-      "The number is the predicted {}. It adds up what every layer predicts for itself: where layers can do each "
-      "other’s work, less comes.{}",
+      "The number is the predicted {}, as a layer predicts it on average: each predicts for itself, and their sum "
+      "would "
+      "count what any of them can do once for each.{}",
       fmt::format(fmt::runtime(condition), noun.one), colour);
 }
 
@@ -354,11 +355,37 @@ Html layers_note(const LayerShares& layers, const Noun& noun) {
       whose, cells == 1 ? "cell" : count(static_cast<std::int64_t>(cells)) + " cells");
 }
 
+namespace {
+
+/// "model.layers.*.input_layernorm.weight (30)": what differs only by a block's number is said once.
+std::string names_by_kind(std::span<const std::string> names) {
+  std::vector<std::pair<std::string, std::int64_t>> kinds;
+  for (const std::string& name : names) {
+    std::string kind;
+    for (std::size_t at = 0; at < name.size(); ++at) {
+      const bool is_digit = name[at] >= '0' && name[at] <= '9';
+      if (!is_digit || (at > 0 && name[at - 1] != '.' && kind.back() != '*'))
+        kind += name[at];
+      else if (kind.empty() || kind.back() != '*')
+        kind += '*';
+    }
+    const auto found = std::find_if(kinds.begin(), kinds.end(), [&](const auto& each) { return each.first == kind; });
+    if (found == kinds.end())
+      kinds.emplace_back(kind, 1);
+    else
+      ++found->second;
+  }
+  std::string list;
+  for (const auto& [kind, number] : kinds)
+    list += (list.empty() ? "" : "; ") + kind + (number > 1 ? " (" + count(number) + ")" : "");
+  return list;
+}
+
+}  // namespace
+
 Html not_covered_note(const AttributionView& view) {
   if (view.layers_not_covered.empty()) return {};
-  std::string list;
-  for (const std::string& layer : view.layers_not_covered) list += (list.empty() ? "" : "; ") + layer;
-  return html("Not traced: {}.", list);
+  return html("Not traced: {}.", names_by_kind(view.layers_not_covered));
 }
 
 Html no_trust_sentence(const QueryFacts& facts) {
@@ -385,8 +412,7 @@ std::vector<ProvenanceRow> method_rows(const AttributionView& view) {
                                      {"Measurement", "", measurement_name(view.measure)},
                                      {"Sign", "", sign}};
   if (view.train_size) rows.push_back({"Training set", "", count(*view.train_size) + " " + view.noun.many});
-  std::string missing;
-  for (const std::string& layer : view.layers_not_covered) missing += (missing.empty() ? "" : "; ") + layer;
+  const std::string missing = names_by_kind(view.layers_not_covered);
   if (!missing.empty()) rows.push_back({"Not covered", "", missing});
   return rows;
 }

@@ -51,7 +51,8 @@ std::vector<ReadingLine> reading_lines(const QueryFacts& facts) {
                                     noun.one)});
   }
   std::string raw = facts.has_nats() && view.nats_per_raw
-                        ? "The raw score is the score times " + significant(1 / *view.nats_per_raw) + ". "
+                        ? "The raw score, a sum over layers, is the number times " +
+                              significant(1 / *view.nats_per_raw) + ": training documents times layers. "
                         : "";
   lines.push_back({facts.has_nats() ? "Raw and percentile." : "Percentile.",
                    html("{}Percentile 99.9 means that one {} in a thousand scores higher or equal.", raw, noun.one)});
