@@ -57,6 +57,13 @@ TEST_F(AttributeInput, WithoutTopASmallCorpusIsShownWhole) {
   EXPECT_EQ(json::parse(outcome.out)["queries"][0]["top"].size(), 3u);
 }
 
+TEST_F(AttributeInput, TheReportNamesTheLineThatWasTyped) {
+  ASSERT_EQ(run_assay(job_.into("typed")).exit_code, 0);
+  const std::string page = read_bytes(job_.out("typed") + "/report.html");
+  EXPECT_NE(page.find("assay attribute " + job_.model() + " --data"), std::string::npos);
+  EXPECT_NE(page.find("the cat"), std::string::npos);
+}
+
 TEST_F(AttributeInput, LayersThatMatchNothingOfferTheNearest) {
   expect_usage_error({"--layers", "blocks.0.mlp.upp"}, "closest: \"blocks.0.mlp.up\"");
   expect_usage_error({"--layers", "blocks.*.mpl.*"}, "pattern \"blocks.*.mpl.*\" must match one of the 15 layers");

@@ -183,6 +183,14 @@ TEST(AttributionPage, SupportersAreBlueAndOpponentsOrange) {
   EXPECT_THAT(first_card(), Not(HasSubstr("<i class=p4")));
 }
 
+TEST(AttributionPage, WeightsThatDifferOnlyByTheirBlockAreNamedOnce) {
+  AttributionView view = sample::attribution();
+  view.layers_not_covered = {"model.layers.0.norm2.weight", "model.layers.11.norm2.weight", "model.norm.weight"};
+  const std::string page = attribution_report(view);
+  EXPECT_THAT(page, HasSubstr("Not traced: model.layers.*.norm2.weight (2); model.norm.weight."));
+  EXPECT_THAT(page, Not(HasSubstr("layers.11")));
+}
+
 TEST(AttributionPage, MethodsWithoutUnitOrSignSayLess) {
   AttributionView view = sample::attribution();
   view.method_title = "BM25 over words";
