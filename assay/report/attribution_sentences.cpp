@@ -249,9 +249,8 @@ Html cards_note(const QueryFacts& facts) {
                               : "rise of the completion’s log-probability if the model were trained on "
                                 "this one {} once more";
   return html(
-      "The number is the predicted {}, as a layer predicts it on average: each predicts for itself, and their sum "
-      "would "
-      "count what any of them can do once for each.{}",
+      "The number is the predicted {}, as a layer predicts it on average: each predicts for itself, and their "
+      "sum would count what any of them can do once for each.{}",
       fmt::format(fmt::runtime(condition), noun.one), colour);
 }
 

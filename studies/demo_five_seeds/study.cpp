@@ -1,5 +1,5 @@
-// Does the demo hold on corpora that it was not shown for? Runs `assay demo` on five corpus seeds and checks the means
-// against what docs/demo.md promises. Each run is the user's own command; only its result.json is read.
+// Does the demo hold on other corpora than the one it shows? Runs `assay demo` on five corpus seeds and checks the
+// means against what docs/demo.md promises. Each run is the user's own command; only its result.json is read.
 //
 //   ./dev study demo_five_seeds              about 15 minutes on 2 cores; finished seeds are not run again
 #include <fmt/format.h>
