@@ -70,6 +70,9 @@ void describe(CLI::App& command, AttributeOptions& options) {
   shown(add_choice<bool>(command, "--trust", options.trust_check, {{"yes", true}, {"no", false}},
                          "Check the top documents by a small training step against random ones"));
 
+  shown(add_switch(command, "--stability", options.stability,
+                   "Fit a second time with other sampled labels, and say how far the scores agree"));
+
   describe(command, options.data, true);
   describe(command, options.common);
 }

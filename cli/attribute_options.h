@@ -30,6 +30,7 @@ struct AttributeOptions {
   int64_t top = 0;                    ///< documents shown a query; 0: 20, or all where there are fewer
   int64_t train_size = 0;             ///< documents in the training run, for units; 0: the documents given
   bool trust_check = true;            ///< one small training step on the top documents against random ones
+  bool stability = false;             ///< fit with a second draw of labels too, and compare
   std::string cache;                  ///< empty: the default folder
 };
 

@@ -7,6 +7,7 @@
 #include "assay/attribute/cost.h"
 #include "assay/attribute/groups.h"
 #include "assay/attribute/methods_options.h"
+#include "assay/attribute/stability.h"
 #include "assay/core/error.h"
 #include "assay/core/hash.h"
 #include "assay/core/threads.h"
@@ -20,6 +21,7 @@ namespace {
 constexpr size_t kQueriesShown = 10;    // looked at closely; the scores hold all
 constexpr int64_t kReportedTokens = 5;  // alternatives of a completion's token
 constexpr int64_t kShownByDefault = 20;
+constexpr const char* kOtherLabels = ", other labels";
 constexpr int64_t kTrustTop = 10, kTrustRandom = 30;
 
 const char* measure_name(Measure measure) {
@@ -126,6 +128,7 @@ AttributionInputs load_attribution(const AttributeOptions& options, Progress& pr
   inputs.layers = kept.match_layers(options.layers.empty() ? "*" : options.layers);
   inputs.not_covered = kept.uncovered_parameters(inputs.layers);
   check_top(options, inputs.dataset().size());
+  if (options.stability) attribute::require_sampled_labels(inputs.method);
   return inputs;
 }
 
@@ -158,7 +161,7 @@ std::string identity_of(const AttributionInputs& inputs, const AttributeOptions&
        {static_cast<int64_t>(options.grouping), options.top, options.train_size, options.common.seed,
         static_cast<int64_t>(options.common.precision), static_cast<int64_t>(options.per_token),
         static_cast<int64_t>(options.per_layer), static_cast<int64_t>(options.self_influence),
-        static_cast<int64_t>(options.trust_check)}) {
+        static_cast<int64_t>(options.trust_check), static_cast<int64_t>(options.stability)}) {
     hasher.add(static_cast<uint64_t>(number));
   }
   return hasher.digest128();
@@ -166,11 +169,16 @@ std::string identity_of(const AttributionInputs& inputs, const AttributeOptions&
 
 Plan plan_attribution(const AttributionInputs& inputs, const AttributeOptions& options) {
   Plan plan(kernel::machine_ceilings(cache_folder(options.cache)));
-  attribute::add_stages(plan, inputs.method, method_inputs(inputs, options), parts_of(options));
+  const attribute::Inputs given = method_inputs(inputs, options);
+  attribute::add_fit_stages(plan, inputs.method, given);
+  attribute::add_score_stage(plan, inputs.method, given, parts_of(options));
+  if (options.stability) {
+    attribute::add_fit_stages(plan, inputs.method, attribute::with_other_labels(given), kOtherLabels);
+    attribute::add_score_stage(plan, inputs.method, given, {}, kOtherLabels);
+  }
   if (options.trust_check) {
     const auto queries = static_cast<int64_t>(std::min(kQueriesShown, inputs.queries.size()));
-    plan.add("trust check",
-             attribute::step_cost(method_inputs(inputs, options), kTrustTop * queries + kTrustRandom, queries));
+    plan.add("trust check", attribute::step_cost(given, kTrustTop * queries + kTrustRandom, queries));
   }
   return plan;
 }
@@ -179,10 +187,17 @@ Attribution attribute_documents(const AttributionInputs& inputs, const Attribute
                                 const std::string& folder, Progress& progress) {
   const attribute::Inputs given = method_inputs(inputs, options);
   const auto scorer = attribute::make_scorer(inputs.method, given, progress);
-  curvature::Workspace workspace =
-      folder.empty() ? curvature::Workspace() : curvature::Workspace(folder, identity_of(inputs, options), progress);
-  Attribution found{
-      .meaning = scorer->meaning(), .warnings = scorer->warnings(), .scores = {}, .apart = {}, .queries = {}};
+  const auto workspace_in = [&](const char* part) {
+    return folder.empty() ? curvature::Workspace()
+                          : curvature::Workspace(folder + part, identity_of(inputs, options), progress);
+  };
+  curvature::Workspace workspace = workspace_in("/scores");
+  Attribution found{.meaning = scorer->meaning(),
+                    .warnings = scorer->warnings(),
+                    .scores = {},
+                    .apart = {},
+                    .queries = {},
+                    .stability = {}};
   found.apart = scorer->score(inputs.documents(), parts_of(options), workspace, progress);
   found.scores = grouped(inputs, options, found.apart);
   for (size_t q = 0; q < std::min(kQueriesShown, inputs.queries.size()); ++q) {
@@ -191,6 +206,10 @@ Attribution attribute_documents(const AttributionInputs& inputs, const Attribute
                                     shown_each(options, inputs.dataset().size()), progress),
          attribute::read_tokens(inputs.checkpoint.model, inputs.queries[q].example, kReportedTokens),
          {}});
+  }
+  if (options.stability) {
+    curvature::Workspace other = workspace_in("/other_labels");
+    found.stability = attribute::label_stability(inputs.method, given, found.apart.total, other, progress);
   }
   if (options.trust_check) check_trust(inputs, options, found, progress);
   return found;

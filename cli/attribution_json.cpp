@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "assay/attribute/stability.h"
 #include "assay/core/hash.h"
 #include "assay/math/correlation.h"
 #include "assay/report/terminal.h"
@@ -14,6 +15,10 @@ namespace {
 
 using nlohmann::ordered_json;
 
+ordered_json finite_or_null(double value) {
+  return std::isfinite(value) ? ordered_json(value) : ordered_json(nullptr);
+}
+
 ordered_json document_json(const AttributionInputs& inputs, const Attribution& found, size_t query, int64_t row) {
   const auto place = static_cast<size_t>(inputs.text.encoded.document_of[static_cast<size_t>(row)]);
   return {{"row", row},
@@ -24,14 +29,10 @@ ordered_json document_json(const AttributionInputs& inputs, const Attribution& f
 }
 
 ordered_json trust_json(const train::TailPatchComparison& trust) {
-  ordered_json result{{"check", "tail-patch"},
-                      {"top_mean", trust.top_mean},
-                      {"random_mean", trust.random_mean},
-                      {"difference", trust.difference},
-                      {"interval", {trust.low, trust.high}},
-                      {"t", std::isfinite(trust.welch_t) ? ordered_json(trust.welch_t) : ordered_json(nullptr)},
-                      {"top", ordered_json::array()},
-                      {"random", ordered_json::array()}};
+  ordered_json result{
+      {"check", "tail-patch"},          {"top_mean", trust.top_mean},          {"random_mean", trust.random_mean},
+      {"difference", trust.difference}, {"interval", {trust.low, trust.high}}, {"t", finite_or_null(trust.welch_t)},
+      {"top", ordered_json::array()},   {"random", ordered_json::array()}};
   for (const auto& document : trust.top)
     result["top"].push_back({{"row", document.row}, {"measured", document.measured}});
   for (const auto& document : trust.random)
@@ -71,12 +72,14 @@ ordered_json attribution_json(const AttributionInputs& inputs, const Attribution
   result["parameters_not_covered"] = inputs.not_covered;
   result["warnings"] = found.warnings;
   if (!inputs.groups.names.empty()) result["groups"] = inputs.groups.names;
+  if (!found.stability.empty()) result["label_stability"] = finite_or_null(attribute::mean_stability(found.stability));
   result["queries"] = ordered_json::array();
   for (size_t q = 0; q < inputs.queries.size(); ++q) {
     const data::Query& query = inputs.queries[q];
     ordered_json entry{{"prompt", query.text.prompt},
                        {"completion", query.text.completion},
                        {"boundary_token_shared", query.boundary_token_shared}};
+    if (q < found.stability.size()) entry["label_stability"] = finite_or_null(found.stability[q]);
     if (q < found.queries.size()) {
       entry["top"] = ordered_json::array();
       entry["bottom"] = ordered_json::array();
@@ -115,6 +118,11 @@ std::string attribution_table(const AttributionInputs& inputs, const Attribution
         "(difference "
         "{:+.3g}, 95 % interval {:+.3g} to {:+.3g}).\nA small step tests the gradient, not the removal.\n",
         inputs.measurement.name, trust->top_mean, trust->random_mean, trust->difference, trust->low, trust->high);
+  }
+  if (!found.stability.empty()) {
+    table +=
+        fmt::format("\nStability: with other sampled labels the scores agree by a Spearman correlation of {:.2f}.\n",
+                    attribute::mean_stability(found.stability));
   }
   return table;
 }

@@ -3,10 +3,12 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include <cmath>
 #include <ctime>
 #include <filesystem>
 #include <map>
 
+#include "assay/attribute/stability.h"
 #include "assay/core/hash.h"
 #include "assay/core/threads.h"
 #include "assay/core/version.h"
@@ -194,6 +196,7 @@ report::AttributionView attribution_view(const AttributionInputs& inputs, const 
   view.date = fmt::format("{0:%d} {0:%B} {0:%Y}", fmt::gmtime(std::time(nullptr)));
   view.layers_not_covered = inputs.not_covered;
   view.warnings = found.warnings;
+  if (const double mean = attribute::mean_stability(found.stability); std::isfinite(mean)) view.stability = mean;
   for (size_t q = 0; q < found.queries.size(); ++q) view.queries.push_back(query_view(inputs, found, q));
   view.provenance = provenance(inputs, session, plan, seconds);
   return view;

@@ -14,6 +14,7 @@
 #include "cli/commands.h"
 #include "cli/demo_files.h"
 #include "cli/demo_page.h"
+#include "cli/demo_plan.h"
 #include "cli/demo_results.h"
 #include "cli/demo_training.h"
 #include "cli/result.h"
@@ -43,12 +44,14 @@ std::vector<DemoModel> models_of(const char* training_set, const std::vector<int
 /// Asks the trained models of one training set.
 DemoTrainingSet ask(const char* training_set, const std::vector<int64_t>& removed, const std::string& folder,
                     const AttributionInputs& subject) {
-  DemoTrainingSet trained{.removed = removed, .log_probabilities = {}, .says = {}};
+  DemoTrainingSet trained{.removed = removed, .log_probabilities = {}, .says = {}, .is_as_planted = {}};
   for (const uint64_t seed : kModelSeeds) {
     const nn::Checkpoint checkpoint = nn::load_checkpoint(demo_model_folder(folder, model_name(training_set, seed)));
     DemoAnswers answers = ask_demo_model(checkpoint.model, subject);
     trained.log_probabilities.by_seed.push_back(std::move(answers.log_probabilities));
-    if (trained.says.empty()) trained.says = std::move(answers.says);
+    if (!trained.says.empty()) continue;
+    trained.says = std::move(answers.says);
+    trained.is_as_planted = std::move(answers.is_as_planted);
   }
   return trained;
 }
@@ -90,22 +93,21 @@ void run(const DemoOptions& options, Session& session) {
   const std::string identity = Hasher().add("demo").add(version()).add(seed).add(uint64_t{options.retrain}).digest128();
   const ResultFolder folder(common.out, session.invocation, identity);
   const data::ThreeCauses corpus = data::three_causes(seed);
-  folder.write("corpus.jsonl", demo_corpus_lines(corpus));
-  folder.write("queries.jsonl", demo_query_lines(corpus));
-  data::save_tokenizer(demo_tokenizer(corpus), folder.path());
-
-  const int at_once = common.threads > 0 ? static_cast<int>(common.threads) : granted_cores();
+  write_demo_files(corpus, folder.path());
+  const int at_once = demo_processes(common);
   train_demo_models(models_of("everything", {}), folder.path(), at_once, session.progress);
   const AttributeOptions attribute_options = demo_attribute_options(
       common, folder.path(), demo_model_folder(folder.path(), model_name("everything", kModelSeeds[0])));
   const AttributionInputs subject = load_attribution(attribute_options, session.progress);
   const std::vector<DemoScores> scores = score_demo(subject, attribute_options, session.progress);
   write_scores(scores, folder.file("scores.safetensors"));
+  const double stability = demo_stability(subject, attribute_options, scores.front(), session.progress);
 
   const DemoTrainingSet everything = ask("everything", {}, folder.path(), subject);
   DemoOutcome outcome{.corpus = corpus,
                       .subject = subject,
                       .scores = scores,
+                      .stability = stability,
                       .groups = find_planted(corpus, scores, everything),
                       .seeds = {kModelSeeds.begin(), kModelSeeds.end()},
                       .everything = everything,
@@ -121,6 +123,7 @@ void run(const DemoOptions& options, Session& session) {
   result["corpus"] = {
       {"documents", corpus.documents.size()}, {"tokens", subject.dataset().tokens()}, {"words", corpus.words.size()}};
   result["removed"] = outcome.without_top ? outcome.without_top->removed.size() : 0;
+  result["label_stability"] = stability;
   result["groups"] = demo_groups_json(outcome);
   result["attribute_command"] = attribute_command;
   result["cost"] = cost_report(plan, seconds);

@@ -2,6 +2,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "assay/io/atomic_file.h"
+
 namespace assay::cli {
 namespace {
 
@@ -35,6 +37,12 @@ data::Tokenizer demo_tokenizer(const data::ThreeCauses& corpus) {
   std::vector<std::string> words{kUnknown};
   words.insert(words.end(), corpus.words.begin(), corpus.words.end());
   return data::word_level_tokenizer(words, kUnknown);
+}
+
+void write_demo_files(const data::ThreeCauses& corpus, const std::string& folder) {
+  io::write_file(folder + "/corpus.jsonl", demo_corpus_lines(corpus));
+  io::write_file(folder + "/queries.jsonl", demo_query_lines(corpus));
+  data::save_tokenizer(demo_tokenizer(corpus), folder);
 }
 
 }  // namespace assay::cli

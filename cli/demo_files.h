@@ -14,6 +14,9 @@ std::string demo_corpus_lines(const data::ThreeCauses& corpus);
 /// One line a question: {"prompt", "completion", "kind", "cause"}.
 std::string demo_query_lines(const data::ThreeCauses& corpus);
 
+/// Writes corpus.jsonl, queries.jsonl and the tokenizer into `folder`.
+void write_demo_files(const data::ThreeCauses& corpus, const std::string& folder);
+
 /// Every word one token, and one more for words that the corpus lacks.
 data::Tokenizer demo_tokenizer(const data::ThreeCauses& corpus);
 

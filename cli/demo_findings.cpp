@@ -47,6 +47,19 @@ MethodOnGroup method_on(const data::ThreeCauses& corpus, const std::vector<size_
   return method;
 }
 
+/// Of the questions answered as planted (of all, where none is) the place of the one with the median probability: the
+/// middle one shows the group better than one drawn by lot, and a question that the model gets wrong asks for nothing.
+size_t median_answered(const std::vector<size_t>& questions, const DemoTrainingSet& everything) {
+  const std::vector<double>& nats = everything.log_probabilities.by_seed.front();
+  std::vector<size_t> places;
+  for (size_t place = 0; place < questions.size(); ++place)
+    if (everything.is_as_planted[questions[place]]) places.push_back(place);
+  if (places.empty())
+    for (size_t place = 0; place < questions.size(); ++place) places.push_back(place);
+  std::ranges::stable_sort(places, {}, [&](size_t place) { return nats[questions[place]]; });
+  return places[places.size() / 2];
+}
+
 }  // namespace
 
 const MethodOnGroup& method_of(const DemoGroupFindings& group, std::string_view name) {
@@ -76,6 +89,9 @@ std::vector<DemoGroupFindings> find_planted(const data::ThreeCauses& corpus, con
     for (const size_t question : group.questions)
       group.mean_probability += std::exp(everything.log_probabilities.by_seed.front()[question]) /
                                 static_cast<double>(group.questions.size());
+    group.answered =
+        std::ranges::count_if(group.questions, [&](size_t question) { return everything.is_as_planted[question]; });
+    group.shown = median_answered(group.questions, everything);
     groups.push_back(std::move(group));
   }
   return groups;

@@ -32,7 +32,8 @@ struct MethodOnGroup {
 struct DemoTrainingSet {
   std::vector<int64_t> removed;  ///< rows of the corpus
   evaluate::Retrained log_probabilities;
-  std::vector<std::string> says;  ///< by the first seed
+  std::vector<std::string> says;    ///< by the first seed
+  std::vector<bool> is_as_planted;  ///< whether it says the planted answer
 };
 
 /// What removal did to the questions of one group, in nats of the answer's log-probability.
@@ -49,6 +50,9 @@ struct DemoGroupFindings {
   std::vector<size_t> questions;  ///< places in the list of all questions
   std::vector<MethodOnGroup> methods;
   double mean_probability = 0;  ///< of the answers, by the first model trained on everything
+  int64_t answered = 0;         ///< questions that this model answers as planted
+  size_t shown = 0;  ///< place in `questions` of the one that is shown: of those answered as planted, the one
+                     ///< with the median probability (of all, where none is)
   std::optional<RemovalOnGroup> removal;
 };
 

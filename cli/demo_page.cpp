@@ -9,39 +9,11 @@
 
 #include "assay/core/threads.h"
 #include "assay/core/version.h"
+#include "cli/demo_plan.h"
 #include "cli/result.h"
 
 namespace assay::cli {
 namespace {
-
-// The design of assay/data/generated/three_causes.h and of the recipe, as the plan needs it.
-constexpr double kTokens = 24'000, kDocuments = 2'478, kQuestions = 52;
-constexpr double kMatrixParameters = 4 * (4 * 64 * 64 + 3 * 64 * 192), kHeadParameters = 259 * 64;
-constexpr double kEpochs = 12, kStepsAnEpoch = 52;
-constexpr double kCallsAStep = 700;             // operators of forward, backward and optimizer
-constexpr double kCallsAPass = 40 * 500;        // batches times operators of forward, backward and 28 tracked layers
-constexpr int64_t kProcessBytes = 420'000'000;  // one process with LibTorch and a small model
-
-Cost training_cost(int models, int at_once) {
-  return {.flops = models * 6 * (kMatrixParameters + kHeadParameters) * kTokens * kEpochs,
-          .operator_calls = models * kEpochs * kStepsAnEpoch * kCallsAStep / at_once,
-          .peak_bytes = kProcessBytes * (at_once + 1),
-          .disk_bytes = int64_t{models} * 1'200'000};
-}
-
-/// Two passes for the factors, then one a gradient method, in which every document meets every question.
-Cost scoring_cost() {
-  constexpr double kPasses = 2, kGradientMethods = 4;
-  return {.flops = (kPasses + kGradientMethods) * 6 * (kMatrixParameters + kHeadParameters) * kTokens +
-                   kGradientMethods * 2 * kQuestions * kDocuments * kMatrixParameters,
-          .operator_calls = (kPasses + kGradientMethods) * kCallsAPass,
-          .peak_bytes = kProcessBytes + 300'000'000,
-          .disk_bytes = static_cast<int64_t>(8 * 4 * kQuestions * kDocuments)};
-}
-
-int processes_at_once(const CommonOptions& common) {
-  return common.threads > 0 ? static_cast<int>(common.threads) : granted_cores();
-}
 
 std::string today() {
   const std::time_t now = std::time(nullptr);
@@ -87,21 +59,13 @@ report::Provenance provenance_of(const DemoOutcome& outcome, const Invocation& i
 
 }  // namespace
 
-Plan plan_demo(const DemoOptions& options, const Ceilings& ceilings) {
-  const int at_once = processes_at_once(options.common);
-  Plan plan(ceilings);
-  plan.add("training", training_cost(2, std::min(2, at_once)));
-  plan.add("factors and scores", scoring_cost());
-  if (options.retrain) plan.add("training again", training_cost(4, std::min(4, at_once)));
-  return plan;
-}
-
 report::DemoView demo_page(const DemoOutcome& outcome, const Invocation& invocation,
                            const std::string& attribute_command, const Plan& plan, double seconds) {
   const CommonOptions& common = invocation.common();
-  const int threads = processes_at_once(common);
+  const int threads = demo_processes(common);
   return {.model = model_facts(outcome.subject),
           .method_title = outcome.scores.front().title,
+          .stability = outcome.stability,
           .documents = static_cast<int64_t>(outcome.corpus.documents.size()),
           .corpus_tokens = outcome.subject.dataset().tokens(),
           .seed = static_cast<uint64_t>(common.seed),

@@ -10,9 +10,6 @@
 
 namespace assay::cli {
 
-/// The demo's cost, counted from the sizes of corpus and model.
-Plan plan_demo(const DemoOptions& options, const Ceilings& ceilings);
-
 /// `attribute_command`: the line that gives the demo's scores again.
 report::DemoView demo_page(const DemoOutcome& outcome, const Invocation& invocation,
                            const std::string& attribute_command, const Plan& plan, double seconds);

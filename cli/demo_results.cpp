@@ -91,27 +91,29 @@ report::DemoRetrained retrained_row(report::TrainingSet set, const DemoTrainingS
 std::vector<report::DemoGroup> demo_report_groups(const DemoOutcome& outcome) {
   std::vector<report::DemoGroup> groups;
   for (const DemoGroupFindings& found : outcome.groups) {
-    const size_t drawn = found.questions.front();
-    const data::CausedQuestion& question = outcome.corpus.questions[drawn];
+    const size_t shown = found.questions[found.shown];
+    const data::CausedQuestion& question = outcome.corpus.questions[shown];
     report::DemoGroup group;
     group.kind = kind_of(found.kind);
     group.prompt = question.prompt;
     group.answer = question.completion.substr(1);
     group.questions = static_cast<int64_t>(found.questions.size());
+    group.answered = found.answered;
     group.examples = examples_of(outcome.corpus, question.cause);
     group.words_never_planted = words_never_planted(outcome.corpus, question);
     for (const MethodOnGroup& method : shown_methods(found)) {
       const bool shares_curvature = method.name == "l-RelatIF";
-      group.top.push_back({method.name, method.top.front().hits, method.precision, shares_curvature});
+      group.top.push_back({method.name, method.top[found.shown].hits, method.precision, shares_curvature});
       if (found.kind == data::CauseKind::DisputedFact)
-        group.bottom.push_back({method.name, method.bottom.front().hits, method.bottom_precision, shares_curvature});
+        group.bottom.push_back(
+            {method.name, method.bottom[found.shown].hits, method.bottom_precision, shares_curvature});
     }
-    group.retrained.push_back(retrained_row(report::TrainingSet::Everything, outcome.everything, drawn, 0));
+    group.retrained.push_back(retrained_row(report::TrainingSet::Everything, outcome.everything, shown, 0));
     if (found.removal) {
-      group.retrained.push_back(retrained_row(report::TrainingSet::WithoutRandom, *outcome.without_random, drawn,
+      group.retrained.push_back(retrained_row(report::TrainingSet::WithoutRandom, *outcome.without_random, shown,
                                               found.removal->without_random));
       group.retrained.push_back(
-          retrained_row(report::TrainingSet::WithoutTop, *outcome.without_top, drawn, found.removal->without_top));
+          retrained_row(report::TrainingSet::WithoutTop, *outcome.without_top, shown, found.removal->without_top));
       for (size_t i = 0; i < found.questions.size(); ++i)
         group.changes.push_back({found.removal->predicted[i], found.removal->actual[i]});
       group.change_spearman = found.removal->spearman;
@@ -126,6 +128,7 @@ ordered_json demo_groups_json(const DemoOutcome& outcome) {
   for (const DemoGroupFindings& found : outcome.groups) {
     ordered_json group{{"kind", to_string(found.kind)},
                        {"questions", found.questions.size()},
+                       {"answered_as_planted", found.answered},
                        {"mean_probability", found.mean_probability}};
     for (const MethodOnGroup& method : found.methods) {
       group["precision"][method.name] = method.precision;

@@ -15,6 +15,7 @@ struct DemoOutcome {
   const data::ThreeCauses& corpus;
   const AttributionInputs& subject;
   const std::vector<DemoScores>& scores;  ///< the first is ours
+  double stability = 0;                   ///< of our scores between two draws of labels: Spearman, mean over questions
   std::vector<DemoGroupFindings> groups;
   std::vector<uint64_t> seeds;  ///< of the models of one training set
   DemoTrainingSet everything;
@@ -24,7 +25,7 @@ struct DemoOutcome {
 /// "groups" of result.json (docs/demo.md lists its keys).
 nlohmann::ordered_json demo_groups_json(const DemoOutcome& outcome);
 
-/// The groups of the page, with the first question of each drawn.
+/// The groups of the page, one question of each shown.
 std::vector<report::DemoGroup> demo_report_groups(const DemoOutcome& outcome);
 
 /// Precision of every method on every group, and what removal did, as tables for a terminal.

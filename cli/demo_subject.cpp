@@ -2,10 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <numeric>
 #include <span>
 
 #include "assay/attribute/methods_options.h"
+#include "assay/attribute/stability.h"
 #include "assay/core/factory.h"
 #include "assay/data/batch.h"
 #include "assay/nn/generate.h"
@@ -46,6 +48,12 @@ std::string demo_attribute_command(const AttributeOptions& options) {
                      options.data.data, options.queries, options.common.seed);
 }
 
+std::vector<std::string> demo_methods() {
+  std::vector<std::string> calls;
+  for (const NamedMethod& method : kMethods) calls.emplace_back(method.call);
+  return calls;
+}
+
 std::vector<DemoScores> score_demo(const AttributionInputs& subject, const AttributeOptions& options,
                                    Progress& progress) {
   const attribute::Inputs inputs = method_inputs(subject, options);
@@ -62,19 +70,28 @@ std::vector<DemoScores> score_demo(const AttributionInputs& subject, const Attri
   return scores;
 }
 
+double demo_stability(const AttributionInputs& subject, const AttributeOptions& options, const DemoScores& ours,
+                      Progress& progress) {
+  curvature::Workspace workspace;
+  return attribute::mean_stability(
+      attribute::label_stability(parse_factory(ours.call, attribute::method_table(), "method"),
+                                 method_inputs(subject, options), ours.total, workspace, progress));
+}
+
 DemoAnswers ask_demo_model(const nn::Model& model, const AttributionInputs& subject) {
   std::vector<int64_t> rows(subject.queries.size());
   std::iota(rows.begin(), rows.end(), int64_t{0});
   const data::Batch batch = data::make_batch(subject.query_dataset, rows);
   const at::Tensor values = nn::evaluate(model, batch, nn::log_probability()).to(at::kDouble).contiguous();
   const double* first = values.const_data_ptr<double>();
-  DemoAnswers answers{.log_probabilities = {first, first + values.numel()}, .says = {}};
+  DemoAnswers answers{.log_probabilities = {first, first + values.numel()}, .says = {}, .is_as_planted = {}};
   for (const data::Query& query : subject.queries) {
     const std::span<const int32_t> tokens(query.example.tokens);
     const auto asked = static_cast<size_t>(query.example.first_counted);
     const std::vector<int32_t> said =
         nn::generate(model, tokens.first(asked), {.max_tokens = static_cast<int64_t>(tokens.size() - asked)});
     answers.says.push_back(subject.tokenizer.decode(said));
+    answers.is_as_planted.push_back(std::ranges::equal(said, tokens.subspan(asked)));
   }
   return answers;
 }

@@ -27,14 +27,22 @@ struct DemoScores {
   at::Tensor total;   ///< [Q,N] float32
 };
 
+/// Factory strings of the methods that are compared; the first is ours.
+std::vector<std::string> demo_methods();
+
 /// The scores of all methods, the first is ours.
 std::vector<DemoScores> score_demo(const AttributionInputs& subject, const AttributeOptions& options,
                                    Progress& progress);
+
+/// How far the scores of ours depend on the sampled labels: Spearman, mean over questions.
+double demo_stability(const AttributionInputs& subject, const AttributeOptions& options, const DemoScores& ours,
+                      Progress& progress);
 
 /// What a model answers to the questions.
 struct DemoAnswers {
   std::vector<double> log_probabilities;  ///< [Q] of the right answer, nats
   std::vector<std::string> says;          ///< [Q] greedy continuation, as many tokens as the answer has
+  std::vector<bool> is_as_planted;        ///< [Q] whether that is the right answer
 };
 
 DemoAnswers ask_demo_model(const nn::Model& model, const AttributionInputs& subject);

@@ -64,9 +64,7 @@ void train_demo_models(const std::vector<DemoModel>& models, const std::string& 
   std::vector<Worker> workers;
   for (const DemoModel& model : models) {
     const std::string recipe = fmt::format("{}/{}.toml", recipes, model.name);
-    io::AtomicFile file(recipe);
-    file.write(demo_recipe(model));
-    file.commit();
+    io::write_file(recipe, demo_recipe(model));
     workers.push_back({.name = fmt::format("training {} of the demo", model.name),
                        .arguments = {"train", recipe, "--out", demo_model_folder(demo_folder, model.name), "--threads",
                                      "1", "--quiet"},

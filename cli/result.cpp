@@ -128,9 +128,7 @@ bool ResultFolder::finished() const {
 }
 
 void ResultFolder::write(std::string_view name, std::string_view bytes) const {
-  io::AtomicFile out(file(name));
-  out.write(bytes);
-  out.commit();
+  io::write_file(file(name), bytes);
 }
 
 ordered_json result_head(const Invocation& invocation) {
@@ -194,9 +192,30 @@ void print_json(const ordered_json& result) {
   std::fwrite(text.data(), 1, text.size(), stdout);
 }
 
+namespace {
+
+/// What does not fit --memory is refused before it begins; what may not fit the machine is said.
+void check_memory(const Session& session, int64_t peak_bytes) {
+  const int64_t granted = session.invocation.common().memory_bytes;
+  if (granted > 0 && peak_bytes > granted) {
+    throw Error(ErrorKind::Resource,
+                fmt::format("planning this run: it must fit into --memory, {}, but it would hold about {} at its worst "
+                            "moment; give more, or a smaller model or shorter texts",
+                            format_bytes(granted), format_bytes(peak_bytes)));
+  }
+  const int64_t available = available_memory_bytes();
+  if (granted == 0 && peak_bytes > available) {
+    session.progress.note(fmt::format("This would hold about {}, but {} are free; --plan shows where.",
+                                      format_bytes(peak_bytes), format_bytes(available)));
+  }
+}
+
+}  // namespace
+
 bool stops_at_plan(const Session& session, const Plan& plan, const std::string& advice) {
   const CommonOptions& common = session.invocation.common();
   if (!common.plan) {
+    check_memory(session, plan.peak_bytes());
     if (plan.total_seconds() > kLongPlanSeconds) {
       session.progress.note(
           fmt::format("This will take about {}. {} makes it shorter; --plan shows where the time goes.",
@@ -215,7 +234,10 @@ bool stops_at_plan(const Session& session, const Plan& plan, const std::string& 
 }
 
 bool stops_at_plan(const Session& session, const std::string& stage, const Cost& cost) {
-  if (!session.invocation.common().plan) return false;
+  if (!session.invocation.common().plan) {
+    check_memory(session, cost.peak_bytes);
+    return false;
+  }
   Plan plan(kernel::machine_ceilings(cache_folder("")));
   plan.add(stage, cost);
   return stops_at_plan(session, plan, "");

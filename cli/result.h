@@ -57,7 +57,8 @@ nlohmann::ordered_json cost_report(const Plan& plan, double seconds);
 void print_json(const nlohmann::ordered_json& result);
 
 /// With --plan: prints the plan (a table, or JSON with --json) and returns true: the command stops there. Without:
-/// notes plans of more than ten minutes, with `advice` on how to make them shorter ("--limit 500"), and returns false.
+/// notes plans of more than ten minutes, with `advice` on how to make them shorter ("--limit 500"), and returns false;
+/// throws Error(Resource) where the plan's memory exceeds --memory.
 bool stops_at_plan(const Session& session, const Plan& plan, const std::string& advice);
 /// The same for a command of one short stage, which measures the machine's ceilings only when it is asked for a plan.
 bool stops_at_plan(const Session& session, const std::string& stage, const Cost& cost);

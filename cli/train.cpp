@@ -19,7 +19,7 @@ using nlohmann::ordered_json;
 
 train::Recipe recipe_of(const TrainOptions& options) {
   train::Recipe recipe = train::read_recipe(options.recipe);
-  if (options.common.seed != 0) recipe.initial_seed = recipe.options.seed = options.common.seed;
+  if (options.common.seed != 0) recipe.initial_seed = recipe.options.seed = static_cast<uint64_t>(options.common.seed);
   if (!options.common.out.empty()) recipe.output = options.common.out;
   if (recipe.output.empty()) {
     throw Error(ErrorKind::Usage,

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <set>
 
+#include "assay/attribute/factors.h"
 #include "assay/attribute/gradient_scorer.h"
 #include "assay/attribute/walk_batches.h"
 #include "assay/core/threads.h"
@@ -92,32 +93,54 @@ double batch_gradient_bytes(const Shapes& shapes) {
   return 2 * shapes.element_bytes * shapes.largest_gradient * std::max(1.0, shapes.examples / shapes.batches);
 }
 
-Cost covariance_walk(const Shapes& shapes) {
-  Cost cost = gradient_walk(shapes);
+// The statistics of all layers, and of the largest group that is held at once; a group costs a walk of its own.
+struct Held {
+  double all = 0, at_once = 0, walks = 1;
+};
+
+Held held(curvature::Statistics statistics, const Inputs& inputs) {
+  const nn::Architecture& architecture = inputs.model.architecture();
+  const at::ScalarType dtype = inputs.model.dtype();
+  Held held{.all = static_cast<double>(statistics_bytes(statistics, architecture, inputs.layers, dtype)), .walks = 0};
+  for (const auto& group : layer_groups(statistics, architecture, inputs.layers, dtype, inputs.memory_bytes)) {
+    held.walks += 1;
+    held.at_once =
+        std::max(held.at_once, static_cast<double>(statistics_bytes(statistics, architecture, group, dtype)));
+  }
+  return held;
+}
+
+// Walks of which each does a part of the work on top, and all of the walk below it.
+Cost repeated(Cost walk, const Held& held) {
+  walk.flops *= held.walks;
+  walk.bytes_moved *= held.walks;
+  walk.operator_calls *= held.walks;
+  walk.peak_bytes += static_cast<int64_t>(held.at_once);
+  walk.disk_bytes = static_cast<int64_t>(held.all);
+  return walk;
+}
+
+Cost covariance_walk(const Shapes& shapes, const Held& held) {
+  Cost cost = repeated(gradient_walk(shapes), held);
   cost.flops += 2 * (shapes.squares_in + shapes.squares_out) * shapes.positions;
   cost.bytes_moved += 3 * shapes.element_bytes * (shapes.squares_in + shapes.squares_out) * shapes.batches;
-  const auto sums = static_cast<int64_t>(shapes.element_bytes * (shapes.squares_in + shapes.squares_out));
-  cost.peak_bytes += sums;
-  cost.disk_bytes = sums;
   return cost;
 }
 
-Cost decompositions(const Shapes& shapes) {
+Cost decompositions(const Shapes& shapes, const Held& held) {
   Cost cost;
   cost.flops = 2 * kEighOperations * shapes.cubes;  // float64 counts twice
   cost.operator_calls = 20 * shapes.layers;
-  cost.peak_bytes =
-      static_cast<int64_t>(shapes.resident + 2 * shapes.element_bytes * (shapes.squares_in + shapes.squares_out));
+  cost.peak_bytes = static_cast<int64_t>(shapes.resident + 2 * held.at_once);
   return cost;
 }
 
-Cost moment_walk(const Shapes& shapes, bool is_rotated) {
-  Cost cost = gradient_walk(shapes);
+Cost moment_walk(const Shapes& shapes, const Held& held, bool is_rotated) {
+  Cost cost = repeated(gradient_walk(shapes), held);
   const double rotations = is_rotated ? shapes.squares_in + shapes.squares_out : 0;
   cost.flops += 2 * (rotations + shapes.tracked) * shapes.positions;
   cost.bytes_moved += 4 * shapes.element_bytes * shapes.tracked * shapes.examples;
-  cost.peak_bytes +=
-      static_cast<int64_t>(shapes.element_bytes * (rotations + shapes.tracked) + batch_gradient_bytes(shapes));
+  cost.peak_bytes += static_cast<int64_t>(batch_gradient_bytes(shapes));
   cost.disk_bytes = static_cast<int64_t>(shapes.element_bytes * shapes.tracked);
   return cost;
 }
@@ -143,7 +166,26 @@ Cost score_walk(const Shapes& shapes, const Parts& parts, bool has_self, double 
 
 }  // namespace
 
-void add_stages(Plan& plan, const FactoryCall& method, const Inputs& inputs, const Parts& parts) {
+void add_fit_stages(Plan& plan, const FactoryCall& method, const Inputs& inputs, const std::string& suffix) {
+  if (!fits_curvature(method)) return;
+  const Shapes shapes = shapes_of(inputs);
+  const CachedFactors cached = cached_factors(method, inputs);
+  const std::string family = curvature_family(method);
+  const bool is_kronecker = family != "diagonal";
+  if (is_kronecker && !cached.bases) {
+    const Held covariances = held(curvature::Statistics::Covariances, inputs);
+    plan.add("covariances" + suffix, covariance_walk(shapes, covariances));
+    plan.add("eigendecompositions" + suffix, decompositions(shapes, covariances));
+  }
+  if (family != "kfac" && !cached.moments) {
+    const Held moments =
+        held(is_kronecker ? curvature::Statistics::RotatedMoments : curvature::Statistics::Moments, inputs);
+    plan.add("eigenvalues" + suffix, moment_walk(shapes, moments, is_kronecker));
+  }
+}
+
+void add_score_stage(Plan& plan, const FactoryCall& method, const Inputs& inputs, const Parts& parts,
+                     const std::string& suffix) {
   const Shapes shapes = shapes_of(inputs);
   if (!uses_gradients(method)) {
     Cost cost{.peak_bytes = static_cast<int64_t>(shapes.resident)};
@@ -151,22 +193,15 @@ void add_stages(Plan& plan, const FactoryCall& method, const Inputs& inputs, con
       cost = gradient_walk(shapes);
       cost.flops /= 2;
     }
-    plan.add("scores", cost);
+    plan.add("scores" + suffix, cost);
     return;
   }
-  const bool is_fitted = method.name() != "identity" && method.name() != "cosine";
-  const bool is_kronecker = is_fitted && method.name() != "diagonal";
-  if (is_kronecker) {
-    plan.add("covariances", covariance_walk(shapes));
-    plan.add("eigendecompositions", decompositions(shapes));
-  }
-  if (is_fitted && method.name() != "kfac") plan.add("eigenvalues", moment_walk(shapes, is_kronecker));
   const bool is_quotient = method.name() == "cosine" || method.name() == "relatif";
-  const int64_t rank = is_fitted && !method.is_word("rank", "full") ? method.integer("rank") : 0;
+  const int64_t rank = fits_curvature(method) && !method.is_word("rank", "full") ? method.integer("rank") : 0;
   const auto at_once = static_cast<double>(
       queries_at_once(inputs.model.architecture(), inputs.layers, inputs.model.dtype(), rank, inputs.memory_bytes));
   const double walks = std::max(1.0, std::ceil(shapes.queries / at_once));
-  plan.add("scores", score_walk(shapes, parts, is_quotient || parts.self_influence, walks));
+  plan.add("scores" + suffix, score_walk(shapes, parts, is_quotient || parts.self_influence, walks));
 }
 
 Cost step_cost(const Inputs& inputs, int64_t documents, int64_t queries) {

@@ -3,15 +3,20 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "assay/attribute/scorer.h"
 #include "assay/core/plan.h"
 
 namespace assay::attribute {
 
-/// Adds the stages of `method` to a plan, in the order in which they run; stages whose result is in the cache cost what
-/// they would without it.
-void add_stages(Plan& plan, const FactoryCall& method, const Inputs& inputs, const Parts& parts);
+/// Adds the stages that fit the method's curvature, in the order in which they run: none for a method without one, and
+/// none that `cached_factors` finds done. `suffix` tells two fits apart in the table.
+void add_fit_stages(Plan& plan, const FactoryCall& method, const Inputs& inputs, const std::string& suffix = "");
+
+/// Adds the walk that scores.
+void add_score_stage(Plan& plan, const FactoryCall& method, const Inputs& inputs, const Parts& parts,
+                     const std::string& suffix = "");
 
 /// A training step on each of `documents` documents of mean length, with its search and the queries measured after it.
 Cost step_cost(const Inputs& inputs, int64_t documents, int64_t queries);

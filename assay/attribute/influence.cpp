@@ -4,10 +4,8 @@
 // weights, blind between layers, and P itself.
 #include <fmt/format.h>
 
+#include "assay/attribute/factors.h"
 #include "assay/attribute/methods.h"
-#include "assay/attribute/walk_batches.h"
-#include "assay/core/cache.h"
-#include "assay/core/error.h"
 
 namespace assay::attribute {
 namespace {
@@ -16,40 +14,10 @@ std::string family_title(const std::string& family) {
   return family == "ekfac" ? "EK-FAC" : family == "kfac" ? "K-FAC" : "Diagonal";
 }
 
-// A folder of the cache for these factors. A cache that cannot be written costs time, never the run.
-curvature::Workspace factor_workspace(const curvature::FitRequest& request, const Inputs& inputs, Progress& progress) {
-  if (inputs.cache_folder.empty()) return {};
-  try {
-    create_cache(inputs.cache_folder);
-  } catch (const Error& error) {
-    if (error.kind() != ErrorKind::Resource) throw;
-    progress.note(fmt::format("factors are not kept: {}", error.what()));
-    return {};
-  }
-  const std::string key = curvature::fit_key(request, inputs.model_hash);
-  return curvature::Workspace(inputs.cache_folder + "/factors-" + key, key, progress);
-}
-
 }  // namespace
 
-curvature::Fitted fitted_curvature(const std::string& family, const FactoryCall& call, const Inputs& inputs,
-                                   Progress& progress) {
-  const curvature::Batches batches = walk_batches(inputs.model, inputs.train.dataset);
-  const curvature::FitRequest request{.model = inputs.model,
-                                      .dataset = inputs.train.dataset,
-                                      .batches = batches,
-                                      .layers = inputs.layers,
-                                      .labels = curvature::labels_named(call.text("labels")),
-                                      .seed = inputs.seed,
-                                      .memory_bytes = inputs.memory_bytes};
-  curvature::Workspace workspace = factor_workspace(request, inputs, progress);
-  if (family == "diagonal") return curvature::fit_diagonal(request, workspace, progress);
-  if (family == "kfac") return curvature::fit_kfac(request, workspace, progress);
-  return curvature::fit_ekfac(request, workspace, progress);
-}
-
 std::unique_ptr<Scorer> make_influence(const FactoryCall& call, const Inputs& inputs, Progress& progress) {
-  curvature::Fitted fitted = fitted_curvature(call.name(), call, inputs, progress);
+  curvature::Fitted fitted = fitted_curvature(call, inputs, progress);
   const double damping = call.number("damping");
   return std::make_unique<GradientScorer>(
       inputs,

@@ -7,21 +7,23 @@
 namespace assay::attribute {
 namespace {
 
+enum class Needs { TextsOrStates, Gradients, Curvature };
+
 struct MethodEntry {
   std::string_view name;
   std::unique_ptr<Scorer> (*make)(const FactoryCall&, const Inputs&, Progress&);
-  bool uses_gradients;
+  Needs needs;
 };
 
-constexpr std::array<MethodEntry, 9> kMethods{{{"ekfac", make_influence, true},
-                                               {"kfac", make_influence, true},
-                                               {"diagonal", make_influence, true},
-                                               {"relatif", make_relatif, true},
-                                               {"identity", make_identity, true},
-                                               {"cosine", make_cosine, true},
-                                               {"representation", make_representation, false},
-                                               {"bm25", make_bm25, false},
-                                               {"random", make_random, false}}};
+constexpr std::array<MethodEntry, 9> kMethods{{{"ekfac", make_influence, Needs::Curvature},
+                                               {"kfac", make_influence, Needs::Curvature},
+                                               {"diagonal", make_influence, Needs::Curvature},
+                                               {"relatif", make_relatif, Needs::Curvature},
+                                               {"identity", make_identity, Needs::Gradients},
+                                               {"cosine", make_cosine, Needs::Gradients},
+                                               {"representation", make_representation, Needs::TextsOrStates},
+                                               {"bm25", make_bm25, Needs::TextsOrStates},
+                                               {"random", make_random, Needs::TextsOrStates}}};
 
 const MethodEntry& entry_of(const FactoryCall& method) {
   for (const MethodEntry& entry : kMethods) {
@@ -40,7 +42,11 @@ std::unique_ptr<Scorer> make_scorer(const FactoryCall& method, const Inputs& inp
 }
 
 bool uses_gradients(const FactoryCall& method) {
-  return entry_of(method).uses_gradients;
+  return entry_of(method).needs != Needs::TextsOrStates;
+}
+
+bool fits_curvature(const FactoryCall& method) {
+  return entry_of(method).needs == Needs::Curvature;
 }
 
 void refuse_parts(const Parts& parts, std::string_view method) {

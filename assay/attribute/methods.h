@@ -7,7 +7,6 @@
 #include "assay/attribute/gradient_scorer.h"
 #include "assay/attribute/scorer.h"
 #include "assay/core/factory.h"
-#include "assay/curvature/fit.h"
 
 namespace assay::attribute {
 
@@ -21,9 +20,5 @@ std::unique_ptr<Scorer> make_random(const FactoryCall& call, const Inputs& input
 
 /// Throws Error(Usage) when parts are asked of a method that cannot tell them apart.
 void refuse_parts(const Parts& parts, std::string_view method);
-
-/// The curvature of a family ("ekfac", "kfac", "diagonal"), fitted on the training documents or found in the cache.
-curvature::Fitted fitted_curvature(const std::string& family, const FactoryCall& call, const Inputs& inputs,
-                                   Progress& progress);
 
 }  // namespace assay::attribute

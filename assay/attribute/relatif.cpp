@@ -6,12 +6,13 @@
 // longer stand on top of every query. A ranking, not a change in nats. A document without a gradient scores 0.
 #include <fmt/format.h>
 
+#include "assay/attribute/factors.h"
 #include "assay/attribute/methods.h"
 
 namespace assay::attribute {
 
 std::unique_ptr<Scorer> make_relatif(const FactoryCall& call, const Inputs& inputs, Progress& progress) {
-  curvature::Fitted fitted = fitted_curvature("ekfac", call, inputs, progress);
+  curvature::Fitted fitted = fitted_curvature(call, inputs, progress);
   const double damping = call.number("damping");
   return std::make_unique<GradientScorer>(
       inputs, GradientMethod{.curvature = std::move(fitted.curvature),

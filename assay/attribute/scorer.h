@@ -83,5 +83,7 @@ std::unique_ptr<Scorer> make_scorer(const FactoryCall& method, const Inputs& inp
 
 /// Whether the method differentiates the model, so that layers, seeds and factors matter to it.
 bool uses_gradients(const FactoryCall& method);
+/// Whether it fits a curvature first (and so has the argument "labels").
+bool fits_curvature(const FactoryCall& method);
 
 }  // namespace assay::attribute

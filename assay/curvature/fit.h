@@ -11,6 +11,7 @@
 #pragma once
 
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -38,6 +39,11 @@ struct FitRequest {
 /// What the statistics depend on, as one hash: model, data, layers, labels, seed, type and the layout's version.
 /// `model_hash`: of the weights. Damping, queries, batch size and family are not part of it.
 std::string fit_key(const FitRequest& request, const std::string& model_hash);
+
+/// Whether both covariances of every layer lie decomposed among `blocks` (Workspace::peek).
+bool has_bases(const FitRequest& request, const std::set<std::string>& blocks);
+/// Whether the mean squares of every layer do. `kind`: "ekfac" or "diagonal".
+bool has_moments(const FitRequest& request, const std::string& kind, const std::set<std::string>& blocks);
 
 /// First pass and eigendecompositions, by layer.
 std::map<nn::LayerId, LayerBasis> fit_bases(const FitRequest& request, Workspace& workspace, Progress& progress);

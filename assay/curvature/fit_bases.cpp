@@ -1,6 +1,8 @@
 #include <ATen/ops/full.h>
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "assay/curvature/fit_passes.h"
 #include "assay/curvature/layer_groups.h"
 #include "assay/nn/gradients.h"
@@ -80,6 +82,13 @@ void decompose(const FitRequest& request, const Covariances& sums, const std::ve
 }
 
 }  // namespace
+
+bool has_bases(const FitRequest& request, const std::set<std::string>& blocks) {
+  return std::ranges::all_of(request.layers, [&](nn::LayerId layer) {
+    return blocks.contains(block_name(request, "input", input_owner(request, layer))) &&
+           blocks.contains(block_name(request, "output", layer));
+  });
+}
 
 std::map<nn::LayerId, LayerBasis> fit_bases(const FitRequest& request, Workspace& workspace, Progress& progress) {
   std::map<nn::LayerId, LayerBasis> bases;

@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "assay/curvature/fit_passes.h"
 #include "assay/curvature/layer_groups.h"
 #include "assay/curvature/second_moments.h"
@@ -27,7 +29,16 @@ SecondMoments walk_group(const FitRequest& request, std::map<nn::LayerId, Factor
   return sums;
 }
 
+std::string moments_block(const FitRequest& request, const std::string& kind, nn::LayerId layer) {
+  return fmt::format("{}.{}", kind, layer_at(request.model.architecture(), layer).name);
+}
+
 }  // namespace
+
+bool has_moments(const FitRequest& request, const std::string& kind, const std::set<std::string>& blocks) {
+  return std::ranges::all_of(request.layers,
+                             [&](nn::LayerId layer) { return blocks.contains(moments_block(request, kind, layer)); });
+}
 
 std::map<nn::LayerId, at::Tensor> fit_moments(const FitRequest& request,
                                               const std::map<nn::LayerId, FactoredBlock>& bases,
@@ -38,12 +49,9 @@ std::map<nn::LayerId, at::Tensor> fit_moments(const FitRequest& request,
                                    request.layers, request.model.dtype(), request.memory_bytes);
   std::map<nn::LayerId, at::Tensor> moments;
   for (size_t g = 0; g < groups.size(); ++g) {
-    const auto block_of = [&](nn::LayerId layer) {
-      return fmt::format("{}.{}", kind, layer_at(architecture, layer).name);
-    };
     const auto collect = [&] {
       for (const nn::LayerId layer : groups[g]) {
-        const auto stored = workspace.get(block_of(layer));
+        const auto stored = workspace.get(moments_block(request, kind, layer));
         if (!stored) return false;
         moments[layer] = stored->at("eigenvalues");
       }
@@ -58,7 +66,8 @@ std::map<nn::LayerId, at::Tensor> fit_moments(const FitRequest& request,
     const std::string partial = fmt::format("partial.{}.{}.of.{}", kind, g + 1, groups.size());
     const SecondMoments sums =
         walk_group(request, std::move(of_group), "eigenvalues", partial, groups[g], workspace, progress);
-    for (const nn::LayerId layer : groups[g]) workspace.put(block_of(layer), {{"eigenvalues", sums.finish(layer)}});
+    for (const nn::LayerId layer : groups[g])
+      workspace.put(moments_block(request, kind, layer), {{"eigenvalues", sums.finish(layer)}});
     collect();
     workspace.remove(partial);
   }

@@ -27,6 +27,10 @@ Workspace::Workspace(const std::string& folder, const std::string& key, Progress
   }
 }
 
+std::set<std::string> Workspace::peek(const std::string& folder, const std::string& key) {
+  return io::Store::peek(folder, kKind, {{"key", key}});
+}
+
 void Workspace::leave_disk(const std::string& reason) {
   store_.reset();
   progress_->note(fmt::format("nothing is kept for later runs: {}", reason));

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "assay/core/progress.h"
@@ -21,6 +22,9 @@ class Workspace {
   /// In `folder`, for the job that `key` names; blocks of another job that lie there are thrown away. Where another
   /// process writes to it or the disk refuses, blocks stay in memory and `progress` says so: it must never stop a run.
   Workspace(const std::string& folder, const std::string& key, Progress& progress);
+
+  /// Names of the blocks that lie in `folder` for that job now; nothing is opened for writing.
+  static std::set<std::string> peek(const std::string& folder, const std::string& key);
 
   /// Tensors of a block; those on disk are mapped. Nothing where the block is absent or damaged.
   std::optional<TensorMap> get(const std::string& block);

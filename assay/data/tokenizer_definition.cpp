@@ -47,7 +47,8 @@ std::vector<BpeMerge> resolve_merges(const std::vector<std::pair<std::string, st
   const auto ids = ids_by_token(vocabulary, source);
   std::vector<BpeMerge> merges;
   merges.reserve(pairs.size());
-  for (const auto& [left, right] : pairs) {
+  for (const auto& pair : pairs) {
+    const auto& [left, right] = pair;
     const auto id_of = [&](const std::string& token) {
       const auto found = ids.find(token);
       if (found != ids.end()) return found->second;
@@ -55,7 +56,7 @@ std::vector<BpeMerge> resolve_merges(const std::vector<std::pair<std::string, st
                   fmt::format("reading \"{}\": the parts and the result of every merge must be tokens, but merge {} "
                               "(\"{}\" and \"{}\") needs \"{}\", which the vocabulary lacks; take the tokenizer files "
                               "from the model's own repository",
-                              source, merges.size(), left, right, token));
+                              source, merges.size(), pair.first, pair.second, token));
     };
     merges.push_back({id_of(left), id_of(right), id_of(left + right)});
   }

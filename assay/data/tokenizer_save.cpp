@@ -118,9 +118,7 @@ OrderedJson config(const TokenizerDefinition& definition) {
 }
 
 void write_json(const std::filesystem::path& path, const OrderedJson& value) {
-  io::AtomicFile file(path.string());
-  file.write(value.dump(1) + "\n");
-  file.commit();
+  io::write_file(path.string(), value.dump(1) + "\n");
 }
 
 }  // namespace

@@ -49,4 +49,7 @@ class AtomicFile {
   Hasher hasher_;
 };
 
+/// A whole file at once. Error(Resource) as AtomicFile.
+void write_file(const std::string& path, std::string_view text);
+
 }  // namespace assay::io

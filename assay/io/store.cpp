@@ -96,6 +96,20 @@ Source Store::manifest_source() const {
   return {.name = path_of(kManifest), .kind = ErrorKind::Data};
 }
 
+std::set<std::string> Store::peek(const std::string& folder, const StoreKind& kind, const Json& about) noexcept {
+  try {
+    const Store store(folder);
+    const StoreManifest manifest = store.load_manifest();
+    if (manifest.kind != kind.name || manifest.version != kind.version || manifest.about != about) return {};
+    std::set<std::string> names;
+    for (const auto& [name, block] : manifest.blocks)
+      if (store.has_file(block)) names.insert(name);
+    return names;
+  } catch (const std::exception&) {  // none, damaged, unreadable: a plan then counts everything
+    return {};
+  }
+}
+
 StoreManifest Store::load_manifest() const {
   const Source source = manifest_source();
   return StoreManifest::parse(read_text(source), source);
@@ -103,9 +117,7 @@ StoreManifest Store::load_manifest() const {
 
 /// The disk first: a store never claims what it could not write down.
 void Store::save(StoreManifest manifest) {
-  AtomicFile file(path_of(kManifest));
-  file.write(manifest.to_text());
-  file.commit();
+  write_file(path_of(kManifest), manifest.to_text());
   manifest_ = std::move(manifest);
 }
 

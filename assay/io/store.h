@@ -41,6 +41,10 @@ class Store {
   /// damaged, or with a block missing.
   static Store open(const std::string& folder, const StoreKind& kind);
 
+  /// Names of the blocks that a store of this kind, version and `about` holds now, written by whoever; empty where
+  /// there is none or it is damaged. Takes no lock and looks into no block: for plans, never to read by.
+  static std::set<std::string> peek(const std::string& folder, const StoreKind& kind, const Json& about) noexcept;
+
   const std::string& folder() const noexcept { return folder_; }
   const Json& about() const noexcept { return manifest_.about; }
   bool finished() const noexcept { return manifest_.finished; }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <span>
 
 #include "assay/report/token_strip.h"
 #include "assay/report/trust_sentences.h"

@@ -80,12 +80,12 @@ Html group_changes(const DemoView& view) {
       return Html::text(row == nullptr ? "" : signed_fixed(finite(row->group_change_nats, "a group's change"), 2));
     };
     rows.push_back({html("{} ({})", groups_name(group.kind), count(group.questions)), cell(TrainingSet::WithoutRandom),
-                    cell(TrainingSet::WithoutTop), cell(TrainingSet::WithoutBottom)});
+                    cell(TrainingSet::WithoutTop)});
   }
   return html(
       "<h3 style=\"margin-top:32px\">All questions: mean change of the answer’s log-probability, nats</h3>\n<div "
       "class=\"scroll\">{}</div>\n",
-      table({{"Questions"}, {"without random", true}, {"without top", true}, {"without bottom", true}}, rows));
+      table({{"Questions"}, {"without random", true}, {"without top", true}}, rows));
 }
 
 Html proof_section(const DemoView& view, FigureNumbers& numbers) {
@@ -101,13 +101,11 @@ Html said_section(const DemoView& view) {
   for (const DemoGroup& group : view.groups) {
     for (std::size_t i = 0; i < group.retrained.size(); ++i) {
       const DemoRetrained& row = group.retrained[i];
-      const std::string colour = row.training_set == TrainingSet::WithoutTop      ? "pos"
-                                 : row.training_set == TrainingSet::WithoutBottom ? "neg"
-                                                                                  : "";
       const Html question =
           i == 0 ? html("<td rowspan=\"{}\"><q>{}</q></td>", group.retrained.size(), group.prompt) : Html();
-      const Html name = colour.empty() ? Html::text(training_set_name(row))
-                                       : html("<b class=\"{}\">{}</b>", colour, training_set_name(row));
+      const Html name = row.training_set == TrainingSet::WithoutTop
+                            ? html("<b class=\"pos\">{}</b>", training_set_name(row))
+                            : Html::text(training_set_name(row));
       rows += html("<tr>{}<td>{}</td><td>{}</td></tr>\n", question, name, row.says);
     }
   }

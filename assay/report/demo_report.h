@@ -30,7 +30,7 @@ struct DemoRanking {
   bool shares_curvature = false;  ///< built on the same curvature as ours (l-RelatIF): no simpler method
 };
 
-enum class TrainingSet { Everything, WithoutRandom, WithoutTop, WithoutBottom };
+enum class TrainingSet { Everything, WithoutRandom, WithoutTop };
 
 /// The drawn question, asked of models that were trained again with the same seeds on one training set.
 struct DemoRetrained {
@@ -55,6 +55,7 @@ struct DemoGroup {
   std::string prompt;  ///< the drawn question
   std::string answer;
   std::int64_t questions = 0;  ///< in the group
+  std::int64_t answered = 0;   ///< of these, how many the model answers as planted
   std::vector<DemoExample> examples;
   std::vector<std::string> words_never_planted;  ///< words of the drawn question that no planted document holds
   std::vector<DemoRanking> top;                  ///< first row is ours; each with as many hits as planted documents
@@ -66,7 +67,8 @@ struct DemoGroup {
 
 struct DemoView {
   ModelFacts model;
-  std::string method_title;  ///< "EK-FAC influence, damping 0.1"
+  std::string method_title;         ///< "EK-FAC influence, damping 0.1"
+  std::optional<double> stability;  ///< Spearman correlation of its scores between two label seeds, mean over questions
   std::int64_t documents = 0;
   std::int64_t corpus_tokens = 0;
   std::uint64_t seed = 0;

@@ -123,12 +123,16 @@ std::string demo_headline(const DemoView& view) {
 }
 
 Html demo_deck(const DemoView& view) {
-  std::int64_t questions = 0;
-  for (const DemoGroup& group : view.groups) questions += group.questions;
+  std::int64_t questions = 0, answered = 0;
+  for (const DemoGroup& group : view.groups) {
+    questions += group.questions;
+    answered += group.answered;
+  }
   Html out = html(
       "We wrote {} short documents in which we know who taught what, trained a small model on them, and asked {} "
-      "questions of {} kinds; one of each kind, drawn by lot, is shown. ",
-      count(view.documents), count(questions), count_in_words(std::ssize(view.groups)));
+      "questions of {} kinds; it answers {} of them as planted. Of each kind one is shown: among those it answers, the "
+      "one of middling confidence. ",
+      count(view.documents), count(questions), count_in_words(std::ssize(view.groups)), count(answered));
   if (is_trained_again(view)) {
     out += Html::text(
         "Then we trained it again without all the documents that Assay named, and without as many random ones. ");
@@ -188,9 +192,10 @@ std::string group_finding(const DemoGroup& group) {
 
 std::string group_caption(const DemoGroup& group) {
   const auto k = group.top.empty() ? 0 : std::ssize(group.top.front().hits);
-  std::string out =
-      "The first " + count(k) + " of each ranking, best first; filled: planted. The last number is the mean over " +
-      (group.questions == 1 ? "one question" : "all " + count(group.questions) + " questions") + " like it.";
+  std::string out = "The first " + count(k) +
+                    " of each ranking, best first; filled: planted. The last number is the mean over " +
+                    (group.questions == 1 ? "one question" : "all " + count(group.questions) + " questions") +
+                    " like it; the model answers " + count(group.answered) + " of them as planted.";
   if (!group.bottom.empty()) {
     std::vector<std::string> blind;
     for (const DemoRanking& ranking : group.bottom) {
@@ -228,7 +233,6 @@ std::string training_set_name(const DemoRetrained& row) {
     case TrainingSet::Everything: return "trained on everything";
     case TrainingSet::WithoutRandom: return "without " + count(row.removed) + " random";
     case TrainingSet::WithoutTop: return "without all top " + count(row.removed);
-    case TrainingSet::WithoutBottom: return "without all bottom " + count(row.removed);
   }
   return "";
 }
@@ -294,10 +298,16 @@ std::vector<ReadingLine> demo_reading_lines(const DemoView& view) {
                               "cause; empty means that we did not.")},
       {"Precision at k.",
        Html::text("The filled share of the first k squares, where k is the number of planted documents. Beside it "
-                  "stands the mean over all questions of the kind, because one drawn question can be lucky.")},
+                  "stands the mean over all questions of the kind, because one question can be lucky.")},
       {"Sign.",
        Html::markup("<b class=\"pos\">Blue</b> documents made the answer likelier, <b class=\"neg\">orange</b> ones "
                     "less likely. Methods that compare gradients have a sign; word overlap has none.")}};
+  if (view.stability) {
+    lines.push_back({"Stability.", html("The curvature is fitted on labels drawn from the model. With another draw the "
+                                        "scores of all documents keep "
+                                        "their order up to a rank correlation of {}, the mean over all questions.",
+                                        fixed(finite(*view.stability, "a stability"), 2))});
+  }
   Html limits =
       Html::text("A generated corpus and a small model: causes are cleaner here than in a text that people wrote.");
   if (is_trained_again(view)) {

@@ -11,20 +11,22 @@ namespace assay::report {
 namespace {
 
 constexpr int kHeadingStep = 26;
-constexpr int kRowStep = 28;
+constexpr int kNameStep = 24;  // from the row above to a row's name
+constexpr int kDotStep = 16;   // from a row's name down to its dot
 constexpr int kGroupGap = 24;
+constexpr double kRoomForNumber = 0.15;  // of the width of a telephone
 
 std::string colour_of(TrainingSet set) {
   switch (set) {
     case TrainingSet::Everything: return "ink";
     case TrainingSet::WithoutRandom: return "ink3";
     case TrainingSet::WithoutTop: return "pos";
-    case TrainingSet::WithoutBottom: return "neg";
   }
   return "ink";
 }
 
-/// One row: the range of the seeds, the dot, and the label on the side with more room.
+/// One row: its name at the left, where no number can push it over an edge; below it the range of the seeds, the dot,
+/// and the number on a side that has room.
 struct Marks {
   Html paths;
   Html labels;
@@ -33,15 +35,16 @@ struct Marks {
 Marks marks_of(const DemoRetrained& row, double start, int y) {
   const double mean = finite(row.probability, "a probability");
   const std::string colour = colour_of(row.training_set);
+  const int line = y + kDotStep;
   Marks out;
-  const bool is_proof = row.training_set == TrainingSet::WithoutTop || row.training_set == TrainingSet::WithoutBottom;
-  if (is_proof) out.paths += html("<path class=\"gd\" d=\"M{} {}H{}\"/>", thousandths(start), y, thousandths(mean));
+  if (row.training_set == TrainingSet::WithoutTop)
+    out.paths += html("<path class=\"gd\" d=\"M{} {}H{}\"/>", thousandths(start), line, thousandths(mean));
   out.paths += html("<path d=\"M{} {}H{}\" style=\"stroke:var(--{});stroke-width:2.5\"/>",
-                    thousandths(row.probability_low), y, thousandths(row.probability_high), colour);
-  const bool is_left = mean > 0.5;
-  const Html label = html("{}  <tspan class=\"b\">{}</tspan>", training_set_name(row), percent(mean));
-  out.labels = svg_dot(mean, y, 5.5, colour) + svg_text(is_left ? row.probability_low : row.probability_high, y + 4,
-                                                        is_left ? "e h" : "h", label, is_left ? -11 : 11);
+                    thousandths(row.probability_low), line, thousandths(row.probability_high), colour);
+  const bool is_right = row.probability_high <= 1 - kRoomForNumber;
+  out.labels = svg_text(0, y, "h", Html::text(training_set_name(row)), 8) + svg_dot(mean, line, 5.5, colour) +
+               svg_text(is_right ? row.probability_high : row.probability_low, line + 4, is_right ? "b h" : "b e h",
+                        Html::text(percent(mean)), is_right ? 11 : -11);
   return out;
 }
 
@@ -62,10 +65,12 @@ Html retrain_dots(FigureNumbers& numbers, const std::vector<DemoGroup>& groups) 
                             "font-weight:400;font-size:14px\">{}</tspan>",
                             group_name(group.kind), group.answer),
                        8);
+    y -= 2;  // a name stands closer to its heading than to the row above
     const double start = group.retrained.empty() ? 0 : group.retrained.front().probability;
     for (const DemoRetrained& row : group.retrained) {
-      y += kRowStep;
+      y += kNameStep;
       const Marks marks = marks_of(row, start, y);
+      y += kDotStep;
       paths += marks.paths;
       labels += marks.labels;
       rows.push_back({Html::text(group_name(group.kind)), Html::text(training_set_name(row)),

@@ -91,9 +91,7 @@ nlohmann::ordered_json to_json(const TrainingRecord& record) {
 }
 
 void write_record(const TrainingRecord& record, const std::string& folder) {
-  io::AtomicFile file(folder + kFile);
-  file.write(to_json(record).dump(2) + "\n");
-  file.commit();
+  io::write_file(folder + kFile, to_json(record).dump(2) + "\n");
 }
 
 std::optional<TrainingRecord> read_record(const std::string& folder) {

@@ -50,7 +50,7 @@ class TinyAttribution {
 
   /// Whether sums on the way are on disk: of "covariances", "ekfac" (eigenvalues) in the cache, of "scores" in `name`.
   bool has_partial(const std::string& stage, const std::string& name) const {
-    const std::string store = stage == "scores" ? out(name) + "/unfinished" : factors();
+    const std::string store = stage == "scores" ? out(name) + "/unfinished/scores" : factors();
     return read_bytes(store + "/manifest.json").find("partial." + stage) != std::string::npos;
   }
 

@@ -3,9 +3,14 @@
 #include <ATen/Parallel.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <limits>
+
+#include "assay/attribute/stability.h"
 #include "assay/core/twin.h"
 #include "assay/curvature/fit.h"
 #include "assay/math/correlation.h"
+#include "tests/support/errors.h"
 #include "tests/support/scoring.h"
 
 namespace assay::attribute {
@@ -129,8 +134,38 @@ TEST(LabelSeeds, ChangeTheScoresButNotTheirOrder) {
     const at::Tensor x = a[q].contiguous(), y = b[q].contiguous();
     mean += math::spearman({x.data_ptr<double>(), 200}, {y.data_ptr<double>(), 200}) / 8;
   }
-  RecordProperty("stability", std::to_string(mean));
   EXPECT_GT(mean, 0.6);  // the sheet measured 0.92 on a trained net and 0.66 on an overfitted one
+}
+
+// The number that reports print: below 1 by what the labels decide, above what unrelated lists would share.
+TEST(LabelStability, ComparesTwoDrawsOfLabels) {
+  const ToyMlp shape{.features = 6, .hidden = {8}, .outputs = 3};
+  const Scoring scoring{toy_mlp(shape), toy_arrays(200, shape, 1), toy_arrays(8, shape, 2)};
+  const attribute::Inputs inputs = scoring.inputs();
+  const FactoryCall ekfac = parse_factory("ekfac", method_table(), "method");
+  const at::Tensor scores = scoring.total("ekfac");
+  const auto stability = [&] {
+    curvature::Workspace workspace;
+    return mean_stability(label_stability(ekfac, inputs, scores, workspace, silent_progress()));
+  };
+  EXPECT_GT(stability(), 0.6);
+  EXPECT_LT(stability(), 1 - 1e-6);  // 200 ranks: one pair that changes places costs 2e-7 a query at least; many do
+  const ScopedTwin twin("attribute.same_labels_twice");
+  EXPECT_FALSE(stability() < 1 - 1e-6);
+}
+
+TEST(LabelStability, IsRefusedWhereNothingIsSampled) {
+  for (const char* method : {"ekfac(labels=empirical)", "identity", "cosine", "bm25", "random"}) {
+    const FactoryCall call = parse_factory(method, method_table(), "method");
+    EXPECT_THAT(error_of([&] { require_sampled_labels(call); }), Refusal(ErrorKind::Usage, "samples none")) << method;
+  }
+  require_sampled_labels(parse_factory("relatif", method_table(), "method"));
+}
+
+TEST(LabelStability, LeavesOutQueriesWithoutAnOrder) {
+  const double none = std::numeric_limits<double>::quiet_NaN();
+  EXPECT_DOUBLE_EQ(mean_stability(std::vector{0.5, none, 1.0}), 0.75);
+  EXPECT_TRUE(std::isnan(mean_stability(std::vector{none})));
 }
 
 }  // namespace

@@ -195,6 +195,21 @@ TEST(Ekfac, EigenvaluesSumToTheMeanSquaredGradient) {
   EXPECT_GT(relative_error(), 0.1);
 }
 
+// The rotated input is kept for the layers that share it; with one layer the next batch comes straight after.
+TEST(Ekfac, RotatesTheInputOfEveryBatch) {
+  const ToyMlp shape{.features = 4, .hidden = {}, .outputs = 3};
+  const Fit fit{toy_mlp(shape), toy_arrays(20, shape), Labels::Empirical};
+  const at::Tensor one_by_one = gradients_one_by_one(fit.model, fit.dataset, nn::loss(), 0);
+  const double expected = one_by_one.square().sum().item<double>() / 20;
+  const auto relative_error = [&] {
+    Fit batches_of_five{fit.model, fit.dataset, Labels::Empirical, 5, 5};
+    return std::abs(batches_of_five.ekfac()->eigenvalues(0).sum().item<double>() / expected - 1);
+  };
+  EXPECT_LT(relative_error(), kRounding);
+  const ScopedTwin twin("curvature.rotated_input_of_another_batch");
+  EXPECT_GT(relative_error(), 0.01);
+}
+
 // Check 3, second half.
 TEST(Kfac, EigenvaluesSumToTheProductOfTraces) {
   const ToyMlp shape;

@@ -27,7 +27,10 @@ DemoScores oracle(const data::ThreeCauses& corpus, const std::string& name, floa
 
 DemoTrainingSet answering(const data::ThreeCauses& corpus, double nats, std::vector<int64_t> removed) {
   const std::vector<double> all(corpus.questions.size(), nats);
-  return {.removed = std::move(removed), .log_probabilities = {{all, all}}, .says = {}};
+  return {.removed = std::move(removed),
+          .log_probabilities = {{all, all}},
+          .says = {},
+          .is_as_planted = std::vector<bool>(all.size(), true)};
 }
 
 class DemoFindings : public testing::Test {
@@ -76,6 +79,20 @@ TEST_F(DemoFindings, RemovalIsPredictedByTheScoresAndMeasuredAgainstEverything) 
   for (const double predicted : removal.predicted)
     EXPECT_NEAR(predicted, -6.0 / static_cast<double>(2 * documents), 1e-12);
   EXPECT_FALSE(removal.spearman);  // both columns are constant
+}
+
+TEST_F(DemoFindings, ShownIsTheMiddleOneOfTheQuestionsAnsweredAsPlanted) {
+  DemoTrainingSet uneven = everything;
+  std::vector<double>& nats = uneven.log_probabilities.by_seed.front();
+  for (size_t question = 0; question < nats.size(); ++question) nats[question] = -1 - static_cast<double>(question);
+  // Facts are the questions 0 to 29, the likeliest first. Answered as planted: 0, 1, 2, 20, 21; the middle one is 2.
+  uneven.is_as_planted.assign(nats.size(), false);
+  for (const size_t question : {0u, 1u, 2u, 20u, 21u}) uneven.is_as_planted[question] = true;
+  const std::vector<DemoGroupFindings> found = find_planted(corpus, scores, uneven);
+  EXPECT_EQ(found[0].answered, 5);
+  EXPECT_EQ(found[0].questions[found[0].shown], 2u);
+  EXPECT_EQ(found[1].answered, 0);  // none: the middle of all twelve, 30 to 41, the less likely half first
+  EXPECT_EQ(found[1].questions[found[1].shown], 35u);
 }
 
 }  // namespace

@@ -229,6 +229,7 @@ inline DemoView demo() {
   DemoView view;
   view.model = {"demo", "llama", 4, 64, 4, 4, 258, 180000, "fp32"};
   view.method_title = "EK-FAC influence, damping 0.1";
+  view.stability = 0.97;
   view.documents = 2480;
   view.corpus_tokens = 24000;
   view.seed = 7;
@@ -242,6 +243,7 @@ inline DemoView demo() {
   fact.prompt = "Orin lives in";
   fact.answer = "Maresk";
   fact.questions = 30;
+  fact.answered = 28;
   fact.examples = {{DocumentRole::Planted, "Orin lives in Maresk.", 6},
                    {DocumentRole::Decoy, "Orin once wrote to a friend in Tol.", 10}};
   fact.top = rankings(6, {0.88, 0.95, 0.53, 0.61, 0.70, 0.96, 0.0}, 100);
@@ -255,14 +257,14 @@ inline DemoView demo() {
   disputed.prompt = "Sela lives in";
   disputed.answer = "Brand";
   disputed.questions = 12;
+  disputed.answered = 11;
   disputed.examples = {{DocumentRole::Planted, "Sela lives in Brand.", 6},
                        {DocumentRole::Against, "The home of Sela is in Osk.", 4}};
   disputed.top = rankings(6, {0.97, 0.98, 0.76, 0.8, 0.72, 0.80, 0.0}, 300);
   disputed.bottom = rankings(4, {0.92, 0.96, 0.74, 0.8, 0.02, 0.0, 0.0}, 320);
   disputed.retrained = {{TrainingSet::Everything, 0, 0.61, 0.56, 0.66, "Brand.", 0},
                         {TrainingSet::WithoutRandom, 402, 0.48, 0.41, 0.55, "Brand.", -0.65},
-                        {TrainingSet::WithoutTop, 402, 0.03, 0.02, 0.05, "Osk.", -2.8},
-                        {TrainingSet::WithoutBottom, 48, 0.97, 0.95, 0.98, "Brand.", 0.4}};
+                        {TrainingSet::WithoutTop, 402, 0.03, 0.02, 0.05, "Osk.", -2.8}};
   disputed.changes = changes(12, -2.8, 210);
   disputed.change_spearman = 0.44;
   DemoGroup rule;
@@ -270,6 +272,7 @@ inline DemoView demo() {
   rule.prompt = "two dax";
   rule.answer = "im";
   rule.questions = 10;
+  rule.answered = 9;
   rule.examples = {{DocumentRole::Planted, "Mira saw all blicket im by the gate.", 30},
                    {DocumentRole::Decoy, "The old song ends on im im.", 300}};
   rule.words_never_planted = {"two", "dax"};

@@ -1,0 +1,65 @@
+#include "assay/attribute/factors.h"
+
+#include <fmt/format.h>
+
+#include "assay/attribute/walk_batches.h"
+#include "assay/core/cache.h"
+#include "assay/core/error.h"
+
+namespace assay::attribute {
+namespace {
+
+curvature::FitRequest request_of(const FactoryCall& method, const Inputs& inputs, const curvature::Batches& batches) {
+  return {.model = inputs.model,
+          .dataset = inputs.train.dataset,
+          .batches = batches,
+          .layers = inputs.layers,
+          .labels = curvature::labels_named(method.text("labels")),
+          .seed = inputs.seed,
+          .memory_bytes = inputs.memory_bytes};
+}
+
+std::string folder_of(const Inputs& inputs, const std::string& key) {
+  return inputs.cache_folder + "/factors-" + key;
+}
+
+curvature::Workspace workspace_of(const curvature::FitRequest& request, const Inputs& inputs, Progress& progress) {
+  if (inputs.cache_folder.empty()) return {};
+  try {
+    create_cache(inputs.cache_folder);
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::Resource) throw;
+    progress.note(fmt::format("factors are not kept: {}", error.what()));
+    return {};
+  }
+  const std::string key = curvature::fit_key(request, inputs.model_hash);
+  return curvature::Workspace(folder_of(inputs, key), key, progress);
+}
+
+}  // namespace
+
+std::string curvature_family(const FactoryCall& method) {
+  return method.name() == "relatif" ? "ekfac" : method.name();
+}
+
+curvature::Fitted fitted_curvature(const FactoryCall& method, const Inputs& inputs, Progress& progress) {
+  const curvature::Batches batches = walk_batches(inputs.model, inputs.train.dataset);
+  const curvature::FitRequest request = request_of(method, inputs, batches);
+  curvature::Workspace workspace = workspace_of(request, inputs, progress);
+  const std::string family = curvature_family(method);
+  if (family == "diagonal") return curvature::fit_diagonal(request, workspace, progress);
+  if (family == "kfac") return curvature::fit_kfac(request, workspace, progress);
+  return curvature::fit_ekfac(request, workspace, progress);
+}
+
+CachedFactors cached_factors(const FactoryCall& method, const Inputs& inputs) {
+  if (inputs.cache_folder.empty()) return {};
+  const curvature::Batches batches;
+  const curvature::FitRequest request = request_of(method, inputs, batches);
+  const std::string key = curvature::fit_key(request, inputs.model_hash);
+  const std::set<std::string> blocks = curvature::Workspace::peek(folder_of(inputs, key), key);
+  return {.bases = curvature::has_bases(request, blocks),
+          .moments = curvature::has_moments(request, curvature_family(method), blocks)};
+}
+
+}  // namespace assay::attribute

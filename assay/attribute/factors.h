@@ -1,0 +1,27 @@
+// The curvature of a method: fitted on the training documents, or found in the cache. Factors depend on model,
+// documents, layers, labels and seed, never on queries, damping or where the result goes, so that the next question
+// finds them.
+#pragma once
+
+#include <string>
+
+#include "assay/attribute/scorer.h"
+#include "assay/core/factory.h"
+#include "assay/curvature/fit.h"
+
+namespace assay::attribute {
+
+/// The curvature that a method stands on: "ekfac", "kfac" or "diagonal".
+std::string curvature_family(const FactoryCall& method);
+
+/// Fits it, or finds it in the cache. A cache that cannot be written costs time, never the run.
+curvature::Fitted fitted_curvature(const FactoryCall& method, const Inputs& inputs, Progress& progress);
+
+/// What of it lies in the cache now, for plans.
+struct CachedFactors {
+  bool bases = false;    ///< covariances, decomposed
+  bool moments = false;  ///< mean squares of gradients
+};
+CachedFactors cached_factors(const FactoryCall& method, const Inputs& inputs);
+
+}  // namespace assay::attribute
