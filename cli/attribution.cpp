@@ -192,12 +192,10 @@ Attribution attribute_documents(const AttributionInputs& inputs, const Attribute
                           : curvature::Workspace(folder + part, identity_of(inputs, options), progress);
   };
   curvature::Workspace workspace = workspace_in("/scores");
-  Attribution found{.meaning = scorer->meaning(),
-                    .warnings = scorer->warnings(),
-                    .scores = {},
-                    .apart = {},
-                    .queries = {},
-                    .stability = {}};
+  Attribution found;
+  found.meaning = scorer->meaning();
+  found.warnings = scorer->warnings();
+  found.curvature = scorer->curvature();
   found.apart = scorer->score(inputs.documents(), parts_of(options), workspace, progress);
   found.scores = grouped(inputs, options, found.apart);
   for (size_t q = 0; q < std::min(kQueriesShown, inputs.queries.size()); ++q) {

@@ -59,6 +59,7 @@ struct Attribution {
   attribute::Scores scores;  ///< as the groups that were asked for
   attribute::Scores apart;   ///< of every query and example
   std::vector<QueryFindings> queries;
+  std::optional<attribute::CurvatureFacts> curvature;
   std::vector<double> stability;  ///< [Q] between two draws of labels, where that was asked for
 };
 

@@ -28,6 +28,29 @@ ordered_json document_json(const AttributionInputs& inputs, const Attribution& f
           {"score", found.apart.total[static_cast<int64_t>(query)][row].item<double>()}};
 }
 
+ordered_json curvature_json(const attribute::CurvatureFacts& facts) {
+  ordered_json result{{"layers", ordered_json::array()}};
+  for (const curvature::LayerSummary& layer : facts.layers) {
+    result["layers"].push_back({{"name", layer.name},
+                                {"inputs", layer.inputs},
+                                {"input_rank", layer.input_rank},
+                                {"input_stable_rank", layer.input_stable_rank},
+                                {"outputs", layer.outputs},
+                                {"output_rank", layer.output_rank},
+                                {"output_stable_rank", layer.output_stable_rank}});
+  }
+  if (facts.spectrum) {
+    result["spectrum"] = {{"of", "log10 of eigenvalue over damping"},
+                          {"low", curvature::Spectrum::kLow},
+                          {"step", curvature::Spectrum::kStep},
+                          {"directions", facts.spectrum->directions},
+                          {"without_curvature", facts.spectrum->without_curvature},
+                          {"below_damping", facts.spectrum->below_damping},
+                          {"total", facts.spectrum->total}};
+  }
+  return result;
+}
+
 ordered_json trust_json(const train::TailPatchComparison& trust) {
   ordered_json result{
       {"check", "tail-patch"},          {"top_mean", trust.top_mean},          {"random_mean", trust.random_mean},
@@ -70,6 +93,7 @@ ordered_json attribution_json(const AttributionInputs& inputs, const Attribution
     result["layers"].push_back(inputs.checkpoint.model.architecture().layers()[static_cast<size_t>(layer)].name);
   }
   result["parameters_not_covered"] = inputs.not_covered;
+  if (found.curvature) result["curvature"] = curvature_json(*found.curvature);
   result["warnings"] = found.warnings;
   if (!inputs.groups.names.empty()) result["groups"] = inputs.groups.names;
   if (!found.stability.empty()) result["label_stability"] = finite_or_null(attribute::mean_stability(found.stability));

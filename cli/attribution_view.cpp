@@ -3,6 +3,7 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <ctime>
 #include <filesystem>
@@ -109,6 +110,21 @@ std::optional<report::LayerShares> layer_shares(const AttributionInputs& inputs,
   return shares;
 }
 
+std::optional<report::CurvatureView> curvature_view(const attribute::CurvatureFacts& facts) {
+  if (!facts.spectrum) return std::nullopt;
+  const curvature::Spectrum& spectrum = *facts.spectrum;
+  report::CurvatureView view{.low_decade = curvature::Spectrum::kLow,
+                             .decades_per_bin = curvature::Spectrum::kStep,
+                             .directions = {spectrum.directions.begin(), spectrum.directions.end()},
+                             .below_damping = spectrum.below_damping,
+                             .total = spectrum.total};
+  if (facts.layers.empty()) return view;
+  const auto [smallest, largest] = std::ranges::minmax(facts.layers, {}, &curvature::LayerSummary::input_stable_rank);
+  view.smallest_stable_rank = smallest.input_stable_rank;
+  view.largest_stable_rank = largest.input_stable_rank;
+  return view;
+}
+
 report::Interval mean_interval(const std::vector<train::TailPatchDocument>& documents, double mean) {
   std::vector<double> measured;
   for (const auto& each : documents) measured.push_back(each.measured);
@@ -196,6 +212,7 @@ report::AttributionView attribution_view(const AttributionInputs& inputs, const 
   view.date = fmt::format("{0:%d} {0:%B} {0:%Y}", fmt::gmtime(std::time(nullptr)));
   view.layers_not_covered = inputs.not_covered;
   view.warnings = found.warnings;
+  if (found.curvature) view.curvature = curvature_view(*found.curvature);
   if (const double mean = attribute::mean_stability(found.stability); std::isfinite(mean)) view.stability = mean;
   for (size_t q = 0; q < found.queries.size(); ++q) view.queries.push_back(query_view(inputs, found, q));
   view.provenance = provenance(inputs, session, plan, seconds);

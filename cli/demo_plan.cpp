@@ -58,7 +58,7 @@ Cost side_by_side(Cost one, int models, int at_once) {
   one.flops *= rounds * at_once;  // processes share the machine's arithmetic
   one.bytes_moved *= rounds * at_once;
   one.operator_calls *= rounds;
-  one.peak_bytes = resident_bytes() + at_once * (resident_bytes() + one.peak_bytes);
+  one.peak_bytes = resident_bytes() + at_once * one.peak_bytes;
   one.disk_bytes *= models;
   return one;
 }

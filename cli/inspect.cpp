@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "assay/core/error.h"
 #include "assay/core/plan.h"
 #include "assay/data/tokenizer.h"
 #include "cli/commands.h"
@@ -66,9 +67,15 @@ ordered_json weights_json(const nn::Parameters& parameters) {
   return weights;
 }
 
-/// The tokenizer beside a text model in one line; models of arrays have none.
+/// The tokenizer beside a text model in one line; models of arrays have none. A model whose tokenizer cannot be read
+/// can be looked at all the same.
 std::string tokenizer_line(const InspectOptions& options, const nn::Architecture& architecture) {
-  return architecture.facts().features > 0 ? "none" : data::load_tokenizer(options.model).description();
+  if (architecture.facts().features > 0) return "none";
+  try {
+    return data::load_tokenizer(options.model).description();
+  } catch (const Error& error) {
+    return fmt::format("not usable: {}", error.what());
+  }
 }
 
 void print_facts(const nn::Checkpoint& checkpoint, const std::string& tokenizer) {

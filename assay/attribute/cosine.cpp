@@ -17,7 +17,7 @@ std::unique_ptr<Scorer> make_cosine(const FactoryCall&, const Inputs& inputs, Pr
                                          .is_signed = true,
                                          .is_counterfactual = false,
                                          .has_parts = true},
-                             .warnings = {}});
+                             .fitted = {}});
 }
 
 }  // namespace assay::attribute

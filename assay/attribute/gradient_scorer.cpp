@@ -54,6 +54,15 @@ int64_t queries_at_once(const nn::Architecture& architecture, std::span<const nn
 GradientScorer::GradientScorer(const Inputs& inputs, GradientMethod method)
     : inputs_(inputs), method_(std::move(method)) {}
 
+std::vector<std::string> GradientScorer::warnings() const {
+  return method_.fitted ? curvature::rank_warnings(*method_.fitted) : std::vector<std::string>{};
+}
+
+std::optional<CurvatureFacts> GradientScorer::curvature() const {
+  if (!method_.fitted) return std::nullopt;
+  return CurvatureFacts{*method_.fitted, curvature::spectrum_of(*method_.curvature, method_.damping)};
+}
+
 Scores GradientScorer::score(const Documents& documents, const Parts& parts, curvature::Workspace& workspace,
                              Progress& progress) const {
   std::vector<int64_t> queries = parts.queries;

@@ -23,7 +23,7 @@ struct GradientMethod {
   Scale scale = Scale::Raw;
   int64_t rank = 0;  ///< of compressed query directions; 0: full
   Meaning meaning;
-  std::vector<std::string> warnings;
+  std::optional<std::vector<curvature::LayerSummary>> fitted;  ///< absent: nothing was fitted
 };
 
 class GradientScorer final : public Scorer {
@@ -31,7 +31,8 @@ class GradientScorer final : public Scorer {
   GradientScorer(const Inputs& inputs, GradientMethod method);
 
   Meaning meaning() const override { return method_.meaning; }
-  std::vector<std::string> warnings() const override { return method_.warnings; }
+  std::vector<std::string> warnings() const override;
+  std::optional<CurvatureFacts> curvature() const override;
   Scores score(const Documents& documents, const Parts& parts, curvature::Workspace& workspace,
                Progress& progress) const override;
 

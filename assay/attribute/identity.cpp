@@ -18,7 +18,7 @@ std::unique_ptr<Scorer> make_identity(const FactoryCall&, const Inputs& inputs, 
                                          .is_signed = true,
                                          .is_counterfactual = false,
                                          .has_parts = true},
-                             .warnings = {}});
+                             .fitted = {}});
 }
 
 }  // namespace assay::attribute

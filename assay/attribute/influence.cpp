@@ -30,7 +30,7 @@ std::unique_ptr<Scorer> make_influence(const FactoryCall& call, const Inputs& in
                                  .is_signed = true,
                                  .is_counterfactual = true,
                                  .has_parts = true},
-                     .warnings = curvature::rank_warnings(fitted.layers)});
+                     .fitted = std::move(fitted.layers)});
 }
 
 }  // namespace assay::attribute

@@ -24,7 +24,7 @@ std::unique_ptr<Scorer> make_relatif(const FactoryCall& call, const Inputs& inpu
                                          .is_signed = true,
                                          .is_counterfactual = false,
                                          .has_parts = true},
-                             .warnings = curvature::rank_warnings(fitted.layers)});
+                             .fitted = std::move(fitted.layers)});
 }
 
 }  // namespace assay::attribute

@@ -9,13 +9,16 @@
 #include <ATen/core/Tensor.h>
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "assay/core/factory.h"
 #include "assay/core/progress.h"
+#include "assay/curvature/layer_summary.h"
 #include "assay/curvature/resumable_pass.h"
+#include "assay/curvature/spectrum.h"
 #include "assay/nn/measurement.h"
 #include "assay/nn/model.h"
 
@@ -65,6 +68,12 @@ struct Meaning {
   bool has_parts = false;          ///< per token, per layer and self are defined
 };
 
+/// What a fitted curvature looks like.
+struct CurvatureFacts {
+  std::vector<curvature::LayerSummary> layers;  ///< of Kronecker factors
+  std::optional<curvature::Spectrum> spectrum;  ///< against the method's damping
+};
+
 class Scorer {
  public:
   virtual ~Scorer() = default;
@@ -72,6 +81,8 @@ class Scorer {
   virtual Meaning meaning() const = 0;
   /// Sentences that a reader of the scores must know: a covariance without full rank, say.
   virtual std::vector<std::string> warnings() const { return {}; }
+  /// What a fitted curvature looks like; nothing for a method without one.
+  virtual std::optional<CurvatureFacts> curvature() const { return std::nullopt; }
   /// Scores `documents` against every query. Sums on the way are kept in `workspace`. Throws Error(Usage) when `parts`
   /// are asked of a method that has none.
   virtual Scores score(const Documents& documents, const Parts& parts, curvature::Workspace& workspace,

@@ -19,6 +19,12 @@ constexpr std::array<std::pair<const char*, const char*>, 9> kMatrices{{{"input_
                                                                         {"mlp.up_proj", "ffn_up"},
                                                                         {"mlp.down_proj", "ffn_down"}}};
 
+/// A file without a tokenizer may still state its size.
+int64_t vocabulary_of(const io::GgufMetadata& metadata) {
+  if (metadata.has("llama.vocab_size")) return metadata.positive("llama.vocab_size");
+  return static_cast<int64_t>(metadata.texts("tokenizer.ggml.tokens").size());
+}
+
 }  // namespace
 
 nlohmann::json config_of_gguf(const io::Gguf& file) {
@@ -41,8 +47,7 @@ nlohmann::json config_of_gguf(const io::Gguf& file) {
           {"max_position_embeddings", metadata.positive("llama.context_length")},
           {"rms_norm_eps", metadata.real("llama.attention.layer_norm_rms_epsilon")},
           {"rope_theta", metadata.real_or("llama.rope.freq_base", 10000.0)},
-          {"vocab_size", metadata.positive_or("llama.vocab_size",
-                                              static_cast<int64_t>(metadata.texts("tokenizer.ggml.tokens").size()))},
+          {"vocab_size", vocabulary_of(metadata)},
           {"tie_word_embeddings", !file.tensors().contains("output.weight")},
           {"hidden_act", "silu"}};
 }

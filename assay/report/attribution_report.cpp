@@ -11,6 +11,7 @@
 #include "assay/report/page.h"
 #include "assay/report/shade.h"
 #include "assay/report/share_curve.h"
+#include "assay/report/spectrum_bars.h"
 #include "assay/report/support_strip.h"
 #include "assay/report/svg.h"
 #include "assay/report/table_details.h"
@@ -143,6 +144,7 @@ Html trust_section(const QueryFacts& facts, FigureNumbers& numbers) {
              "correlation of {}.",
              facts.view->noun.many, fixed(*facts.view->stability, 2)));
   }
+  if (facts.view->curvature) out.stage += spectrum_bars(numbers, *facts.view->curvature);
   for (const std::string& warning : facts.view->warnings) {
     out.stage += html("<p class=\"n\" style=\"margin-top:14px\"><b>Note.</b> {}</p>\n", warning);
   }

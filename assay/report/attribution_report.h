@@ -72,6 +72,17 @@ struct QueryView {
   std::optional<TrustCheck> trust;
 };
 
+/// Eigenvalues of a fitted curvature against its damping, over all directions of all layers.
+struct CurvatureView {
+  double low_decade = 0;  ///< log10 of eigenvalue over damping at the left of the first bin
+  double decades_per_bin = 0;
+  std::vector<std::int64_t> directions;  ///< by bin
+  std::int64_t below_damping = 0;
+  std::int64_t total = 0;
+  double smallest_stable_rank = 0;  ///< of the layers' input covariances; 0: there are none
+  double largest_stable_rank = 0;
+};
+
 struct AttributionView {
   ModelFacts model;
   std::string method;                  ///< factory string: "ekfac(damping=0.1,labels=sampled)"
@@ -90,6 +101,7 @@ struct AttributionView {
   std::string date;                        ///< "22 November 2026", given: the page knows no clock
   std::vector<std::string> layers_not_covered;  ///< "embedding, which is also the output head"
   std::optional<double> stability;              ///< Spearman correlation of the scores between two label seeds
+  std::optional<CurvatureView> curvature;       ///< where one was fitted and damped
   std::vector<std::string> warnings;            ///< whole sentences, e.g. a covariance without full rank
   std::vector<QueryView> queries;               ///< at least one
   Provenance provenance;  ///< the page adds rows on network, method, measurement, sign, what is not covered

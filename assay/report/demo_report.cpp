@@ -59,7 +59,7 @@ Html precision_table(const DemoView& view) {
     }
   }
   return rows.empty() ? Html()
-                      : table_details("mean precision of each group, in brackets the drawn question", columns, rows);
+                      : table_details("mean precision of each group, in brackets the question shown", columns, rows);
 }
 
 Html found_section(const DemoView& view) {
@@ -71,7 +71,7 @@ Html found_section(const DemoView& view) {
       columns, precision_table(view));
 }
 
-/// What removal does to all questions of a group, not to the drawn one alone.
+/// What removal does to all questions of a group, not to the one shown alone.
 Html group_changes(const DemoView& view) {
   TableRows rows;
   for (const DemoGroup& group : view.groups) {

@@ -22,7 +22,7 @@ struct DemoExample {
   std::int64_t count = 0;  ///< documents of this kind for this question
 };
 
-/// What one method retrieves for the drawn question, and how well it does on the whole group.
+/// What one method retrieves for the question shown, and how well it does on the whole group.
 struct DemoRanking {
   std::string method;          ///< "EK-FAC", "l-RelatIF", "gradient dot", "cosine", "representation", "BM25", "random"
   std::vector<bool> hits;      ///< the first k of the ranking (or the last k, last first): was it planted?
@@ -32,7 +32,7 @@ struct DemoRanking {
 
 enum class TrainingSet { Everything, WithoutRandom, WithoutTop };
 
-/// The drawn question, asked of models that were trained again with the same seeds on one training set.
+/// The question shown, asked of models that were trained again with the same seeds on one training set.
 struct DemoRetrained {
   TrainingSet training_set = TrainingSet::Everything;
   std::int64_t removed = 0;    ///< documents left out, over all questions of all groups
@@ -52,12 +52,12 @@ struct PredictedChange {
 
 struct DemoGroup {
   DemoKind kind = DemoKind::Fact;
-  std::string prompt;  ///< the drawn question
+  std::string prompt;  ///< the question shown
   std::string answer;
   std::int64_t questions = 0;  ///< in the group
   std::int64_t answered = 0;   ///< of these, how many the model answers as planted
   std::vector<DemoExample> examples;
-  std::vector<std::string> words_never_planted;  ///< words of the drawn question that no planted document holds
+  std::vector<std::string> words_never_planted;  ///< words of the question shown that no planted document holds
   std::vector<DemoRanking> top;                  ///< first row is ours; each with as many hits as planted documents
   std::vector<DemoRanking> bottom;               ///< disputed facts only: the last ones, against the answer
   std::vector<DemoRetrained> retrained;          ///< in the order to show; the first is Everything

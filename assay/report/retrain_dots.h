@@ -1,4 +1,4 @@
-// The proof of the demo: the probability of each drawn question's answer after training again, a dot with the range of
+// The proof of the demo: the probability of each question shown's answer after training again, a dot with the range of
 // the seeds; what was left out is written at the dot. A dotted line leads from where the full model stands.
 #pragma once
 

@@ -127,7 +127,7 @@ struct Seed {
   }
   at::Tensor with_curvature(std::shared_ptr<const curvature::Curvature> curvature, curvature::Damping damping) const {
     const attribute::GradientScorer scorer(
-        inputs(), {.curvature = std::move(curvature), .damping = damping, .meaning = {}, .warnings = {}});
+        inputs(), {.curvature = std::move(curvature), .damping = damping, .meaning = {}, .fitted = {}});
     curvature::Workspace workspace;
     return scorer.score({train}, {}, workspace, silent_progress()).total;
   }

@@ -15,13 +15,13 @@
 
 namespace assay::studies {
 
-constexpr int kInputs = 10, kHidden = 16, kClasses = 4;
-constexpr int kParameters = kHidden * (kInputs + 1) + kClasses * (kHidden + 1);  // 244
+constexpr size_t kInputs = 10, kHidden = 16, kClasses = 4;
+constexpr size_t kParameters = kHidden * (kInputs + 1) + kClasses * (kHidden + 1);  // 244
 
 using Weights = std::array<double, kParameters>;  // W1 [16,10], b1 [16], W2 [4,16], b2 [4]
 using Probabilities = std::array<double, kClasses>;
 
-constexpr int kBias1 = kHidden * kInputs, kWeight2 = kBias1 + kHidden, kBias2 = kWeight2 + kClasses * kHidden;
+constexpr size_t kBias1 = kHidden * kInputs, kWeight2 = kBias1 + kHidden, kBias2 = kWeight2 + kClasses * kHidden;
 
 struct Example {
   std::array<double, kInputs> x;
@@ -29,17 +29,17 @@ struct Example {
 };
 
 inline Probabilities predict(const Weights& w, const Example& example, std::array<double, kHidden>& hidden) {
-  for (int h = 0; h < kHidden; ++h) {
+  for (size_t h = 0; h < kHidden; ++h) {
     double sum = w[kBias1 + h];
-    for (int j = 0; j < kInputs; ++j) sum += w[h * kInputs + j] * example.x[static_cast<size_t>(j)];
-    hidden[static_cast<size_t>(h)] = std::tanh(sum);
+    for (size_t j = 0; j < kInputs; ++j) sum += w[h * kInputs + j] * example.x[j];
+    hidden[h] = std::tanh(sum);
   }
   Probabilities p;
   double largest = -1e300, total = 0;
-  for (int k = 0; k < kClasses; ++k) {
+  for (size_t k = 0; k < kClasses; ++k) {
     double sum = w[kBias2 + k];
-    for (int h = 0; h < kHidden; ++h) sum += w[kWeight2 + k * kHidden + h] * hidden[static_cast<size_t>(h)];
-    p[static_cast<size_t>(k)] = sum;
+    for (size_t h = 0; h < kHidden; ++h) sum += w[kWeight2 + k * kHidden + h] * hidden[h];
+    p[k] = sum;
     largest = std::max(largest, sum);
   }
   for (double& value : p) total += value = std::exp(value - largest);
@@ -74,18 +74,18 @@ struct Objective {
       const Example& example = examples[i];
       const Probabilities p = predict(w, example, hidden);
       back.fill(0);
-      for (int k = 0; k < kClasses; ++k) {
-        const double d = a[i] * p[static_cast<size_t>(k)] - b[i][static_cast<size_t>(k)];
+      for (size_t k = 0; k < kClasses; ++k) {
+        const double d = a[i] * p[k] - b[i][k];
         g[kBias2 + k] += d;
-        for (int h = 0; h < kHidden; ++h) {
-          g[kWeight2 + k * kHidden + h] += d * hidden[static_cast<size_t>(h)];
-          back[static_cast<size_t>(h)] += d * w[kWeight2 + k * kHidden + h];
+        for (size_t h = 0; h < kHidden; ++h) {
+          g[kWeight2 + k * kHidden + h] += d * hidden[h];
+          back[h] += d * w[kWeight2 + k * kHidden + h];
         }
       }
-      for (int h = 0; h < kHidden; ++h) {
-        const double value = hidden[static_cast<size_t>(h)], d = back[static_cast<size_t>(h)] * (1 - value * value);
+      for (size_t h = 0; h < kHidden; ++h) {
+        const double value = hidden[h], d = back[h] * (1 - value * value);
         g[kBias1 + h] += d;
-        for (int j = 0; j < kInputs; ++j) g[h * kInputs + j] += d * example.x[static_cast<size_t>(j)];
+        for (size_t j = 0; j < kInputs; ++j) g[h * kInputs + j] += d * example.x[j];
       }
     }
     return g;
@@ -105,10 +105,10 @@ inline Weights descend(Weights w, const Objective& objective, double rate, int s
 
 inline Weights initial_weights(uint64_t seed) {
   Weights w{};
-  for (int i = 0; i < kBias1; ++i)
-    w[i] = random_normal(seed, stream_of("study.initial"), static_cast<uint64_t>(i)) / std::sqrt(double{kInputs});
-  for (int i = kWeight2; i < kBias2; ++i)
-    w[i] = random_normal(seed, stream_of("study.initial"), static_cast<uint64_t>(i)) / std::sqrt(double{kHidden});
+  for (size_t i = 0; i < kBias1; ++i)
+    w[i] = random_normal(seed, stream_of("study.initial"), i) / std::sqrt(static_cast<double>(kInputs));
+  for (size_t i = kWeight2; i < kBias2; ++i)
+    w[i] = random_normal(seed, stream_of("study.initial"), i) / std::sqrt(static_cast<double>(kHidden));
   return w;
 }
 
@@ -135,14 +135,13 @@ inline Problem make_problem(uint64_t seed, int train_size = 256, int queries = 6
   const auto draw = [&](uint64_t row, bool is_query) {
     Example example;
     example.label = static_cast<int>(row % kClasses);
-    for (int j = 0; j < kInputs; ++j) {
-      const auto column = static_cast<uint64_t>(j);
+    for (size_t j = 0; j < kInputs; ++j) {
       const double mean =
-          0.75 * random_normal(seed, stream_of("study.means"), static_cast<uint64_t>(example.label * kInputs) + column);
+          0.75 * random_normal(seed, stream_of("study.means"), static_cast<uint64_t>(example.label) * kInputs + j);
       const double noise =
-          random_normal(seed, stream_of(is_query ? "study.queries" : "study.train"), row * kInputs + column);
+          random_normal(seed, stream_of(is_query ? "study.queries" : "study.train"), row * kInputs + j);
       // Rounded to float32, in which data sets hold features: both sides train and score on the same numbers.
-      example.x[static_cast<size_t>(j)] = static_cast<float>((mean + noise) * 1.6 * std::pow(10.0, -j / 9.0));
+      example.x[j] = static_cast<float>((mean + noise) * 1.6 * std::pow(10.0, -static_cast<double>(j) / 9.0));
     }
     return example;
   };

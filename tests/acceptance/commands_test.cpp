@@ -112,6 +112,25 @@ TEST_F(Commands, ThePlanStopsBeforeAnythingIsWritten) {
   }
 }
 
+TEST_F(Commands, WhatExceedsTheGivenMemoryIsRefusedBeforeItBegins) {
+  for (const std::vector<std::string>& arguments :
+       std::vector<std::vector<std::string>>{{"inspect", model_},
+                                             {"generate", model_, "--prompt", "the", "--max-tokens", "2"},
+                                             {"evaluate", model_, "--data", corpus_, "--out", folder_ / "result"},
+                                             {"attribute", model_, "--data", corpus_, "--prompt", "the", "--completion",
+                                              " cat", "--out", folder_ / "result"}}) {
+    std::vector<std::string> small = arguments;
+    small.insert(small.end(), {"--memory", "1MB"});
+    const Outcome outcome = run_assay(small);
+    EXPECT_EQ(outcome.exit_code, 6) << arguments[0];
+    EXPECT_TRUE(is_one_sentence(outcome.err, "resource")) << outcome.err;
+    EXPECT_THAT(outcome.err, HasSubstr("it must fit into --memory, 1"));
+    EXPECT_FALSE(std::filesystem::exists(folder_ / "result"));
+    small.push_back("--plan");
+    EXPECT_EQ(run_assay(small).exit_code, 0) << "a plan may be looked at";
+  }
+}
+
 TEST_F(Commands, ALocaleWithDecimalCommasChangesNothing) {
   const std::string plain = evaluate({"--json", "--threads", "1"}).out;
   const std::string compiled = folder_ / "de_DE.UTF-8";

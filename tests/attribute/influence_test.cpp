@@ -223,7 +223,8 @@ TEST(EveryMeasurement, RisesWithPositiveScores) {
   const ToyMlp shape;
   const nn::Model model = toy_mlp(shape);
   const data::Dataset train = toy_arrays(20, shape, 1), queries = toy_arrays(2, shape, 2);
-  for (const auto& [name, direction] : {std::pair{"logprob", 1.0}, {"margin", 1.0}, {"loss", -1.0}}) {
+  for (const auto& [name, sign] : {std::pair{"logprob", 1.0}, {"margin", 1.0}, {"loss", -1.0}}) {
+    const double direction = sign;  // clang 14 captures no structured binding
     const nn::Measurement measurement = nn::measurement_named(name);
     const auto disagreement = [&] {
       const at::Tensor scores = Scoring{model, train, queries, measurement}.total("identity");

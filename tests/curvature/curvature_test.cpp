@@ -7,6 +7,7 @@
 #include <ATen/ops/eye.h>
 #include <ATen/ops/kron.h>
 #include <ATen/ops/linalg_solve.h>
+#include <ATen/ops/tensor.h>
 #include <gtest/gtest.h>
 
 #include "assay/core/twin.h"
@@ -14,6 +15,7 @@
 #include "assay/curvature/gauss_newton.h"
 #include "assay/curvature/identity.h"
 #include "assay/curvature/second_moments.h"
+#include "assay/curvature/spectrum.h"
 #include "assay/nn/gradients.h"
 #include "tests/support/errors.h"
 #include "tests/support/toy.h"
@@ -359,6 +361,26 @@ TEST(Damping, OfZeroLeavesOutDirectionsWithoutCurvature) {
   const auto ekfac = fit.ekfac();
   const at::Tensor v = gradients_one_by_one(fit.model, fit.dataset, nn::loss(), 0);
   EXPECT_TRUE(ekfac->solve(v, 0, Damping::none()).isfinite().all().item<bool>());
+}
+
+// One layer, eigenvalues known as multiples of the damping.
+TEST(Spectrum, CountsDirectionsBesideTheDamping) {
+  const at::Tensor values = at::tensor({1e-9, 0.0, 0.5, 1.0, 2.0, 1e9}, at::kDouble).view({2, 3});
+  std::map<nn::LayerId, FactoredBlock> blocks;
+  blocks[0].eigenvalues = values;
+  const FactoredCurvature curvature("diagonal", blocks);
+  const auto spectrum = spectrum_of(curvature, Damping::absolute(1));
+  ASSERT_TRUE(spectrum);
+  EXPECT_EQ(spectrum->total, 6);
+  EXPECT_EQ(spectrum->without_curvature, 1);
+  EXPECT_EQ(spectrum->below_damping, 3);
+  std::array<int64_t, Spectrum::kBins> expected{};
+  expected.front() = 1;  // 1e-9 lies beyond the first bin and is counted there
+  expected[11] = 1;      // log10(0.5) = -0.30
+  expected[12] = 2;      // log10(1) = 0 and log10(2) = 0.30
+  expected.back() = 1;
+  EXPECT_EQ(spectrum->directions, expected);
+  EXPECT_FALSE(spectrum_of(curvature, Damping::none()));
 }
 
 // A hidden layer that runs twice: its gradient is the sum over both calls, squared after summing.

@@ -13,6 +13,7 @@
 #include "assay/nn/llama_gguf.h"
 #include "tests/nn/models.h"
 #include "tests/support/errors.h"
+#include "tests/support/gguf_writer.h"
 #include "tests/support/temporary_folder.h"
 
 namespace assay::nn {
@@ -96,6 +97,32 @@ TEST_F(CheckpointFolder, PlacesThatAreNoModelAreRefused) {
   EXPECT_THAT(error_of([&] { load_checkpoint(empty.path()); }), Refusal(ErrorKind::Model, "config.json"));
   EXPECT_THAT(error_of([&] { load_checkpoint(empty / "nothing"); }),
               Refusal(ErrorKind::Model, "there is nothing of this name"));
+}
+
+GgufWriter llama_header() {
+  GgufWriter file;
+  file.text("general.architecture", "llama");
+  for (const auto& [key, number] : {std::pair("llama.embedding_length", 8u),
+                                    {"llama.feed_forward_length", 16u},
+                                    {"llama.block_count", 1u},
+                                    {"llama.attention.head_count", 2u},
+                                    {"llama.context_length", 32u}})
+    file.integer(key, number);
+  file.real("llama.attention.layer_norm_rms_epsilon", 1e-5f);
+  return file;
+}
+
+TEST(LlamaGguf, SizesTheVocabularyByItsNumberOrByItsTokens) {
+  const TemporaryFolder folder;
+  const auto vocabulary = [&](const GgufWriter& file) {
+    const std::string path = folder.write("model.gguf", file.bytes());
+    return config_of_gguf(io::Gguf::open(path, ErrorKind::Model)).at("vocab_size").get<int64_t>();
+  };
+  EXPECT_EQ(vocabulary(llama_header().integer("llama.vocab_size", 40)), 40);  // no tokenizer in the file
+  EXPECT_EQ(vocabulary(llama_header().texts("tokenizer.ggml.tokens", {"a", "b", "c"})), 3);
+  EXPECT_EQ(vocabulary(llama_header().integer("llama.vocab_size", 40).texts("tokenizer.ggml.tokens", {"a", "b", "c"})),
+            40);
+  EXPECT_THAT(error_of([&] { vocabulary(llama_header()); }), Refusal(ErrorKind::Model, "tokenizer.ggml.tokens"));
 }
 
 TEST(LlamaGguf, QueryRowsComeBackToHalves) {

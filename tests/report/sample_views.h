@@ -182,6 +182,14 @@ inline AttributionView attribution() {
   view.date = "22 November 2026";
   view.layers_not_covered = {"the embedding, which is also the output head"};
   view.stability = 0.97;
+  view.curvature = CurvatureView{-6,
+                                 0.5,
+                                 {0,    12,   40,   160,  500, 1400, 3300, 6400, 10100, 13900, 15200, 13000,
+                                  9100, 5600, 2700, 1100, 420, 130,  33,   5,    1,     0,     0,     0},
+                                 64012,
+                                 83101,
+                                 1.4,
+                                 18.2};
   view.queries = {query(1000, 11, 6, 5)};
   view.provenance.command =
       "assay attribute stories-sample --data sample_stories.txt \\\n  --prompt 'Once upon a time, there was a little' "
