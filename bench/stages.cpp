@@ -1,6 +1,6 @@
 // What each stage of an attribution costs beside a plain training pass, on the same batches in the same run.
 //
-//   build/bench/stages [--quick] [--model FOLDER --data FILE --documents N --context T]
+//   build/bench/bench_stages [--quick] [--benchmark_out=FILE]        run from the project's root
 //
 // "Bare" is a forward and backward pass with all weight gradients: once through the engine, once through a Llama
 // written plainly on ATen operators below; the faster counts. Printed for every stage: seconds, the ratio to bare, the
@@ -12,6 +12,7 @@
 #include <ATen/ops/cross_entropy_loss.h>
 #include <ATen/ops/embedding.h>
 #include <ATen/ops/eye.h>
+#include <ATen/ops/linalg_eigh.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/randn.h>
 #include <ATen/ops/rsqrt.h>
@@ -24,8 +25,10 @@
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <functional>
 #include <map>
+#include <nlohmann/json.hpp>
 #include <set>
 
 #include "assay/core/error.h"
@@ -168,6 +171,22 @@ void covariances(const Loaded& loaded) {
   }
 }
 
+/// In float64, as the fit does: A once for layers that share an input, S of every layer. Of positive matrices of the
+/// right size, because the time does not depend on what is in them.
+void eigendecompositions(const Loaded& loaded) {
+  const nn::Architecture& architecture = loaded.model.architecture();
+  std::set<std::string> seen;
+  const auto decompose = [](int64_t size) {
+    const at::Tensor half = at::randn({size, size}, at::kDouble);
+    benchmark::DoNotOptimize(at::linalg_eigh(half.matmul(half.t())));
+  };
+  for (const nn::LayerId layer : loaded.layers) {
+    const curvature::LayerShape shape = curvature::shape_of(architecture, layer);
+    decompose(shape.rows);
+    if (seen.insert(curvature::input_name(architecture, layer)).second) decompose(shape.columns);
+  }
+}
+
 void eigenvalues(const Loaded& loaded) {
   std::map<nn::LayerId, curvature::FactoredBlock> bases;
   for (nn::LayerId id : loaded.layers) {
@@ -205,7 +224,9 @@ std::map<nn::LayerId, at::Tensor> random_directions(const Loaded& loaded, int64_
   return directions;
 }
 
-void report(const Workload& workload) {
+/// The rows of one workload, printed as they come.
+nlohmann::json report(const Workload& workload) {
+  nlohmann::json rows = nlohmann::json::array();
   const Loaded loaded = load(workload);
   const Counts counts(loaded);
   const double length = static_cast<double>(loaded.batches.back().positions());
@@ -223,6 +244,9 @@ void report(const Workload& workload) {
     const double ratio = seconds / bare, counted = operations / counts.bare();
     fmt::print("{:<28}{:>10.2f}{:>12.0f}{:>10.2f}{:>10.2f}{:>10.2f}\n", name, seconds,
                operations * loaded.positions / seconds / 1e9, ratio, counted, ratio / counted);
+    std::fflush(stdout);
+    rows.push_back(
+        {{"name", workload.name + "/" + name}, {"seconds", seconds}, {"ratio", ratio}, {"counted", counted}});
   };
   line("bare, engine", engine, counts.bare());
   line("bare, plain operators", plain, counts.bare());
@@ -234,6 +258,10 @@ void report(const Workload& workload) {
     line(fmt::format("scores, {} {}", queries, queries == 1 ? "query" : "queries"),
          best([&] { scores(loaded, directions); }), counts.scores(queries, length));
   }
+  const double apart = seconds_of([&] { eigendecompositions(loaded); });
+  fmt::print("{:<28}{:>10.2f}   (once for a corpus, whatever its length)\n", "eigendecompositions", apart);
+  rows.push_back({{"name", workload.name + "/eigendecompositions"}, {"seconds", apart}});
+  return rows;
 }
 
 std::string data_folder() {
@@ -245,7 +273,12 @@ std::string data_folder() {
 
 int main(int count, char** arguments) {
   bool quick = false;
-  for (int i = 1; i < count; ++i) quick = quick || std::string(arguments[i]) == "--quick";
+  std::string file;
+  for (int i = 1; i < count; ++i) {
+    const std::string argument = arguments[i];
+    quick = quick || argument == "--quick";
+    if (argument.starts_with("--benchmark_out=")) file = argument.substr(argument.find('=') + 1);
+  }
   try {
     const Ceilings ceilings = kernel::measure_ceilings(2.0);
     fmt::print("ceilings: float32 {:.0f} GFLOP/s, bf16 {:.0f} GFLOP/s, memory {:.0f} GB/s\n",
@@ -255,13 +288,15 @@ int main(int count, char** arguments) {
     const std::vector<Workload> workloads{
         {"stories260K", data_folder() + "/models/stories260K", stories, quick ? 100 : 1000, 256, {1, 16, 256}},
         {"SmolLM2-135M", "build/models/smollm2", stories, quick ? 4 : 16, 256, {1, quick ? 4 : 16}}};
+    nlohmann::json results = nlohmann::json::array();
     for (const Workload& workload : workloads) {
       if (std::filesystem::exists(workload.model) && std::filesystem::exists(workload.data)) {
-        report(workload);
+        for (const nlohmann::json& row : report(workload)) results.push_back(row);
       } else {
         fmt::print("\n{}: skipped, {} or {} is absent\n", workload.name, workload.model, workload.data);
       }
     }
+    if (!file.empty()) std::ofstream(file) << nlohmann::json{{"benchmarks", results}}.dump(1) << "\n";
     return 0;
   } catch (const Error& error) {
     fmt::print(stderr, "{}\n", error.what());

@@ -41,7 +41,7 @@ void write_arrays(const ResultFolder& folder, const Attribution& found, const or
 void run(const AttributeOptions& options, Session& session) {
   const AttributionInputs inputs = load_attribution(options, session.progress);
   const Plan plan = plan_attribution(inputs, options);
-  if (stops_at_plan(session, plan, "--limit")) return;
+  if (stops_at_plan(session, plan, shorter_by_limit(plan, inputs.dataset().size()))) return;
 
   std::optional<ResultFolder> folder;
   if (!options.common.out.empty()) folder.emplace(options.common.out, session.invocation, identity_of(inputs, options));

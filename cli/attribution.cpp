@@ -68,9 +68,10 @@ void check_trust(const AttributionInputs& inputs, const AttributeOptions& option
                  Progress& progress) {
   std::vector<train::TailPatchRequest> requests;
   std::vector<int64_t> rows, all_top;
-  for (const QueryFindings& query : found.queries) {
-    const auto& top = query.shown.top;
-    requests.push_back({.top = {top.begin(), top.begin() + std::min<std::ptrdiff_t>(kTrustTop, std::ssize(top))}});
+  for (size_t q = 0; q < found.queries.size(); ++q) {  // the strongest ten, however many are shown
+    const at::Tensor scores = found.apart.total[static_cast<int64_t>(q)].to(at::kDouble).contiguous();
+    const std::span<const double> values(scores.const_data_ptr<double>(), static_cast<size_t>(scores.numel()));
+    requests.push_back({.top = attribute::strongest_supporters(values, kTrustTop, false)});
     all_top.insert(all_top.end(), requests.back().top.begin(), requests.back().top.end());
   }
   const auto random = attribute::random_rows(inputs.dataset().size(), kTrustRandom, all_top,
@@ -86,6 +87,8 @@ void check_trust(const AttributionInputs& inputs, const AttributeOptions& option
 }  // namespace
 
 AttributionInputs load_attribution(const AttributeOptions& options, Progress& progress) {
+  const FactoryCall call = parse_factory(options.method, attribute::method_table(), "method");
+  if (options.stability) attribute::require_sampled_labels(call);
   nn::Checkpoint checkpoint = nn::load_checkpoint(options.model, dtype_of(options.common));
   const nn::Architecture& architecture = checkpoint.model.architecture();
   if (architecture.facts().context == 0) {
@@ -107,7 +110,7 @@ AttributionInputs load_attribution(const AttributeOptions& options, Progress& pr
       .queries = {},
       .query_dataset = {},
       .query_texts = {},
-      .method = parse_factory(options.method, attribute::method_table(), "method"),
+      .method = call,
       .measurement = nn::measurement_named(measure_name(options.measure)),
       .layers = {},
       .not_covered = {}};
@@ -128,7 +131,6 @@ AttributionInputs load_attribution(const AttributeOptions& options, Progress& pr
   inputs.layers = kept.match_layers(options.layers.empty() ? "*" : options.layers);
   inputs.not_covered = kept.uncovered_parameters(inputs.layers);
   check_top(options, inputs.dataset().size());
-  if (options.stability) attribute::require_sampled_labels(inputs.method);
   return inputs;
 }
 

@@ -136,17 +136,16 @@ std::string attribution_table(const AttributionInputs& inputs, const Attribution
   }
   std::string table =
       report::ranking_table(ranked, nats ? "nats" : found.meaning.unit, report::terminal_style(STDOUT_FILENO));
-  if (const auto& trust = found.queries.front().trust) {
+  if (const auto& trust = found.queries.front().trust; trust && std::isfinite(trust->difference)) {
     table += fmt::format(
         "\nTrust: one training step on a top document changes the {} by {:+.3g}, on a random one by {:+.3g} "
         "(difference "
         "{:+.3g}, 95 % interval {:+.3g} to {:+.3g}).\nA small step tests the gradient, not the removal.\n",
         inputs.measurement.name, trust->top_mean, trust->random_mean, trust->difference, trust->low, trust->high);
   }
-  if (!found.stability.empty()) {
-    table +=
-        fmt::format("\nStability: with other sampled labels the scores agree by a Spearman correlation of {:.2f}.\n",
-                    attribute::mean_stability(found.stability));
+  if (const double stability = attribute::mean_stability(found.stability); std::isfinite(stability)) {
+    table += fmt::format(
+        "\nStability: with other sampled labels the scores agree by a Spearman correlation of {:.2f}.\n", stability);
   }
   return table;
 }

@@ -88,7 +88,7 @@ void run(const DemoOptions& options, Session& session) {
   const auto seed = static_cast<uint64_t>(common.seed);
   const std::string cache = cache_folder("");
   const Plan plan = plan_demo(options, kernel::machine_ceilings(cache));
-  if (stops_at_plan(session, plan, "--no-retrain")) return;
+  if (stops_at_plan(session, plan, "--no-retrain makes it shorter")) return;
 
   const std::string identity = Hasher().add("demo").add(version()).add(seed).add(uint64_t{options.retrain}).digest128();
   const ResultFolder folder(common.out, session.invocation, identity);

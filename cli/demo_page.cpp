@@ -32,7 +32,7 @@ report::ModelFacts model_facts(const AttributionInputs& subject) {
           .kv_heads = static_cast<int>(facts.key_value_heads),
           .vocabulary = static_cast<int>(facts.vocabulary),
           .parameters = subject.checkpoint.model.parameters().count(),
-          .dtype = "fp32"};
+          .dtype = subject.checkpoint.model.dtype() == at::kDouble ? "fp64" : "fp32"};
 }
 
 report::Provenance provenance_of(const DemoOutcome& outcome, const Invocation& invocation, const Plan& plan,

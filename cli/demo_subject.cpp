@@ -44,8 +44,9 @@ AttributeOptions demo_attribute_options(const CommonOptions& common, const std::
 }
 
 std::string demo_attribute_command(const AttributeOptions& options) {
-  return fmt::format("assay attribute {} --data {} --queries {} --seed {} --out result", options.model,
-                     options.data.data, options.queries, options.common.seed);
+  return fmt::format("assay attribute {} --data {} --queries {} --seed {}{} --out result", options.model,
+                     options.data.data, options.queries, options.common.seed,
+                     options.common.precision == Precision::Float64 ? " --dtype fp64" : "");
 }
 
 std::vector<std::string> demo_methods() {
@@ -65,7 +66,7 @@ std::vector<DemoScores> score_demo(const AttributionInputs& subject, const Attri
     scores.push_back({.call = call.canonical(),
                       .title = scorer->meaning().title,
                       .name = method.name,
-                      .total = scorer->score(inputs.train, {}, workspace, progress).total.contiguous()});
+                      .total = scorer->score(inputs.train, {}, workspace, progress).total.to(at::kFloat).contiguous()});
   }
   return scores;
 }

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "assay/core/cache.h"
+#include "assay/core/hash.h"
 #include "assay/core/threads.h"
 #include "assay/core/version.h"
 #include "assay/kernel/ceilings.h"
@@ -257,7 +258,9 @@ void run(const DoctorOptions& options, Session& session) {
     return;
   }
   const Findings found = examine(options);
-  if (options.common.json) return print_json(as_json(found, session.invocation));
+  const ordered_json result = as_json(found, session.invocation);
+  keep_result(session, Hasher().add("doctor").add(version()).digest128(), result);
+  if (options.common.json) return print_json(result);
   const std::string page = as_page(found);
   std::fwrite(page.data(), 1, page.size(), stdout);
 }

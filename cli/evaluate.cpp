@@ -87,7 +87,7 @@ void run(const EvaluateOptions& options, Session& session) {
   const data::Dataset dataset = load_examples(options, checkpoint.model.architecture(), session.progress);
   Plan plan(kernel::machine_ceilings(cache_folder("")));
   plan.add("evaluate", evaluate::prediction_cost(checkpoint.model, dataset));
-  if (stops_at_plan(session, plan, "--limit")) return;
+  if (stops_at_plan(session, plan, shorter_by_limit(plan, dataset.size()))) return;
 
   std::optional<ResultFolder> folder;
   if (!options.common.out.empty()) {

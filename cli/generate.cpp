@@ -7,8 +7,10 @@
 #include <cstdio>
 
 #include "assay/core/error.h"
+#include "assay/core/hash.h"
 #include "assay/core/plan.h"
 #include "assay/core/threads.h"
+#include "assay/core/version.h"
 #include "assay/data/chat.h"
 #include "cli/commands.h"
 #include "cli/loading.h"
@@ -135,12 +137,10 @@ void run(const GenerateOptions& options, Session& session) {
                                                   return true;
                                                 });
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
-  if (!options.common.json) {
-    printer.finish();
+  if (!options.common.json) printer.finish();
+  if (!options.common.json)
     session.progress.note(fmt::format("{} tokens in {} ({:.1f}/s)", ids.size(), format_seconds(seconds),
                                       static_cast<double>(ids.size()) / seconds));
-    return;
-  }
   nlohmann::ordered_json result = result_head(session.invocation);
   result["model"] = {{"path", checkpoint.path}, {"hash", checkpoint.hash}};
   result["prompt"] = prompt.text;
@@ -148,7 +148,12 @@ void run(const GenerateOptions& options, Session& session) {
   result["ids"] = ids;
   result["text"] = printer.text();
   result["seconds"] = seconds;
-  print_json(result);
+  Hasher identity;
+  identity.add("generate").add(version()).add(checkpoint.hash);
+  for (const int32_t id : prompt.ids) identity.add(static_cast<uint64_t>(id));
+  for (const int32_t id : ids) identity.add(static_cast<uint64_t>(id));
+  keep_result(session, identity.digest128(), result);
+  if (options.common.json) print_json(result);
 }
 
 }  // namespace assay::cli

@@ -8,7 +8,9 @@
 #include <vector>
 
 #include "assay/core/error.h"
+#include "assay/core/hash.h"
 #include "assay/core/plan.h"
+#include "assay/core/version.h"
 #include "assay/data/tokenizer.h"
 #include "cli/commands.h"
 #include "cli/loading.h"
@@ -128,16 +130,18 @@ void run(const InspectOptions& options, Session& session) {
   const nn::Checkpoint checkpoint = nn::load_checkpoint(options.model, dtype_of(options.common));
   const nn::Architecture& architecture = checkpoint.model.architecture();
   const std::string tokenizer = tokenizer_line(options, architecture);
-  if (options.common.json) {
-    ordered_json result = result_head(session.invocation);
-    result["model"] = {{"path", checkpoint.path}, {"hash", checkpoint.hash}};
-    result["facts"] = facts_json(checkpoint);
-    result["tokenizer"] = tokenizer;
-    if (options.sites) result["sites"] = architecture.sites();
-    if (options.layers) result["layers"] = layers_json(checkpoint.model);
-    if (options.weights) result["weights"] = weights_json(checkpoint.model.parameters());
-    return print_json(result);
-  }
+  ordered_json result = result_head(session.invocation);
+  result["model"] = {{"path", checkpoint.path}, {"hash", checkpoint.hash}};
+  result["facts"] = facts_json(checkpoint);
+  result["tokenizer"] = tokenizer;
+  if (options.sites) result["sites"] = architecture.sites();
+  if (options.layers) result["layers"] = layers_json(checkpoint.model);
+  if (options.weights) result["weights"] = weights_json(checkpoint.model.parameters());
+  Hasher identity;
+  identity.add("inspect").add(version()).add(checkpoint.hash).add(tokenizer);
+  identity.add(uint64_t{options.sites}).add(uint64_t{options.layers}).add(uint64_t{options.weights});
+  keep_result(session, identity.digest128(), result);
+  if (options.common.json) return print_json(result);
   print_facts(checkpoint, tokenizer);
   if (options.sites) fmt::print("\nsites\n{}\n", fmt::join(architecture.sites(), "\n"));
   if (options.layers) print_layers(checkpoint.model);

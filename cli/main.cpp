@@ -1,9 +1,12 @@
 // The program: understands the command line by itself, then loads libassay.so (and with it LibTorch, 260 MB, a quarter
 // of a second) only when there is work to do.
 #include <dlfcn.h>
+#include <sys/prctl.h>
+#include <unistd.h>
 
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <filesystem>
 #include <string>
@@ -11,6 +14,7 @@
 
 #include "assay/core/error.h"
 #include "cli/command_line_options.h"
+#include "cli/worker_processes.h"
 
 namespace {
 
@@ -44,11 +48,21 @@ int report(ErrorKind kind, const char* message) {
   return static_cast<int>(kind);
 }
 
+/// A worker (cli/worker_processes.h) ends with the process that started it, however that one ends: it holds the lock of
+/// its folder, and the same command started again wants it.
+void end_with_parent() {
+  const char* parent = std::getenv(assay::cli::kParentVariable);
+  if (parent == nullptr) return;
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (std::to_string(getppid()) != parent) std::_Exit(130);  // it had ended before we asked
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   std::signal(SIGPIPE,
               SIG_DFL);  // a reader that has seen enough (| head) ends us quietly, even if our parent ignores it
+  end_with_parent();
   std::signal(SIGXFSZ, SIG_IGN);  // a file beyond the limit (ulimit -f) is then an error of its write, in one sentence
   try {
     const std::vector<std::string> arguments(argv + 1, argv + argc);

@@ -6,6 +6,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -182,13 +183,27 @@ ordered_json plan_json(const Plan& plan) {
 
 }  // namespace
 
+namespace {
+
+/// Texts may hold tokens that end inside a character: those bytes become U+FFFD instead of an error.
+std::string json_text(const ordered_json& result) {
+  return result.dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace
+
 ordered_json cost_report(const Plan& plan, double seconds) {
   return {{"planned", plan_json(plan)}, {"actual", {{"seconds", seconds}, {"peak_bytes", peak_resident_bytes()}}}};
 }
 
+void keep_result(const Session& session, const std::string& identity, const ordered_json& result) {
+  const std::string& out = session.invocation.common().out;
+  if (out.empty()) return;
+  ResultFolder(out, session.invocation, identity).write("result.json", json_text(result));
+}
+
 void print_json(const ordered_json& result) {
-  // Texts may hold tokens that end inside a character: those bytes become U+FFFD instead of an error.
-  const std::string text = result.dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n";
+  const std::string text = json_text(result);
   std::fwrite(text.data(), 1, text.size(), stdout);
 }
 
@@ -217,9 +232,8 @@ bool stops_at_plan(const Session& session, const Plan& plan, const std::string& 
   if (!common.plan) {
     check_memory(session, plan.peak_bytes());
     if (plan.total_seconds() > kLongPlanSeconds) {
-      session.progress.note(
-          fmt::format("This will take about {}. {} makes it shorter; --plan shows where the time goes.",
-                      format_seconds(plan.total_seconds()), advice));
+      session.progress.note(fmt::format("This will take about {}. {}; --plan shows where the time goes.",
+                                        format_seconds(plan.total_seconds()), advice));
     }
     return false;
   }
@@ -241,6 +255,12 @@ bool stops_at_plan(const Session& session, const std::string& stage, const Cost&
   Plan plan(kernel::machine_ceilings(cache_folder("")));
   plan.add(stage, cost);
   return stops_at_plan(session, plan, "");
+}
+
+std::string shorter_by_limit(const Plan& plan, int64_t documents) {
+  const double share = std::min(1.0, kLongPlanSeconds / plan.total_seconds());
+  const auto limit = std::max<int64_t>(1, static_cast<int64_t>(share * static_cast<double>(documents)));
+  return fmt::format("--limit {} would take about ten minutes", limit);
 }
 
 std::string cache_folder(const std::string& given) {

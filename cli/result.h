@@ -53,15 +53,22 @@ std::string shell_line(const Invocation& invocation);
 /// time.
 nlohmann::ordered_json cost_report(const Plan& plan, double seconds);
 
+/// Keeps `result` in the folder of --out, where one is given, as the run that `identity` names.
+void keep_result(const Session& session, const std::string& identity, const nlohmann::ordered_json& result);
+
 /// Prints `result` as the one JSON object of --json.
 void print_json(const nlohmann::ordered_json& result);
 
 /// With --plan: prints the plan (a table, or JSON with --json) and returns true: the command stops there. Without:
-/// notes plans of more than ten minutes, with `advice` on how to make them shorter ("--limit 500"), and returns false;
-/// throws Error(Resource) where the plan's memory exceeds --memory.
+/// notes plans of more than ten minutes, with `advice` on how to make them shorter ("--limit 500 makes it shorter"),
+/// and returns false; throws Error(Resource) where the plan's memory exceeds --memory.
 bool stops_at_plan(const Session& session, const Plan& plan, const std::string& advice);
 /// The same for a command of one short stage, which measures the machine's ceilings only when it is asked for a plan.
 bool stops_at_plan(const Session& session, const std::string& stage, const Cost& cost);
+
+/// What makes a plan over this many documents last ten minutes: "--limit 500 would take about ten minutes". Time grows
+/// with the documents; a share that does not (eigendecompositions) makes the number a little too large.
+std::string shorter_by_limit(const Plan& plan, int64_t documents);
 
 /// The folder of --cache, or the default one.
 std::string cache_folder(const std::string& given);

@@ -21,11 +21,11 @@ int report(ErrorKind kind, const std::string& message) {
 }
 
 void prepare(const CommonOptions& common) {
-  if (common.device == Device::Cuda && !at::hasCUDA()) {
-    throw Error(
-        ErrorKind::Usage,
-        "preparing --device cuda: it needs a LibTorch that was built with CUDA and a GPU, but this one has neither at "
-        "hand; leave --device out to compute on the processor");
+  if (common.device == Device::Cuda) {
+    throw Error(ErrorKind::Usage,
+                std::string("preparing --device cuda: this version computes on the processor, ") +
+                    (at::hasCUDA() ? "though its LibTorch knows CUDA" : "and its LibTorch was built without CUDA") +
+                    "; leave --device out");
   }
   at::set_num_threads(static_cast<int>(common.threads > 0 ? common.threads : granted_cores()));
   catch_interrupts();

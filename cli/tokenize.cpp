@@ -4,6 +4,8 @@
 #include <iostream>
 #include <iterator>
 
+#include "assay/core/hash.h"
+#include "assay/core/version.h"
 #include "assay/data/tokenizer.h"
 #include "cli/commands.h"
 #include "cli/loading.h"
@@ -41,16 +43,17 @@ void run(const TokenizeOptions& options, Session& session) {
   const data::Tokenizer tokenizer = data::load_tokenizer(options.model);
   std::vector<int32_t> ids = tokenizer.encode(text_of(options));
   if (data::adds_bos(tokenizer, bos_policy(options.begin_token))) ids.insert(ids.begin(), *tokenizer.bos());
-  if (!options.common.json) {
-    for (const int32_t id : ids) fmt::print("{:>8}  {}\n", id, visible(tokenizer.token_text(id)));
-    return;
-  }
   nlohmann::ordered_json result = result_head(session.invocation);
   result["tokenizer"] = {{"kind", tokenizer.description()}, {"hash", tokenizer.hash()}};
   result["ids"] = ids;
   result["tokens"] = nlohmann::ordered_json::array();
   for (const int32_t id : ids) result["tokens"].push_back(tokenizer.token_text(id));
-  print_json(result);
+  Hasher identity;
+  identity.add("tokenize").add(version()).add(tokenizer.hash());
+  for (const int32_t id : ids) identity.add(static_cast<uint64_t>(id));
+  keep_result(session, identity.digest128(), result);
+  if (options.common.json) return print_json(result);
+  for (const int32_t id : ids) fmt::print("{:>8}  {}\n", id, visible(tokenizer.token_text(id)));
 }
 
 }  // namespace assay::cli

@@ -72,7 +72,7 @@ void run(const TrainOptions& options, Session& session) {
   train::Trainer trainer(prepared.start, prepared.corpus.dataset, prepared.options);
   Plan plan(kernel::machine_ceilings(cache_folder("")));
   plan.add("training", train::training_cost(trainer));
-  if (stops_at_plan(session, plan, "Fewer epochs in the recipe")) return;
+  if (stops_at_plan(session, plan, "Fewer epochs in the recipe make it shorter")) return;
 
   const ResultFolder folder(recipe.output, session.invocation, train::run_identity(trainer));
   const train::RunOutcome outcome =

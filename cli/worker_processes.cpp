@@ -73,7 +73,11 @@ class Processes {
     argv.push_back(nullptr);
     const SpawnFiles files(worker.log);
     pid_t id = 0;
-    const int failure = posix_spawn(&id, program.c_str(), files.get(), nullptr, argv.data(), environ);
+    std::string parent = fmt::format("{}={}", kParentVariable, getpid());
+    std::vector<char*> environment{parent.data()};
+    for (char** each = environ; *each != nullptr; ++each) environment.push_back(*each);
+    environment.push_back(nullptr);
+    const int failure = posix_spawn(&id, program.c_str(), files.get(), nullptr, argv.data(), environment.data());
     if (failure != 0) {
       throw Error(ErrorKind::Resource,
                   fmt::format("{}: a process must start, but the system refuses: {}; free memory or "

@@ -9,6 +9,10 @@
 
 namespace assay::cli {
 
+/// Environment variable of a worker: the process that started it. The program ends with that process, even if it is
+/// killed, so that no worker is left holding the lock of a folder.
+inline constexpr const char* kParentVariable = "ASSAY_PARENT";
+
 struct Worker {
   std::string name;                    ///< for messages: "training without the top documents, seed 1"
   std::vector<std::string> arguments;  ///< of this program

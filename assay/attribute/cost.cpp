@@ -26,6 +26,9 @@ struct Shapes {
   double tracked = 0;                                   // Σ O·M
   double squares_in = 0, squares_out = 0;               // Σ M² of distinct inputs, Σ O²
   double cubes = 0;                                     // Σ M³ + O³ of what is decomposed
+  double solves = 0;                                    // Σ 2·O·M·(O + M): into the eigenbasis and out again
+  double query_positions = 0;                           // of all queries
+  double longest = 0;                                   // document
   double largest_gradient = 0;                          // max O·M
   double blocks = 0, layers = 0, element_bytes = 4, parameter_bytes = 0;
   double examples = 0, queries = 0;
@@ -62,6 +65,7 @@ Shapes shapes_of(const Inputs& inputs) {
     shapes.tracked += rows * columns;
     shapes.largest_gradient = std::max(shapes.largest_gradient, rows * columns);
     shapes.squares_out += rows * rows;
+    shapes.solves += 2 * rows * columns * (rows + columns);
     shapes.cubes += rows * rows * rows;
     if (!seen.insert(curvature::input_name(architecture, layer)).second) continue;
     shapes.squares_in += columns * columns;
@@ -71,7 +75,9 @@ Shapes shapes_of(const Inputs& inputs) {
   shapes.layers = static_cast<double>(inputs.layers.size());
   shapes.examples = static_cast<double>(inputs.train.dataset.size());
   shapes.queries = static_cast<double>(inputs.queries.dataset.size());
+  shapes.query_positions = static_cast<double>(inputs.queries.dataset.tokens());
   shapes.activations = kept_numbers_per_position(architecture);
+  shapes.longest = static_cast<double>(inputs.train.dataset.longest());
   shapes.attention = 2 * shapes.blocks * static_cast<double>(facts.heads * inputs.train.dataset.longest());
   shapes.resident = static_cast<double>(resident_bytes());
   return shapes;
@@ -145,22 +151,35 @@ Cost moment_walk(const Shapes& shapes, const Held& held, bool is_rotated) {
   return cost;
 }
 
-Cost score_walk(const Shapes& shapes, const Parts& parts, bool has_self, double walks) {
+// Differentiates the queries one by one and, with rotations, carries each into the eigenbasis and back.
+Cost prepared_queries(const Shapes& shapes, bool is_rotated) {
+  Cost cost;
+  cost.flops = 2 * (2 * shapes.weights + shapes.tracked) * shapes.query_positions;
+  if (is_rotated) cost.flops += 2 * shapes.queries * shapes.solves;
+  cost.bytes_moved = 6 * shapes.element_bytes * shapes.tracked * shapes.queries;
+  cost.operator_calls = shapes.queries * (shapes.blocks * kOperatorsPerBlock + 2 * shapes.layers * kOperatorsPerLayer);
+  return cost;
+}
+
+// walks: over the documents; direction_bytes: what is held of the queries in each.
+Cost score_walk(const Shapes& shapes, const Parts& parts, bool has_self, double walks, double direction_bytes) {
   Cost cost = gradient_walk(shapes);
   const double queries = shapes.queries / walks;
   cost.flops += 2 * shapes.tracked * (shapes.positions + queries * shapes.examples);
   if (parts.per_token) cost.flops += 2 * queries * shapes.tracked * shapes.positions;
   if (has_self) cost.flops += 2 * (shapes.squares_in + shapes.squares_out + shapes.tracked) * shapes.positions;
   cost.bytes_moved += 3 * shapes.element_bytes * shapes.tracked * shapes.examples;
-  cost.peak_bytes +=
-      static_cast<int64_t>(2 * shapes.element_bytes * queries * shapes.tracked + batch_gradient_bytes(shapes));
+  cost.peak_bytes += static_cast<int64_t>(direction_bytes + batch_gradient_bytes(shapes));
   if (has_self)
     cost.peak_bytes +=
         static_cast<int64_t>(shapes.element_bytes * (shapes.squares_in + shapes.squares_out + shapes.tracked));
   cost.flops *= walks;
   cost.bytes_moved *= walks;
   cost.operator_calls *= walks;
-  cost.disk_bytes = static_cast<int64_t>(4 * shapes.queries * shapes.examples);
+  const double score_bytes = 4 * shapes.queries * shapes.examples *
+                             (1 + (parts.per_token ? shapes.longest : 0) + (parts.per_layer ? shapes.layers : 0));
+  cost.peak_bytes += static_cast<int64_t>(score_bytes);
+  cost.disk_bytes = static_cast<int64_t>(score_bytes);
   return cost;
 }
 
@@ -197,11 +216,21 @@ void add_score_stage(Plan& plan, const FactoryCall& method, const Inputs& inputs
     return;
   }
   const bool is_quotient = method.name() == "cosine" || method.name() == "relatif";
+  const bool is_rotated = fits_curvature(method) && curvature_family(method) != "diagonal";
   const int64_t rank = fits_curvature(method) && !method.is_word("rank", "full") ? method.integer("rank") : 0;
-  const auto at_once = static_cast<double>(
-      queries_at_once(inputs.model.architecture(), inputs.layers, inputs.model.dtype(), rank, inputs.memory_bytes));
-  const double walks = std::max(1.0, std::ceil(shapes.queries / at_once));
-  plan.add("scores" + suffix, score_walk(shapes, parts, is_quotient || parts.self_influence, walks));
+  const nn::Architecture& architecture = inputs.model.architecture();
+  const QueryGroups groups = query_groups(architecture, inputs.layers, inputs.model.dtype(), rank, inputs.memory_bytes);
+  const double walks = std::max(1.0, std::ceil(shapes.queries / static_cast<double>(groups.in_a_walk)));
+  const auto bytes_of = [&](int64_t queries, int64_t of_rank) {  // of directions, with the copy that a solve makes
+    const double held = std::min(shapes.queries, static_cast<double>(queries));
+    return shapes.element_bytes * held *
+           static_cast<double>(numbers_of_a_direction(architecture, inputs.layers, of_rank));
+  };
+  const double direction_bytes = rank == 0 ? 2 * bytes_of(groups.in_a_walk, 0)
+                                           : bytes_of(groups.in_a_walk, rank) + 2 * bytes_of(groups.at_full_size, 0);
+  Cost cost = score_walk(shapes, parts, is_quotient || parts.self_influence, walks, direction_bytes);
+  cost += prepared_queries(shapes, is_rotated);
+  plan.add("scores" + suffix, cost);
 }
 
 Cost step_cost(const Inputs& inputs, int64_t documents, int64_t queries) {
@@ -215,7 +244,8 @@ Cost step_cost(const Inputs& inputs, int64_t documents, int64_t queries) {
   Cost cost;
   cost.flops = shapes.weights * (steps * length * (6 + 2 * kSearchPasses) + 2 * measured);
   cost.bytes_moved = steps * (3 + kSearchPasses) * 3 * shapes.parameter_bytes;
-  cost.operator_calls = steps * (3 + kSearchPasses) * shapes.blocks * kOperatorsPerBlock;
+  // One document at a time, recorded: an operator then costs its node and allocation too, about four plain ones.
+  cost.operator_calls = 4 * steps * (3 + kSearchPasses) * shapes.blocks * kOperatorsPerBlock;
   cost.peak_bytes = static_cast<int64_t>(shapes.resident + (3 + asked) * shapes.parameter_bytes +
                                          shapes.element_bytes * shapes.activations * length);
   return cost;

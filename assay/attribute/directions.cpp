@@ -1,6 +1,7 @@
 #include "assay/attribute/directions.h"
 
 #include <ATen/ops/bmm.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/linalg_svd.h>
 #include <ATen/ops/zeros.h>
 
@@ -50,6 +51,14 @@ Directions Directions::compress(int64_t rank) && {
             v.narrow(1, 0, kept).contiguous()};
   }
   return std::move(*this);
+}
+
+void Directions::append(const Directions& further) {
+  for (auto& [layer, pair] : pairs_) {
+    const Pair& more = further.pairs_.at(layer);
+    pair.left = at::cat({pair.left, more.left});
+    if (pair.right.defined()) pair.right = at::cat({pair.right, more.right});
+  }
 }
 
 Directions query_gradients(const nn::Model& model, const data::Dataset& queries, std::span<const int64_t> rows,

@@ -29,6 +29,8 @@ class Directions {
   Directions solve(const curvature::Curvature& curvature, const curvature::Damping& damping) &&;
   /// The nearest of rank at most `rank` in each layer.
   Directions compress(int64_t rank) &&;
+  /// Takes further queries of the same layers and rank in, behind its own.
+  void append(const Directions& further);
 
  private:
   struct Pair {

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <optional>
 
 #include "assay/core/error.h"
 #include "assay/core/twin.h"
@@ -40,15 +41,25 @@ Scores stacked(const std::vector<Scores>& groups) {
 
 }  // namespace
 
-int64_t queries_at_once(const nn::Architecture& architecture, std::span<const nn::LayerId> layers, at::ScalarType dtype,
-                        int64_t rank, int64_t bytes) {
+int64_t numbers_of_a_direction(const nn::Architecture& architecture, std::span<const nn::LayerId> layers,
+                               int64_t rank) {
   int64_t numbers = 0;
   for (const nn::LayerId layer : layers) {
     const curvature::LayerShape shape = curvature::shape_of(architecture, layer);
-    const int64_t full = shape.size();
-    numbers += rank > 0 ? std::min(full, rank * (shape.rows + shape.columns)) : full;
+    const int64_t kept = std::min({rank, shape.rows, shape.columns});  // of a matrix, whatever was asked
+    numbers += rank > 0 ? kept * (shape.rows + shape.columns) : shape.size();
   }
-  return std::max<int64_t>(1, bytes / (numbers * static_cast<int64_t>(c10::elementSize(dtype))));
+  return numbers;
+}
+
+QueryGroups query_groups(const nn::Architecture& architecture, std::span<const nn::LayerId> layers,
+                         at::ScalarType dtype, int64_t rank, int64_t bytes) {
+  const auto fit = [&](int64_t of_rank, int64_t room) {
+    const int64_t each = numbers_of_a_direction(architecture, layers, of_rank);
+    return std::max<int64_t>(1, room / (each * static_cast<int64_t>(c10::elementSize(dtype))));
+  };
+  if (rank == 0) return {fit(0, bytes), fit(0, bytes)};
+  return {fit(rank, bytes / 2), fit(0, bytes / 2)};
 }
 
 GradientScorer::GradientScorer(const Inputs& inputs, GradientMethod method)
@@ -70,8 +81,9 @@ Scores GradientScorer::score(const Documents& documents, const Parts& parts, cur
     queries.resize(static_cast<size_t>(inputs_.queries.dataset.size()));
     std::iota(queries.begin(), queries.end(), 0);
   }
-  const auto at_once = static_cast<size_t>(queries_at_once(inputs_.model.architecture(), inputs_.layers,
-                                                           inputs_.model.dtype(), method_.rank, inputs_.memory_bytes));
+  const auto at_once = static_cast<size_t>(query_groups(inputs_.model.architecture(), inputs_.layers,
+                                                        inputs_.model.dtype(), method_.rank, inputs_.memory_bytes)
+                                               .in_a_walk);
   std::vector<Scores> groups;
   for (size_t begin = 0; begin < queries.size(); begin += at_once) {
     const auto group = std::span(queries).subspan(begin, std::min(at_once, queries.size() - begin));
@@ -80,14 +92,31 @@ Scores GradientScorer::score(const Documents& documents, const Parts& parts, cur
   return stacked(groups);
 }
 
+GradientScorer::Prepared GradientScorer::prepare(std::span<const int64_t> queries) const {
+  const auto at_once = static_cast<size_t>(query_groups(inputs_.model.architecture(), inputs_.layers,
+                                                        inputs_.model.dtype(), method_.rank, inputs_.memory_bytes)
+                                               .at_full_size);
+  std::optional<Directions> all;
+  std::vector<at::Tensor> norms;
+  for (size_t begin = 0; begin < queries.size(); begin += at_once) {
+    Directions some = query_gradients(inputs_.model, inputs_.queries.dataset,
+                                      queries.subspan(begin, std::min(at_once, queries.size() - begin)),
+                                      inputs_.measurement, inputs_.layers);
+    if (method_.scale == Scale::ByBothNorms) norms.push_back(some.norms());
+    some = std::move(some).solve(*method_.curvature, method_.damping);
+    if (method_.rank > 0) some = std::move(some).compress(method_.rank);
+    if (all) {
+      all->append(some);
+    } else {
+      all = std::move(some);
+    }
+  }
+  return {std::move(*all), norms.empty() ? at::Tensor() : at::cat(norms)};
+}
+
 Scores GradientScorer::score_queries(const Documents& documents, const Parts& parts, std::span<const int64_t> queries,
                                      curvature::Workspace& workspace, Progress& progress) const {
-  Directions gradients =
-      query_gradients(inputs_.model, inputs_.queries.dataset, queries, inputs_.measurement, inputs_.layers);
-  const at::Tensor query_norms = method_.scale == Scale::ByBothNorms ? gradients.norms() : at::Tensor();
-  Directions directions = std::move(gradients).solve(*method_.curvature, method_.damping);
-  if (method_.rank > 0) directions = std::move(directions).compress(method_.rank);
-
+  const auto [directions, query_norms] = prepare(queries);
   const bool needs_self = parts.self_influence || method_.scale != Scale::Raw;
   const SelfNorm self{needs_self ? method_.curvature.get() : nullptr, method_.damping};
   Walked walked = walk_documents(inputs_.model, documents.dataset, directions, parts, self,

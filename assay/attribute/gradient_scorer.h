@@ -37,6 +37,11 @@ class GradientScorer final : public Scorer {
                Progress& progress) const override;
 
  private:
+  struct Prepared {
+    Directions directions;
+    at::Tensor query_norms;  ///< [Q], where the scale needs them
+  };
+  Prepared prepare(std::span<const int64_t> queries) const;
   Scores score_queries(const Documents& documents, const Parts& parts, std::span<const int64_t> queries,
                        curvature::Workspace& workspace, Progress& progress) const;
 
@@ -44,8 +49,17 @@ class GradientScorer final : public Scorer {
   GradientMethod method_;
 };
 
-/// How many queries' directions of these layers fit into `bytes`; at least 1.
-int64_t queries_at_once(const nn::Architecture& architecture, std::span<const nn::LayerId> layers, at::ScalarType dtype,
-                        int64_t rank, int64_t bytes);
+/// How the queries go through memory: as many directions as fit are held in one walk over the documents. At full size
+/// they are made and held alike; of rank r they are made in smaller groups, compressed, and collected, a half of the
+/// memory for either.
+struct QueryGroups {
+  int64_t in_a_walk = 1;
+  int64_t at_full_size = 1;
+};
+QueryGroups query_groups(const nn::Architecture& architecture, std::span<const nn::LayerId> layers,
+                         at::ScalarType dtype, int64_t rank, int64_t bytes);
+
+/// Numbers of one query's direction in these layers, of this rank (0: full).
+int64_t numbers_of_a_direction(const nn::Architecture& architecture, std::span<const nn::LayerId> layers, int64_t rank);
 
 }  // namespace assay::attribute

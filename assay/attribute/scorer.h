@@ -3,7 +3,8 @@
 //
 // Sign of every method: positive is a proponent, adding or keeping the document raises the measurement (for a loss:
 // lowers it). Scores of a method that is counterfactual become nats by division through the number of training
-// documents.
+// documents and of layers: every layer predicts for itself, and their sum counts what any of them could do once for
+// each (docs/ekfac.md).
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -64,7 +65,7 @@ struct Meaning {
   std::string title;               ///< "EK-FAC influence, damping 0.1"
   std::string unit;                ///< of a raw score
   bool is_signed = true;           ///< false: nothing opposes
-  bool is_counterfactual = false;  ///< score/N estimates the change of the measurement, in its unit
+  bool is_counterfactual = false;  ///< score/(N·L) estimates the change of the measurement, in its unit
   bool has_parts = false;          ///< per token, per layer and self are defined
 };
 

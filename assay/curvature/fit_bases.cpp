@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "assay/curvature/fit_passes.h"
 #include "assay/curvature/layer_groups.h"
@@ -55,8 +56,8 @@ Covariances walk_group(const FitRequest& request, const std::vector<nn::LayerId>
   Covariances sums(request.model.architecture(), group, dtype);
   const auto passes =
       label_passes(request.labels, covariance_seed(request.seed), request.model.architecture(), request.dataset);
-  walk({"covariances", partial, sums.state()}, request.dataset, request.batches, workspace, progress,
-       [&](std::span<const int64_t> rows) {
+  walk({.stage = "covariances", .block = partial, .state = sums.state(), .is_followed_by_work = true}, request.dataset,
+       request.batches, workspace, progress, [&](std::span<const int64_t> rows) {
          const data::Batch batch = data::make_batch(request.dataset, rows, dtype);
          for (size_t i = 0; i < passes.size(); ++i) {
            nn::stream_gradients(request.model, batch, passes[i], group,
@@ -66,16 +67,29 @@ Covariances walk_group(const FitRequest& request, const std::vector<nn::LayerId>
   return sums;
 }
 
+/// Decomposes what an interrupted run has not. Mean squares that were measured in a basis go with it.
 void decompose(const FitRequest& request, const Covariances& sums, const std::vector<nn::LayerId>& group,
                Workspace& workspace, Progress& progress) {
   const int64_t examples = request.dataset.size();
+  const auto put_where_missing = [&](const char* part, nn::LayerId layer, const at::Tensor& covariance,
+                                     double positions) {
+    const std::string block = block_name(request, part, layer);
+    if (workspace.get(block)) return false;
+    workspace.put(block, packed(eigen_of(covariance), positions, examples));
+    return true;
+  };
   progress.begin("eigendecompositions", static_cast<int64_t>(group.size()), "layers");
+  std::set<nn::LayerId> with_new_input;
   for (const nn::LayerId layer : group) {
     const KroneckerFactors factors = sums.finish(layer);
-    if (input_owner(request, layer) == layer) {
-      workspace.put(block_name(request, "input", layer), packed(eigen_of(factors.input), factors.positions, examples));
+    const nn::LayerId owner = input_owner(request, layer);
+    if (owner == layer && put_where_missing("input", layer, factors.input, factors.positions))
+      with_new_input.insert(layer);
+    const bool has_new_output = put_where_missing("output", layer, factors.output, factors.positions);
+    if (has_new_output || with_new_input.contains(owner)) {
+      workspace.remove(moments_block(request, "ekfac", layer));
+      workspace.remove_all("partial.ekfac");
     }
-    workspace.put(block_name(request, "output", layer), packed(eigen_of(factors.output), factors.positions, examples));
     progress.advance(1);
   }
   progress.end();

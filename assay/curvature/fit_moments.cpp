@@ -29,11 +29,11 @@ SecondMoments walk_group(const FitRequest& request, std::map<nn::LayerId, Factor
   return sums;
 }
 
+}  // namespace
+
 std::string moments_block(const FitRequest& request, const std::string& kind, nn::LayerId layer) {
   return fmt::format("{}.{}", kind, layer_at(request.model.architecture(), layer).name);
 }
-
-}  // namespace
 
 bool has_moments(const FitRequest& request, const std::string& kind, const std::set<std::string>& blocks) {
   return std::ranges::all_of(request.layers,

@@ -12,6 +12,9 @@ namespace assay::curvature {
 uint64_t covariance_seed(uint64_t seed);
 uint64_t moment_seed(uint64_t seed);
 
+/// The block of a layer's mean squares. `kind`: "ekfac" or "diagonal".
+std::string moments_block(const FitRequest& request, const std::string& kind, nn::LayerId layer);
+
 /// Mean squares in the bases of `blocks` (second_moments.h), by layer. `kind` ("ekfac", "diagonal") names the blocks
 /// kept.
 std::map<nn::LayerId, at::Tensor> fit_moments(const FitRequest& request,

@@ -95,6 +95,7 @@ void walk(const Pass& pass, const data::Dataset& dataset, const Batches& batches
     }
     saved.save_if_due(i + 1, batches.size());
   }
+  if (pass.is_followed_by_work) saved.save(batches.size());
   progress.end();
 }
 

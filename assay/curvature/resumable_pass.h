@@ -19,6 +19,8 @@ struct Pass {
   std::string stage;  ///< for people: "covariances"
   std::string block;  ///< of the workspace, for the sums on the way
   TensorMap state;    ///< the sums; the step adds to them in place
+  bool is_followed_by_work =
+      false;  ///< long work comes before the results can be put: the finished sums are saved, too
 };
 
 /// Calls `step` with each batch and saves the state at least every eighth of the walk, unless saving takes more than a

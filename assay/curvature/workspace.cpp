@@ -71,4 +71,11 @@ void Workspace::remove(const std::string& block) {
   if (store_ && store_->has(block)) store_->remove(block);
 }
 
+void Workspace::remove_all(const std::string& prefix) {
+  std::erase_if(memory_, [&](const auto& entry) { return entry.first.starts_with(prefix); });
+  if (!store_) return;
+  for (const std::string& block : store_->blocks())
+    if (block.starts_with(prefix)) store_->remove(block);
+}
+
 }  // namespace assay::curvature

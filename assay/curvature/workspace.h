@@ -30,6 +30,8 @@ class Workspace {
   std::optional<TensorMap> get(const std::string& block);
   void put(const std::string& block, const TensorMap& tensors);
   void remove(const std::string& block);
+  /// Every block whose name begins so.
+  void remove_all(const std::string& prefix);
   bool is_on_disk() const { return store_.has_value(); }
 
  private:

@@ -76,7 +76,8 @@ Html share_curve(FigureNumbers& numbers, const Support& support, const Noun& nou
   // The marked k keeps its place on the axis; round counts give way to it and to the ends.
   for (const std::int64_t n : round_counts(last)) {
     if (n == k || std::abs(x(n) - x(k)) < 0.05 || x(n) > 0.93) continue;
-    labels += svg_text(x(n), kHeight + 17, is_power_of_ten(n) ? "m" : "m wide", Html::text(count(n)));
+    const bool has_room = is_power_of_ten(n) && std::abs(x(n) - x(k)) > 0.12;  // on a telephone, too
+    labels += svg_text(x(n), kHeight + 17, has_room ? "m" : "m wide", Html::text(count(n)));
   }
   labels += svg_text(1, kHeight + 17, "e", Html::text(count(last)));
   if (x(k) < 0.93) labels += svg_text(x(k), kHeight + 17, "m b", Html::text(count(k)));

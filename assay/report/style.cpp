@@ -132,6 +132,7 @@ summary { cursor: pointer; color: var(--ink2); font-size: 13px; width: fit-conte
 .scroll { overflow-x: auto; margin-top: 8px }
 pre { white-space: pre-wrap; background: var(--wash); padding: 12px 14px; margin: 0 0 6px }
 .prov { margin-top: 18px }
+.prov td { overflow-wrap: anywhere }
 .prov th { font-weight: 400; color: var(--ink3); white-space: nowrap; width: 140px }
 .cp {
   font: 12.5px var(--sans); color: var(--ink2); background: none; border: 1px solid var(--rule);

@@ -170,7 +170,7 @@ inline QueryView query(std::size_t documents, std::size_t shown, std::size_t sho
 inline AttributionView attribution() {
   AttributionView view;
   view.model = {"stories-sample", "llama", 5, 64, 8, 4, 512, 260032, "fp32"};
-  view.method = "ekfac(damping=0.1,labels=sampled)";
+  view.method = "ekfac(damping=0.1,labels=sampled,rank=full)";
   view.method_title = "EK-FAC influence, damping 0.1";
   view.nats_per_raw = 0.001;
   view.corpus = "sample_stories.txt";
@@ -180,7 +180,8 @@ inline AttributionView attribution() {
   view.context = 512;
   view.train_size = 1000;
   view.date = "22 November 2026";
-  view.layers_not_covered = {"the embedding, which is also the output head"};
+  view.layers_not_covered = {"the embedding, which is also the output head",
+                             "model.layers.*.post_attention_layernorm.weight (5)"};
   view.stability = 0.97;
   view.curvature = CurvatureView{-6,
                                  0.5,

@@ -1,0 +1,66 @@
+// Gradient dot products of SmolLM2 against single float64 backward passes.
+#include <ATen/ops/zeros.h>
+#include <gtest/gtest.h>
+
+#include <map>
+
+#include "assay/core/twin.h"
+#include "assay/data/corpus.h"
+#include "assay/data/encode.h"
+#include "assay/nn/checkpoint.h"
+#include "tests/support/data.h"
+#include "tests/support/scoring.h"
+#include "tests/support/smollm2.h"
+
+namespace assay::attribute {
+namespace {
+
+using PairsByLayer = std::map<nn::LayerId, nn::FactoredGradient>;
+
+// One text, one backward pass, kept factored: dense, a gradient takes 850 MB in float64.
+PairsByLayer pairs_of(const nn::Model& model, const data::Dataset& dataset, int64_t row) {
+  PairsByLayer pairs;
+  const data::Batch batch = data::make_batch(dataset, std::span(&row, 1), model.dtype());
+  nn::stream_gradients(model, batch, nn::loss(), all_layers(model),
+                       [&](const nn::FactoredGradient& gradient) { pairs[gradient.layer] = gradient; });
+  return pairs;
+}
+
+// ⟨Σ_t g_t a_tᵀ, Σ_s h_s b_sᵀ⟩ = Σ_{t,s} (g_t·h_s)(a_t·b_s), over all layers.
+double inner_product(const PairsByLayer& x, const PairsByLayer& y) {
+  double sum = 0;
+  for (const auto& [layer, left] : x) {
+    const nn::FactoredGradient& right = y.at(layer);
+    const at::Tensor g = left.output_gradient[0].matmul(right.output_gradient[0].t());
+    sum += g.mul(left.activations()[0].matmul(right.activations()[0].t())).sum().item<double>();
+  }
+  return sum;
+}
+
+TEST(SmolLM2Gradients, DotProductsEqualSingleFloat64BackwardPasses) {
+  const std::string path = smollm2_path(), text = data_path("text/tinystories_1000.txt");
+  if (path.empty()) GTEST_SKIP() << no_smollm2();
+  if (text.empty()) GTEST_SKIP() << no_data("text/tinystories_1000.txt");
+  const data::Corpus corpus = data::read_corpus(text, {.limit = 4});
+  const data::Dataset stories = data::encode(corpus, data::load_tokenizer(path), {.context = 32}).dataset;
+  const Scoring scoring{nn::load_checkpoint(path).model, data::subset(stories, std::vector<int64_t>{2, 3}),
+                        data::subset(stories, std::vector<int64_t>{0, 1})};
+  at::Tensor expected = at::zeros({2, 2}, at::kDouble);
+  {
+    const nn::Model exact = scoring.model.with(scoring.model.parameters().to(at::kDouble));
+    for (int64_t q = 0; q < 2; ++q) {
+      const PairsByLayer query = pairs_of(exact, scoring.queries, q);
+      for (int64_t i = 0; i < 2; ++i) expected[q][i] = inner_product(query, pairs_of(exact, scoring.train, i));
+    }
+  }
+  const auto relative_error = [&] {
+    const at::Tensor scores = scoring.total("identity").to(at::kDouble);
+    return scores.sub(expected).abs().div(expected.abs()).max().item<double>();
+  };
+  EXPECT_LT(relative_error(), 1e-4);  // float32 sums over 106 million weights; float32 itself holds 6e-8
+  const ScopedTwin twin("nn.mean_for_sum");
+  EXPECT_GT(relative_error(), 1e-2);
+}
+
+}  // namespace
+}  // namespace assay::attribute
