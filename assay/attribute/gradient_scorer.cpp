@@ -22,6 +22,7 @@ at::Tensor reciprocal_or_zero(const at::Tensor& values) {
 
 void scale_columns(Scores& scores, const at::Tensor& factors) {  // factors: [Q,N] or [N]
   scores.total = scores.total.mul(factors);
+  if (ASSAY_TWIN("attribute.parts_not_scaled")) return;
   if (scores.per_layer.defined()) scores.per_layer = scores.per_layer.mul(factors);
   if (scores.per_token.defined()) scores.per_token = scores.per_token.mul(factors.unsqueeze(-1));
 }

@@ -26,7 +26,9 @@ std::string reason_of(const Json::exception& error) {
   if (const size_t column = words.find("column "); column != std::string::npos) {
     if (const size_t colon = words.find(": ", column); colon != std::string::npos) words.erase(0, colon + 2);
   }
-  std::replace(words.begin(), words.end(), '\n', ' ');
+  // What was read last is quoted as it came: half a character, an escape sequence.
+  std::replace_if(
+      words.begin(), words.end(), [](unsigned char c) { return c < 0x20 || c >= 0x7F; }, '?');
   return words;
 }
 

@@ -10,8 +10,18 @@
 
 namespace assay::io {
 
+/// Between quotes, on one line: a name from a file may hold anything, and a terminal obeys control characters.
 inline std::string quote(std::string_view text) {
-  return "\"" + std::string(text) + "\"";
+  std::string quoted = "\"";
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    constexpr std::string_view kHex = "0123456789abcdef";
+    if (byte >= 0x20 && byte != 0x7F)
+      quoted += c;
+    else
+      quoted += {'\\', 'x', kHex[byte >> 4], kHex[byte & 15]};
+  }
+  return quoted + "\"";
 }
 
 /// A number in its shortest exact form, with a point in every locale.

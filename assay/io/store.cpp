@@ -237,9 +237,13 @@ Arrays Store::read(const std::string& block) const {
 void Store::remove(const std::string& block) {
   ASSAY_ASSERT(lock_ && !finished());
   StoreManifest next = manifest_;
-  next.blocks.erase(block);
+  const auto found = next.blocks.find(block);
+  if (found == next.blocks.end()) return;
+  const std::string file = found->second.file;
+  next.blocks.erase(found);
   verified_.erase(block);
   save(std::move(next));
+  remove_file(path_of(file));  // arrays that are mapped from it stay readable
 }
 
 void Store::finish() {

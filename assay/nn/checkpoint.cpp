@@ -73,7 +73,7 @@ Parameters match_weights(const std::string& path, const Architecture& architectu
     const auto found = tensors.find(info.name);
     if (found == tensors.end()) {
       refuse(path,
-             fmt::format("the weights must hold tensor \"{}\" [{}], and they do not{}; the checkpoint is incomplete or "
+             fmt::format("the weights must hold tensor \"{}\" {}, and they do not{}; the checkpoint is incomplete or "
                          "of another family",
                          info.name, io::shape_to_string(info.shape), closest_clause(info.name, names_of(tensors))));
     }

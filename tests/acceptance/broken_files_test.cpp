@@ -90,6 +90,7 @@ TEST_F(BrokenFiles, TheHeaderOfSafetensors) {
 
 TEST_F(BrokenFiles, TheTensorsOfSafetensors) {
   weights("must be a JSON object, but it is 1", with_length(R"({"x":1})"));
+  weights(R"(a\x0a\x1b[31mb)", with_length(R"({"a\n\u001b[31mb":1})"));
   weights(R"("stride" is not)", only_x(R"("dtype":"F32","shape":[1],"data_offsets":[0,4],"stride":[1])"));
   weights(R"("dtype" must be given)", only_x(R"("shape":[1],"data_offsets":[0,4])"));
   weights(R"("dtype" must be a text, but it is 32)", only_x(R"("dtype":32,"shape":[1],"data_offsets":[0,4])"));
@@ -145,6 +146,7 @@ TEST_F(BrokenFiles, TheMetadataOfGguf) {
   big_endian.version = 0x03000000;
   gguf("this one is big-endian", big_endian);
   gguf("must have one of the 13 value types (0 to 12), but it has type 13", GgufWriter().value("k", 13, "x"));
+  gguf(R"("a\x0ab" must have one of)", GgufWriter().value("a\nb", 13, "x"));
   gguf("an item of metadata \"k\" must have one of the 13 value types",
        GgufWriter().value("k", 9, gguf_number(uint32_t{99}) + gguf_number(uint64_t{1})));
   gguf("must be a truth value, 0 or 1, but it is 2", GgufWriter().value("k", 7, "\x02"));

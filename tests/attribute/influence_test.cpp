@@ -194,6 +194,10 @@ TEST(Influence, AddsUpOverLayersAndTokens) {
     EXPECT_EQ(scores.per_token.size(2), scoring.train.longest() - 1);
     EXPECT_EQ(scores.per_layer.size(0), static_cast<int64_t>(all_layers(scoring.model).size()));
   }
+  const ScopedTwin twin("attribute.parts_not_scaled");  // seen where there is a scale
+  const Scores scores = scoring("relatif");
+  EXPECT_GT(largest_difference(scores.per_layer.sum({0}), scores.total), 1e-3 * largest(scores.total));
+  EXPECT_GT(largest_difference(scores.per_token.sum({2}), scores.total), 1e-3 * largest(scores.total));
 }
 
 TEST(Influence, OfAGroupIsTheSumOfItsMembers) {

@@ -165,6 +165,7 @@ TEST_F(StoreTest, ADamagedBlockCanBeDroppedAndMadeAgain) {
   EXPECT_NO_THROW(store.read("a"));
   store.remove("a");
   EXPECT_FALSE(store.has("a"));
+  EXPECT_FALSE(fs::exists(folder_ + "/a.safetensors")) << "what is dropped takes no room";
 }
 
 TEST_F(StoreTest, NeverMixesWithTheFilesOfOthers) {
