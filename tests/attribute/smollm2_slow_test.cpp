@@ -2,6 +2,8 @@
 #include <ATen/ops/zeros.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <cstdio>
 #include <map>
 
 #include "assay/core/twin.h"
@@ -45,16 +47,25 @@ TEST(SmolLM2Gradients, DotProductsEqualSingleFloat64BackwardPasses) {
   const data::Dataset stories = data::encode(corpus, data::load_tokenizer(path), {.context = 32}).dataset;
   const Scoring scoring{nn::load_checkpoint(path).model, data::subset(stories, std::vector<int64_t>{2, 3}),
                         data::subset(stories, std::vector<int64_t>{0, 1})};
-  at::Tensor expected = at::zeros({2, 2}, at::kDouble);
+  at::Tensor expected = at::zeros({2, 2}, at::kDouble), norms = expected.clone();
   {
     const nn::Model exact = scoring.model.with(scoring.model.parameters().to(at::kDouble));
     for (int64_t q = 0; q < 2; ++q) {
       const PairsByLayer query = pairs_of(exact, scoring.queries, q);
-      for (int64_t i = 0; i < 2; ++i) expected[q][i] = inner_product(query, pairs_of(exact, scoring.train, i));
+      for (int64_t i = 0; i < 2; ++i) {
+        const PairsByLayer document = pairs_of(exact, scoring.train, i);
+        expected[q][i] = inner_product(query, document);
+        norms[q][i] = std::sqrt(inner_product(query, query) * inner_product(document, document));
+      }
     }
   }
   const auto relative_error = [&] {
     const at::Tensor scores = scoring.total("identity").to(at::kDouble);
+    for (int64_t pair = 0; pair < 4; ++pair) {
+      const double found = scores.flatten()[pair].item<double>(), wanted = expected.flatten()[pair].item<double>();
+      std::printf("pair %d: %.8g, in float64 %.8g, relative %.1e, cosine %.3f\n", static_cast<int>(pair), found, wanted,
+                  std::abs(found / wanted - 1), wanted / norms.flatten()[pair].item<double>());
+    }
     return scores.sub(expected).abs().div(expected.abs()).max().item<double>();
   };
   EXPECT_LT(relative_error(), 1e-4);  // float32 sums over 106 million weights; float32 itself holds 6e-8
