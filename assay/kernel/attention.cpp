@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "assay/core/twin.h"
+#include "assay/kernel/narrow_attention.h"
 
 namespace assay::kernel {
 namespace {
@@ -29,6 +30,7 @@ at::Tensor future(int64_t queries, int64_t keys) {
 
 at::Tensor causal_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
   const int64_t queries = q.size(2), keys = k.size(2);
+  if (is_narrow_attention(q, k, v) && !ASSAY_TWIN("kernel.groups_interleaved")) return narrow_attention(q, k, v);
   const at::Tensor all_k = expand_groups(k, q.size(1)), all_v = expand_groups(v, q.size(1));
   if (queries == keys) return at::scaled_dot_product_attention(q, all_k, all_v, {}, 0.0, /*is_causal=*/true);
   if (queries == 1) return at::scaled_dot_product_attention(q, all_k, all_v);
