@@ -22,7 +22,7 @@
 namespace assay::kernel {
 namespace {
 
-struct Shape {
+struct HeadShape {
   int64_t width, positions, heads, groups;
 };
 
@@ -35,8 +35,8 @@ struct Inputs {
   [[nodiscard]] std::vector<at::Tensor> all() const { return {q, k, v}; }
 };
 
-std::vector<Shape> shapes() {
-  std::vector<Shape> all;
+std::vector<HeadShape> shapes() {
+  std::vector<HeadShape> all;
   for (const int64_t width : {3, 8, 16}) {
     for (const int64_t positions : {1, 15, 16, 17, 200}) {
       all.push_back({width, positions, 4, 2});
@@ -46,17 +46,17 @@ std::vector<Shape> shapes() {
   return all;
 }
 
-std::string name_of(const Shape& shape) {
+std::string name_of(const HeadShape& shape) {
   return "K " + std::to_string(shape.width) + ", T " + std::to_string(shape.positions) + ", H " +
          std::to_string(shape.heads) + " on " + std::to_string(shape.groups);
 }
 
 /// Heads [3,heads,positions,width] stored as [3,positions,heads,width]; float32 numbers, so that both types get them.
-at::Tensor random_heads(int64_t heads, const Shape& shape) {
+at::Tensor random_heads(int64_t heads, const HeadShape& shape) {
   return at::randn({3, shape.positions, heads, shape.width}, at::kFloat).to(at::kDouble).transpose(1, 2);
 }
 
-Inputs random_inputs(const Shape& shape) {
+Inputs random_inputs(const HeadShape& shape) {
   return {random_heads(shape.heads, shape), random_heads(shape.groups, shape), random_heads(shape.groups, shape)};
 }
 
@@ -71,18 +71,18 @@ at::Tensor explicit_attention(const Inputs& x) {
       .matmul(v);
 }
 
-double difference(const at::Tensor& a, const at::Tensor& b) {
+double head_difference(const at::Tensor& a, const at::Tensor& b) {
   return a.to(at::kDouble).sub(b).abs().max().item<double>() / b.abs().max().item<double>();
 }
 
-double error_of_values(const Shape& shape, at::ScalarType type) {
+double error_of_values(const HeadShape& shape, at::ScalarType type) {
   const Inputs x = random_inputs(shape), typed = x.to(type);
-  return difference(causal_attention(typed.q, typed.k, typed.v), explicit_attention(x));
+  return head_difference(causal_attention(typed.q, typed.k, typed.v), explicit_attention(x));
 }
 
 /// The largest error of a gradient, relative to the largest gradient of the three. With one position the gradients of
 /// queries and keys are zero.
-double error_of_gradients(const Shape& shape, at::ScalarType type) {
+double error_of_gradients(const HeadShape& shape, at::ScalarType type) {
   const Inputs x = random_inputs(shape), typed = x.to(type);
   const at::Tensor slope = random_heads(shape.heads, shape);
   for (const at::Tensor& input : x.all()) input.set_requires_grad(true);
@@ -105,7 +105,7 @@ constexpr double kValueTolerance = 1e-13, kSingleValueTolerance = 2e-6;
 constexpr double kGradientTolerance = 1e-12, kSingleGradientTolerance = 2e-5;
 
 TEST(NarrowAttentionTest, ValuesAreThoseOfAnExplicitSoftmax) {
-  for (const Shape& shape : shapes()) {
+  for (const HeadShape& shape : shapes()) {
     EXPECT_LT(error_of_values(shape, at::kDouble), kValueTolerance) << name_of(shape);
     EXPECT_LT(error_of_values(shape, at::kFloat), kSingleValueTolerance) << name_of(shape);
   }
@@ -120,7 +120,7 @@ TEST(NarrowAttentionTest, SeeingOnePositionAheadIsCaught) {
 }
 
 TEST(NarrowAttentionTest, GradientsAreThoseOfAnExplicitSoftmax) {
-  for (const Shape& shape : shapes()) {
+  for (const HeadShape& shape : shapes()) {
     EXPECT_LT(error_of_gradients(shape, at::kDouble), kGradientTolerance) << name_of(shape);
     EXPECT_LT(error_of_gradients(shape, at::kFloat), kSingleGradientTolerance) << name_of(shape);
   }
@@ -133,12 +133,12 @@ TEST(NarrowAttentionTest, GradientsWithoutDeltaAreCaught) {
 }
 
 TEST(NarrowAttentionTest, AnyStridesAreTheSame) {
-  const Shape shape{8, 37, 4, 2};
+  const HeadShape shape{8, 37, 4, 2};
   const Inputs x = random_inputs(shape);
   const at::Tensor columns_first = x.k.transpose(2, 3).contiguous().transpose(2, 3);
   const at::Tensor one_value = x.v.narrow(0, 0, 1).expand_as(x.v);
-  EXPECT_LT(difference(causal_attention(x.q.contiguous(), columns_first, one_value),
-                       explicit_attention({x.q, x.k, one_value})),
+  EXPECT_LT(head_difference(causal_attention(x.q.contiguous(), columns_first, one_value),
+                            explicit_attention({x.q, x.k, one_value})),
             kValueTolerance);
 }
 
@@ -147,7 +147,7 @@ TEST(NarrowAttentionTest, AGradientThatIsOneExpandedNumber) {
   for (const at::Tensor& input : x.all()) input.set_requires_grad(true);
   const auto expected = torch::autograd::grad({explicit_attention(x).sum()}, x.all());
   const auto found = torch::autograd::grad({causal_attention(x.q, x.k, x.v).sum()}, x.all());
-  EXPECT_LT(difference(found[2], expected[2]), kGradientTolerance);
+  EXPECT_LT(head_difference(found[2], expected[2]), kGradientTolerance);
 }
 
 TEST(NarrowAttentionTest, OnlyTheGradientsAskedFor) {
@@ -158,7 +158,7 @@ TEST(NarrowAttentionTest, OnlyTheGradientsAskedFor) {
     const at::Tensor slope = random_heads(4, {8, 20, 4, 2});
     const auto expected = torch::autograd::grad({explicit_attention(x)}, {asked}, {slope});
     causal_attention(x.q, x.k, x.v).backward(slope);
-    EXPECT_LT(difference(asked.grad(), expected[0]), kGradientTolerance);
+    EXPECT_LT(head_difference(asked.grad(), expected[0]), kGradientTolerance);
     for (size_t other = 0; other < 3; ++other) EXPECT_EQ(x.all()[other].grad().defined(), other == only);
   }
 }
