@@ -77,7 +77,8 @@ std::vector<std::string> train_without(const std::string& program, const fs::pat
   std::string command;
   for (int seed = 0; seed < kModelSeeds; ++seed) {
     const fs::path recipe = demo / "recipes" / fmt::format("{}-{}.toml", name, seed);
-    std::ofstream(recipe) << recipe_without(demo, seed, rows);
+    const std::string text = recipe_without(demo, seed, rows);  // read before the same file is opened to be written
+    std::ofstream(recipe) << text;
     models.push_back((demo / "models" / fmt::format("{}-{}", name, seed)).string());
     if (!fs::exists(models.back() + "/result.json"))
       command += fmt::format("'{}' train '{}' --out '{}' --threads 1 --quiet & p{}=$!; ", program, recipe.string(),
