@@ -29,13 +29,7 @@ const char* measure_name(Measure measure) {
 }
 
 std::vector<data::QueryText> asked(const AttributeOptions& options) {
-  const bool is_inline = !options.prompt.empty() || !options.completion.empty();
-  if (is_inline == !options.queries.empty()) {
-    throw Error(ErrorKind::Usage,
-                "reading the question: it must be given by --prompt and --completion, or by --queries FILE, but " +
-                    std::string(is_inline ? "both are" : "neither is"));
-  }
-  if (is_inline) return {{options.prompt, options.completion, "--prompt and --completion"}};
+  if (options.queries.empty()) return {{options.prompt, options.completion, "--prompt and --completion"}};
   return data::read_queries(options.queries);
 }
 
@@ -88,7 +82,6 @@ void check_trust(const AttributionInputs& inputs, const AttributeOptions& option
 
 AttributionInputs load_attribution(const AttributeOptions& options, Progress& progress) {
   const FactoryCall call = parse_factory(options.method, attribute::method_table(), "method");
-  if (options.stability) attribute::require_sampled_labels(call);
   nn::Checkpoint checkpoint = nn::load_checkpoint(options.model, dtype_of(options.common));
   const nn::Architecture& architecture = checkpoint.model.architecture();
   if (architecture.facts().context == 0) {

@@ -7,6 +7,7 @@
 #include <functional>
 #include <vector>
 
+#include "assay/attribute/methods_options.h"
 #include "assay/core/cache.h"
 #include "assay/core/error.h"
 #include "assay/core/near_match.h"
@@ -37,6 +38,22 @@ void check_together(const AttributeOptions& options) {
   if (options.queries.empty() && options.completion.empty()) {
     usage_error("reading the question: --prompt with --completion, or --queries FILE.jsonl, is needed and " +
                 std::string(options.prompt.empty() ? "none is given" : "--completion is missing or empty"));
+  }
+  const FactoryCall method = parse_factory(options.method, attribute::method_table(), "method");
+  const bool wants_parts = options.per_token || options.per_layer || options.self_influence;
+  if (wants_parts && !attribute::uses_gradients(method)) attribute::refuse_parts(method.name());
+  if (options.stability) attribute::require_sampled_labels(method);
+  const bool groups_documents = options.grouping == Grouping::Documents || options.grouping == Grouping::Both;
+  if (options.per_token && groups_documents) {
+    usage_error(
+        "reading --group: a group of documents has no tokens to score one by one, but --per-token is given too; leave "
+        "one of them out");
+  }
+}
+
+void check_together(const GenerateOptions& options) {
+  if (!options.system.empty() && !options.chat) {
+    usage_error("reading --system: it needs --chat, which is not given; add it");
   }
 }
 
@@ -128,6 +145,9 @@ CommandLine parse_as(const std::string& name, std::span<const std::string> words
     app.parse(all);
   } catch (const CLI::ParseError& error) {
     refuse(app, error);
+  }
+  if (options.common.device == Device::Cuda) {
+    usage_error("reading --device: this version computes on the processor, but it is \"cuda\"; leave --device out");
   }
   check_together(options);
   return {.invocation = Invocation{name, Words(words.begin(), words.end()), options}, .text = {}};

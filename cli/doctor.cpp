@@ -125,10 +125,11 @@ std::vector<Missing> what_is_missing(const Findings& found) {
   }
   if (!is_writable_cache(found.cache))
     add("a writable cache", "fitted factors are not kept: each run fits again; set ASSAY_CACHE");
-  if (!is_on_path("chromium") && !is_on_path("chromium-browser") && !is_on_path("google-chrome")) {
-    add("chromium", "no pictures of reports (./dev shot), browser tests do not run; reports themselves need none");
+  if (!is_on_path("chromium-headless-shell") && !is_on_path("chromium") && !is_on_path("chromium-browser") &&
+      !is_on_path("google-chrome")) {
+    add("a browser", "no pictures of reports (./dev shot), browser tests do not run; reports themselves need none");
   }
-  if (!at::hasCUDA()) add("CUDA", "--device cuda is refused: this LibTorch computes on the processor only");
+  add("CUDA", "--device cuda is refused: this version computes on the processor only");
   return missing;
 }
 

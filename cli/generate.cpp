@@ -37,8 +37,6 @@ Prompt make_prompt(const GenerateOptions& options, const data::Tokenizer& tokeni
     messages.push_back({"user", options.prompt});
     prompt.text = chat.render(messages);
     prompt.stop.push_back(chat.end_of_message());
-  } else if (!options.system.empty()) {
-    throw Error(ErrorKind::Usage, "reading --system: it needs --chat, which is not given");
   }
   prompt.ids = tokenizer.encode(prompt.text);
   if (!options.chat && data::adds_bos(tokenizer, data::BosPolicy::Auto))

@@ -21,12 +21,6 @@ int report(ErrorKind kind, const std::string& message) {
 }
 
 void prepare(const CommonOptions& common) {
-  if (common.device == Device::Cuda) {
-    throw Error(ErrorKind::Usage,
-                std::string("preparing --device cuda: this version computes on the processor, ") +
-                    (at::hasCUDA() ? "though its LibTorch knows CUDA" : "and its LibTorch was built without CUDA") +
-                    "; leave --device out");
-  }
   at::set_num_threads(static_cast<int>(common.threads > 0 ? common.threads : granted_cores()));
   catch_interrupts();
 }

@@ -8,6 +8,7 @@
 
 #include "assay/attribute/factors.h"
 #include "assay/attribute/gradient_scorer.h"
+#include "assay/attribute/methods_options.h"
 #include "assay/attribute/walk_batches.h"
 #include "assay/core/threads.h"
 #include "assay/curvature/layer_groups.h"

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "assay/attribute/gradient_scorer.h"
+#include "assay/attribute/methods_options.h"
 #include "assay/attribute/scorer.h"
 #include "assay/core/factory.h"
 
@@ -17,8 +18,5 @@ std::unique_ptr<Scorer> make_cosine(const FactoryCall& call, const Inputs& input
 std::unique_ptr<Scorer> make_representation(const FactoryCall& call, const Inputs& inputs, Progress& progress);
 std::unique_ptr<Scorer> make_bm25(const FactoryCall& call, const Inputs& inputs, Progress& progress);
 std::unique_ptr<Scorer> make_random(const FactoryCall& call, const Inputs& inputs, Progress& progress);
-
-/// Throws Error(Usage) when parts are asked of a method that cannot tell them apart.
-void refuse_parts(const Parts& parts, std::string_view method);
 
 }  // namespace assay::attribute

@@ -1,5 +1,10 @@
 #include "assay/attribute/methods_options.h"
 
+#include <algorithm>
+#include <array>
+
+#include "assay/core/error.h"
+
 namespace assay::attribute {
 namespace {
 
@@ -28,6 +33,10 @@ FactoryArgument rank() {
           .choices = {"full"},
           .minimum = 1};
 }
+
+/// The methods that differentiate the model; those that fit a curvature first.
+constexpr std::array<std::string_view, 6> kOnGradients{"ekfac", "kfac", "diagonal", "relatif", "identity", "cosine"};
+constexpr std::array<std::string_view, 4> kOnCurvature{"ekfac", "kfac", "diagonal", "relatif"};
 
 std::vector<FactorySpec> make_table() {
   return {
@@ -67,6 +76,28 @@ std::vector<FactorySpec> make_table() {
 std::span<const FactorySpec> method_table() {
   static const std::vector<FactorySpec> table = make_table();
   return table;
+}
+
+bool uses_gradients(const FactoryCall& method) {
+  return std::find(kOnGradients.begin(), kOnGradients.end(), method.name()) != kOnGradients.end();
+}
+
+bool fits_curvature(const FactoryCall& method) {
+  return std::find(kOnCurvature.begin(), kOnCurvature.end(), method.name()) != kOnCurvature.end();
+}
+
+void refuse_parts(std::string_view method) {
+  throw Error(ErrorKind::Usage,
+              "scoring with " + std::string(method) +
+                  ": --per-token, --per-layer and --self need a method that differentiates the model, but "
+                  "this one does not; leave them out or choose ekfac");
+}
+
+void require_sampled_labels(const FactoryCall& method) {
+  if (fits_curvature(method) && method.is_word("labels", "sampled")) return;
+  throw Error(ErrorKind::Usage, "comparing two draws of labels: --stability needs a method that samples labels, but " +
+                                    method.canonical() +
+                                    " samples none: its scores are the same every time; leave --stability out");
 }
 
 }  // namespace assay::attribute

@@ -3,11 +3,22 @@
 #pragma once
 
 #include <span>
+#include <string_view>
 
 #include "assay/core/factory.h"
 
 namespace assay::attribute {
 
 std::span<const FactorySpec> method_table();
+
+/// Whether scoring by it differentiates the model.
+bool uses_gradients(const FactoryCall& method);
+/// Whether it fits a curvature first.
+bool fits_curvature(const FactoryCall& method);
+
+/// Throws Error(Usage): the method of this name cannot tell tokens, layers or a document's reach on itself apart.
+[[noreturn]] void refuse_parts(std::string_view method);
+/// Throws Error(Usage) where the method draws no labels, so that two draws cannot be compared.
+void require_sampled_labels(const FactoryCall& method);
 
 }  // namespace assay::attribute

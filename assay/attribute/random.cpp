@@ -19,7 +19,7 @@ class RandomScorer final : public Scorer {
   }
 
   Scores score(const Documents& documents, const Parts& parts, curvature::Workspace&, Progress&) const override {
-    refuse_parts(parts, "random");
+    if (parts.any()) refuse_parts("random");
     const auto& queries = inputs_.queries.dataset.examples;
     const auto& examples = documents.dataset.examples;
     at::Tensor total = at::empty({static_cast<int64_t>(queries.size()), documents.dataset.size()}, at::kFloat);

@@ -50,7 +50,7 @@ class RepresentationScorer final : public Scorer {
 
   Scores score(const Documents& documents, const Parts& parts, curvature::Workspace&,
                Progress& progress) const override {
-    refuse_parts(parts, "representation");
+    if (parts.any()) refuse_parts("representation");
     return {.total = queries_.matmul(representations(inputs_.model, documents.dataset, progress).t())};
   }
 

@@ -50,6 +50,8 @@ struct Parts {
   bool per_layer = false;
   bool self_influence = false;
   std::vector<int64_t> queries = {};  ///< rows of the queries wanted; empty: all
+
+  bool any() const noexcept { return per_token || per_layer || self_influence; }
 };
 
 /// N documents in their order, Q queries in theirs; all in the model's type.
@@ -92,10 +94,5 @@ class Scorer {
 
 /// The scorer of a parsed method (methods_options.h): fits or finds its factors and differentiates the queries.
 std::unique_ptr<Scorer> make_scorer(const FactoryCall& method, const Inputs& inputs, Progress& progress);
-
-/// Whether the method differentiates the model, so that layers, seeds and factors matter to it.
-bool uses_gradients(const FactoryCall& method);
-/// Whether it fits a curvature first (and so has the argument "labels").
-bool fits_curvature(const FactoryCall& method);
 
 }  // namespace assay::attribute

@@ -16,13 +16,6 @@ Inputs with_other_labels(Inputs inputs) {
   return inputs;
 }
 
-void require_sampled_labels(const FactoryCall& method) {
-  if (fits_curvature(method) && method.is_word("labels", "sampled")) return;
-  throw Error(ErrorKind::Usage, "comparing two draws of labels: --stability needs a method that samples labels, but " +
-                                    method.canonical() +
-                                    " samples none: its scores are the same every time; leave --stability out");
-}
-
 std::vector<double> label_stability(const FactoryCall& method, const Inputs& inputs, const at::Tensor& scores,
                                     curvature::Workspace& workspace, Progress& progress) {
   const Inputs other = with_other_labels(inputs);

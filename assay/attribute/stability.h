@@ -13,9 +13,6 @@ namespace assay::attribute {
 /// The same inputs, with labels of another draw.
 Inputs with_other_labels(Inputs inputs);
 
-/// Throws Error(Usage) where the method draws no labels, so that there is nothing to compare.
-void require_sampled_labels(const FactoryCall& method);
-
 /// [Q] Spearman correlation over the documents between `scores` [Q,N], made by `method` from `inputs`, and those of the
 /// same method with other labels (Grosse et al. 2023 draw them once). NaN where all scores of a query are equal.
 /// Sums on the way are kept in `workspace`, which must not be that of the first draw.

@@ -1,5 +1,7 @@
 #include "assay/nn/llama_gguf.h"
 
+#include <fmt/format.h>
+
 #include <array>
 #include <nlohmann/json.hpp>
 
@@ -25,6 +27,26 @@ int64_t vocabulary_of(const io::GgufMetadata& metadata) {
   return static_cast<int64_t>(metadata.texts("tokenizer.ggml.tokens").size());
 }
 
+/// Values are as wide as keys, and rotary positions turn a head from end to end: what the Llama family has.
+int64_t head_width_of(const io::GgufMetadata& metadata, int64_t width, int64_t heads) {
+  const char *key = "llama.attention.key_length", *value = "llama.attention.value_length",
+             *turned = "llama.rope.dimension_count";
+  if (!metadata.has(key) && width % heads != 0)
+    metadata.refuse("llama.embedding_length", fmt::format("a multiple of the {} heads", heads));
+  const int64_t head_width = metadata.positive_or(key, width / heads);
+  if (head_width % 2 != 0) {
+    metadata.refuse(
+        metadata.has(key) ? key : "llama.embedding_length",
+        fmt::format("such that each of the {} heads has an even width, which rotary positions need", heads));
+  }
+  if (metadata.positive_or(value, head_width) != head_width)
+    metadata.refuse(value, fmt::format("{}, the width of the keys", head_width));
+  if (metadata.positive_or(turned, head_width) != head_width)
+    metadata.refuse(
+        turned, fmt::format("{}, the width of a head: positions that turn a part of it are not supported", head_width));
+  return head_width;
+}
+
 }  // namespace
 
 nlohmann::json config_of_gguf(const io::Gguf& file) {
@@ -36,14 +58,18 @@ nlohmann::json config_of_gguf(const io::Gguf& file) {
   }
   const int64_t heads = metadata.positive("llama.attention.head_count");
   const int64_t width = metadata.positive("llama.embedding_length");
+  const int64_t key_value_heads = metadata.positive_or("llama.attention.head_count_kv", heads);
+  if (heads % key_value_heads != 0)
+    metadata.refuse("llama.attention.head_count_kv", fmt::format("a divisor of the {} heads", heads));
+  const int64_t head_width = head_width_of(metadata, width, heads);
   return {{"model_type", "llama"},
           {"architectures", {"LlamaForCausalLM"}},
           {"hidden_size", width},
           {"intermediate_size", metadata.positive("llama.feed_forward_length")},
           {"num_hidden_layers", metadata.positive("llama.block_count")},
           {"num_attention_heads", heads},
-          {"num_key_value_heads", metadata.positive_or("llama.attention.head_count_kv", heads)},
-          {"head_dim", metadata.positive_or("llama.attention.key_length", width / heads)},
+          {"num_key_value_heads", key_value_heads},
+          {"head_dim", head_width},
           {"max_position_embeddings", metadata.positive("llama.context_length")},
           {"rms_norm_eps", metadata.real("llama.attention.layer_norm_rms_epsilon")},
           {"rope_theta", metadata.real_or("llama.rope.freq_base", 10000.0)},

@@ -124,15 +124,18 @@ std::string demo_headline(const DemoView& view) {
 
 Html demo_deck(const DemoView& view) {
   std::int64_t questions = 0, answered = 0;
+  bool answers_every_kind = true;
   for (const DemoGroup& group : view.groups) {
     questions += group.questions;
     answered += group.answered;
+    answers_every_kind = answers_every_kind && group.answered > 0;
   }
   Html out = html(
       "We wrote {} short documents in which we know who taught what, trained a small model on them, and asked {} "
-      "questions of {} kinds; it answers {} of them as planted. Of each kind one is shown: among those it answers, the "
-      "one of middling confidence. ",
-      count(view.documents), count(questions), count_in_words(std::ssize(view.groups)), count(answered));
+      "questions of {} kinds; it answers {} of them as planted. Of each kind one is shown: {}, the one of "
+      "middling confidence. ",
+      count(view.documents), count(questions), count_in_words(std::ssize(view.groups)), count(answered),
+      answers_every_kind ? "among those it answers" : "among those it answers, or among all where it answers none");
   if (is_trained_again(view)) {
     out += Html::text(
         "Then we trained it again without all the documents that Assay named, and without as many random ones. ");

@@ -225,6 +225,16 @@ TEST_F(BrokenFiles, AGgufThatIsNoLlamaOfOurs) {
   gguf("must be a list of texts, but it is 8", llama_without("tokens").integer("tokenizer.ggml.tokens", 8));
   gguf("scaled rotary positions are not supported, but it is \"yarn\"",
        llama_without("").text("llama.rope.scaling.type", "yarn"));
+  gguf("\"llama.embedding_length\" must be a multiple of the 3 heads, but it is 16",
+       llama_without("attention.head_count").integer("llama.attention.head_count", 3));
+  gguf("must be such that each of the 2 heads has an even width, which rotary positions need, but it is 3",
+       llama_without("").integer("llama.attention.key_length", 3));
+  gguf("\"llama.attention.value_length\" must be 8, the width of the keys, but it is 4",
+       llama_without("").integer("llama.attention.value_length", 4));
+  gguf("\"llama.rope.dimension_count\" must be 8, the width of a head",
+       llama_without("").integer("llama.rope.dimension_count", 4));
+  gguf("\"llama.attention.head_count_kv\" must be a divisor of the 2 heads, but it is 3",
+       llama_without("").integer("llama.attention.head_count_kv", 3));
   gguf("tensor \"token_embd.weight\" must be there, but it is not among the 0 tensors", llama_without(""));
   folder_.write("both/a.gguf", "GGUF");
   folder_.write("both/b.gguf", "GGUF");

@@ -186,11 +186,5 @@ TEST_F(Commands, AnOutputThatCannotBeMadeIsOneSentence) {
   EXPECT_TRUE(is_one_sentence(outcome.err, "resource")) << outcome.err;
 }
 
-TEST_F(Commands, CudaOnAProcessorBuildIsOneSentence) {
-  const Outcome outcome = run_assay({"inspect", model_, "--device", "cuda"});
-  EXPECT_EQ(outcome.exit_code, 2);
-  EXPECT_TRUE(is_one_sentence(outcome.err, "usage")) << outcome.err;
-}
-
 }  // namespace
 }  // namespace assay

@@ -128,6 +128,12 @@ TEST(Start, UsageErrorsAreOneSentenceWithTheNearestName) {
       {with({"--method", "ekfac(damping=-1)"}), "damping must be a number"},
       {with({"--method", "ekfac(damping=1"}), "reading the method"},
       {with({"--top", "0"}), "a whole number, 1 or more"},
+      {with({"--prompt", "p", "--completion", "c", "--method", "bm25", "--self"}), "leave them out or choose ekfac"},
+      {with({"--prompt", "p", "--completion", "c", "--method", "cosine", "--stability"}), "leave --stability out"},
+      {with({"--prompt", "p", "--completion", "c", "--group", "both", "--per-token"}),
+       "a group of documents has no tokens"},
+      {{"generate", "m", "--prompt", "p", "--system", "s"}, "it needs --chat"},
+      {{"inspect", "m", "--device", "cuda"}, "this version computes on the processor"},
       {with({"--measure", "logits"}), "must be one of logprob|loss|margin"},
   };
   for (const Refused& refused : cases) {
