@@ -13,6 +13,8 @@
 #include <thread>
 
 #include "assay/core/error.h"
+#include "assay/core/threads.h"
+#include "assay/core/twin.h"
 
 namespace assay::cli {
 namespace {
@@ -64,6 +66,12 @@ class Processes {
   }
 
   size_t size() const { return running_.size(); }
+
+  int64_t resident_bytes() const {
+    int64_t bytes = 0;
+    for (const Running& process : running_) bytes += resident_bytes_of(process.id);
+    return bytes;
+  }
 
   void start(const Worker& worker) {
     std::string program = "/proc/self/exe";
@@ -129,6 +137,7 @@ void run_workers(const std::vector<Worker>& workers, int at_once, Progress& prog
     while (started < workers.size() && processes.size() < static_cast<size_t>(at_once))
       processes.start(workers[started++]);
     std::this_thread::sleep_for(kPoll);
+    if (!ASSAY_TWIN("cli.peak_without_workers")) lift_peak_resident(resident_bytes() + processes.resident_bytes());
     progress.advance(processes.collect());
   }
 }

@@ -19,7 +19,8 @@ struct Worker {
   std::string log;                     ///< file that takes what it prints
 };
 
-/// Runs all of them, at most `at_once` at a time, in their order; advances `progress` by one for each that ends.
+/// Runs all of them, at most `at_once` at a time, in their order; advances `progress` by one for each that ends. What
+/// all of them hold together counts in peak_resident_bytes().
 /// Throws the worker's own error (its kind by exit code, its last printed line) after stopping the others, and
 /// Error(Interrupted) when the user stops; whoever is running then stops in the same way and can be resumed.
 void run_workers(const std::vector<Worker>& workers, int at_once, Progress& progress);

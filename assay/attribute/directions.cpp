@@ -3,11 +3,13 @@
 #include <ATen/ops/bmm.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/linalg_svd.h>
+#include <ATen/ops/ones_like.h>
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
 
 #include "assay/core/error.h"
+#include "assay/core/twin.h"
 #include "assay/curvature/layer_shape.h"
 #include "assay/data/batch.h"
 #include "assay/nn/gradients.h"
@@ -46,7 +48,8 @@ Directions Directions::compress(int64_t rank) && {
   for (auto& [layer, pair] : pairs_) {
     const at::Tensor full = at(layer);
     const int64_t kept = std::min({rank, full.size(1), full.size(2)});
-    const auto [u, s, v] = at::linalg_svd(full, /*full_matrices=*/false);
+    const auto [u, values, v] = at::linalg_svd(full, /*full_matrices=*/false);
+    const at::Tensor s = ASSAY_TWIN("attribute.rank_without_singular_values") ? at::ones_like(values) : values;
     pair = {u.narrow(2, 0, kept).mul(s.narrow(1, 0, kept).unsqueeze(1)).contiguous(),
             v.narrow(1, 0, kept).contiguous()};
   }

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <fstream>
 #include <limits>
@@ -15,6 +16,8 @@ namespace assay {
 namespace {
 
 constexpr int64_t kNoLimit = std::numeric_limits<int64_t>::max();
+
+std::atomic<int64_t> lifted_peak{0};
 
 std::optional<std::string> first_line(const std::string& path) {
   std::ifstream file(path);
@@ -181,11 +184,20 @@ int64_t resident_bytes() {
   return field_kib("/proc/self/status", "VmRSS").value_or(0);
 }
 
+int64_t resident_bytes_of(int process) {
+  return field_kib("/proc/" + std::to_string(process) + "/status", "VmRSS").value_or(0);
+}
+
 int64_t peak_resident_bytes() {
-  return field_kib("/proc/self/status", "VmHWM").value_or(0);
+  return std::max(field_kib("/proc/self/status", "VmHWM").value_or(0), lifted_peak.load());
+}
+
+void lift_peak_resident(int64_t bytes) {
+  lifted_peak = std::max(lifted_peak.load(), bytes);
 }
 
 void reset_peak_resident() {
+  lifted_peak = 0;
   std::ofstream("/proc/self/clear_refs") << "5";
 }
 

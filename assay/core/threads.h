@@ -30,11 +30,17 @@ int64_t granted_memory_bytes();
 /// Bytes still free within that: the smaller of MemAvailable and limit minus use of each cgroup.
 int64_t available_memory_bytes();
 
-/// Resident set now, and its highest value so far, in bytes.
+/// Resident set now, and its highest value so far, in bytes; libraries count in full.
 int64_t resident_bytes();
 int64_t peak_resident_bytes();
 
-/// Makes the peak start again from now where the kernel allows it (/proc/self/clear_refs); else does nothing.
+/// Resident set of another process of ours; 0 where there is none.
+int64_t resident_bytes_of(int process);
+
+/// Lifts the peak to `bytes` where it is lower: what this process held together with workers of its own.
+void lift_peak_resident(int64_t bytes);
+
+/// Makes the peak start again from now where the kernel allows it (/proc/self/clear_refs); else only what was lifted.
 void reset_peak_resident();
 
 namespace detail {

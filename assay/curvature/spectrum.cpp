@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "assay/core/twin.h"
+
 namespace assay::curvature {
 namespace {
 
@@ -31,7 +33,8 @@ std::optional<Spectrum> spectrum_of(const Curvature& curvature, const Damping& d
     const at::Tensor values = curvature.eigenvalues(layer).flatten();
     const double added = damping.in_layer(curvature.mean_eigenvalue(layer));
     if (added <= 0) return std::nullopt;
-    for (const at::Tensor& piece : values.split(kPiece)) count(piece.div(added), spectrum);
+    for (const at::Tensor& piece : values.split(kPiece))
+      count(ASSAY_TWIN("curvature.spectrum_upside_down") ? piece.reciprocal().mul(added) : piece.div(added), spectrum);
   }
   return spectrum;
 }

@@ -96,7 +96,9 @@ Measurement sampled_label_loss(uint64_t seed) {
             std::vector<kernel::DrawKey> keys(static_cast<size_t>(places.numel()));
             for (size_t i = 0; i < keys.size(); ++i) {
               const int64_t place = places.const_data_ptr<int64_t>()[i];
-              keys[i] = {batch.ids[static_cast<size_t>(place / batch.positions())],
+              const int64_t row = place / batch.positions();
+              keys[i] = {ASSAY_TWIN("nn.labels_keyed_by_row") ? static_cast<uint64_t>(row)
+                                                              : batch.ids[static_cast<size_t>(row)],
                          static_cast<uint64_t>(place % batch.positions())};
             }
             return chosen_log_probabilities(output, batch, places, kernel::drawn_targets(seed, std::move(keys)))

@@ -245,9 +245,11 @@ TEST(QueryRank, OfFullSizeChangesNothingAndOfHalfKeepsTheOrder) {
   };
   EXPECT_LT(difference(), 1e-10);
   EXPECT_GT(least_agreement(), 0.9);
-  const ScopedTwin twin("attribute.wrong_sign");
-  EXPECT_GT(difference(), 1);
-  EXPECT_LT(least_agreement(), 0.9);
+  for (const char* error : {"attribute.wrong_sign", "attribute.rank_without_singular_values"}) {
+    const ScopedTwin twin(error);
+    EXPECT_GT(difference(), 0.1) << error;
+    EXPECT_LT(least_agreement(), 0.9) << error;
+  }
 }
 
 // The sign that reports print, by a step of training on each document: what the score promises must happen.

@@ -370,6 +370,8 @@ TEST(Spectrum, CountsDirectionsBesideTheDamping) {
   expected.back() = 1;
   EXPECT_EQ(spectrum->directions, expected);
   EXPECT_FALSE(spectrum_of(curvature, Damping::none()));
+  const ScopedTwin twin("curvature.spectrum_upside_down");
+  EXPECT_NE(spectrum_of(curvature, Damping::absolute(1))->directions, expected);
 }
 
 // A hidden layer that runs twice: its gradient is the sum over both calls, squared after summing.

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
 
+#include "assay/core/twin.h"
 #include "tests/support/toy.h"
 
 namespace assay::curvature {
@@ -53,6 +54,11 @@ TEST(SampledLabels, FlipAtMostThriceInAHundredThousandAcrossBatchSizes) {
   const Drawn same_seed = drawn_alone_and_together(model, dataset, 32, sampled(7), sampled(7));
   ASSERT_GE(same_seed.positions, 100000);
   EXPECT_LE(same_seed.different, 3);
+  {
+    const ScopedTwin twin("nn.labels_keyed_by_row");
+    const data::Dataset some = data::subset(dataset, std::vector<int64_t>{0, 1, 2, 3, 4, 5, 6, 7});
+    EXPECT_GT(drawn_alone_and_together(model, some, 8, sampled(7), sampled(7)).different, 3);
+  }
   // What is counted are labels: of another seed most differ.
   const data::Dataset few = data::subset(dataset, std::vector<int64_t>{0, 1, 2, 3, 4, 5, 6, 7});
   const Drawn other_seed = drawn_alone_and_together(model, few, 8, sampled(7), sampled(8));

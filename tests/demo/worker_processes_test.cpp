@@ -3,11 +3,18 @@
 
 #include <gmock/gmock.h>
 
+#include <chrono>
+#include <thread>
+
+#include "assay/core/threads.h"
+#include "assay/core/twin.h"
 #include "tests/support/errors.h"
 #include "tests/support/temporary_folder.h"
 
 namespace assay::cli {
 namespace {
+
+constexpr int64_t kWaitingBytes = 64'000'000;
 
 class CountingProgress final : public Progress {
  public:
@@ -44,12 +51,33 @@ TEST(WorkerProcesses, AFailureStopsTheRestAndSaysWhoFailedAndWhere) {
   EXPECT_EQ(read_bytes(workers[1].log), "");
 }
 
+TEST(WorkerProcesses, WhatTheyHoldTogetherIsThePeak) {
+  const TemporaryFolder folder;
+  const std::vector<Worker> workers(
+      2, {"waiting", {"--gtest_also_run_disabled_tests", "--gtest_filter=*WaitsWhenAsked"}, folder / "log"});
+  const auto peak = [&] {
+    reset_peak_resident();
+    const int64_t alone = peak_resident_bytes();
+    run_workers(workers, 2, silent_progress());
+    return peak_resident_bytes() - alone;
+  };
+  EXPECT_GT(peak(), 2 * kWaitingBytes);  // it writes this much, twice; libraries come on top
+  const ScopedTwin twin("cli.peak_without_workers");
+  EXPECT_FALSE(peak() > 2 * kWaitingBytes);
+}
+
 TEST(WorkerProcesses, WithoutWorkersThereIsNothingToDo) {
   run_workers({}, 2, silent_progress());
 }
 
 TEST(WorkerProcesses, DISABLED_FailsWhenAsked) {
   FAIL() << "as asked";
+}
+
+TEST(WorkerProcesses, DISABLED_WaitsWhenAsked) {
+  const std::string held(static_cast<size_t>(kWaitingBytes), 'x');
+  std::this_thread::sleep_for(std::chrono::milliseconds(500));
+  EXPECT_EQ(held.back(), 'x');
 }
 
 }  // namespace
