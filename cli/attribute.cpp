@@ -11,14 +11,14 @@
 #include "assay/io/tensor.h"
 #include "assay/report/attribution_report.h"
 #include "cli/attribution_view.h"
+#include "cli/planning.h"
 #include "cli/result.h"
+#include "cli/result_folder.h"
 
 namespace assay::cli {
 namespace {
 
 using nlohmann::ordered_json;
-
-constexpr const char* kWorkFolder = "unfinished";  // sums on the way, removed when the run is done
 
 void write_arrays(const ResultFolder& folder, const Attribution& found, const ordered_json& result) {
   io::Arrays arrays;
@@ -48,17 +48,19 @@ void run(const AttributeOptions& options, Session& session) {
   reset_peak_resident();  // what measuring the machine took is not the job's
   const auto started = std::chrono::steady_clock::now();
   const Attribution found =
-      attribute_documents(inputs, options, folder ? folder->file(kWorkFolder) : "", session.progress);
+      attribute_documents(inputs, options, folder ? folder->file(kUnfinished) : "", session.progress);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
 
   ordered_json result = attribution_json(inputs, found, options, session);
-  result["cost"] = cost_report(plan, seconds);
   if (folder) {
     write_arrays(*folder, found, result);
     folder->write("report.html",
                   report::attribution_report(attribution_view(inputs, found, options, session, plan, seconds)));
-    folder->write("result.json", result.dump(2) + "\n");  // last: its presence says that the run has finished
-    std::filesystem::remove_all(folder->file(kWorkFolder));
+  }
+  result["cost"] = cost_report(plan, seconds, folder ? folder->bytes() : 0);
+  if (folder) {
+    folder->write_result(result);  // last: its presence says that the run has finished
+    std::filesystem::remove_all(folder->file(kUnfinished));
   }
   if (options.common.json) return print_json(result);
   fmt::print("{}", attribution_table(inputs, found, options));

@@ -49,7 +49,7 @@ void describe(CLI::App& command, AttributeOptions& options) {
                   "Track only layers whose name matches, e.g. 'blocks.*.mlp.*' (default: all that can be)"));
   method(add_integer(command, "--train-size", options.train_size, {.minimum = 0},
                      "Documents in the training run: turns scores into nats for removing one",
-                     "as many as --data holds"));
+                     "as many as are scored: state it with --limit"));
   method(add_text(command, "--cache", options.cache, "DIR",
                   "Where fitted factors are kept (default: $ASSAY_CACHE, else ~/.cache/assay)"));
 
@@ -65,8 +65,8 @@ void describe(CLI::App& command, AttributeOptions& options) {
                               {"documents", Grouping::Documents},
                               {"both", Grouping::Both}},
                              "Sum over all questions, over documents of one group, or both"));
-  shown(
-      add_text(command, "--group-field", options.group_field, "NAME", "The JSONL field that names a document's group"));
+  shown(add_text(command, "--group-field", options.group_field, "NAME",
+                 "The JSONL field that names a document's group (default: group)"));
   shown(add_choice<bool>(command, "--trust", options.trust_check, {{"yes", true}, {"no", false}},
                          "Check the top documents by a small training step against random ones"));
 

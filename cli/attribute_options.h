@@ -26,12 +26,12 @@ struct AttributeOptions {
   bool per_layer = false;       ///< also [layers, Q, N]
   bool self_influence = false;  ///< also [N]
   Grouping grouping = Grouping::None;
-  std::string group_field = "group";  ///< the JSONL field that names a document's group
-  int64_t top = 0;                    ///< documents shown a query; 0: 20, or all where there are fewer
-  int64_t train_size = 0;             ///< documents in the training run, for units; 0: the documents given
-  bool trust_check = true;            ///< one small training step on the top documents against random ones
-  bool stability = false;             ///< fit with a second draw of labels too, and compare
-  std::string cache;                  ///< empty: the default folder
+  std::string group_field;  ///< the JSONL field that names a document's group; empty: "group"
+  int64_t top = 0;          ///< documents shown a query; 0: 20, or all where there are fewer
+  int64_t train_size = 0;   ///< documents in the training run, for units; 0: the documents given
+  bool trust_check = true;  ///< one small training step on the top documents against random ones
+  bool stability = false;   ///< fit with a second draw of labels too, and compare
+  std::string cache;        ///< empty: the default folder
 };
 
 void describe(CLI::App& command, AttributeOptions& options);

@@ -3,17 +3,19 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <numeric>
 
 #include "assay/attribute/cost.h"
 #include "assay/attribute/groups.h"
 #include "assay/attribute/methods_options.h"
 #include "assay/attribute/stability.h"
+#include "assay/attribute/trust.h"
 #include "assay/core/error.h"
 #include "assay/core/hash.h"
 #include "assay/core/threads.h"
 #include "assay/core/version.h"
 #include "assay/kernel/ceilings.h"
-#include "cli/result.h"
+#include "cli/planning.h"
 
 namespace assay::cli {
 namespace {
@@ -22,7 +24,6 @@ constexpr size_t kQueriesShown = 10;    // looked at closely; the scores hold al
 constexpr int64_t kReportedTokens = 5;  // alternatives of a completion's token
 constexpr int64_t kShownByDefault = 20;
 constexpr const char* kOtherLabels = ", other labels";
-constexpr int64_t kTrustTop = 10, kTrustRandom = 30;
 
 const char* measure_name(Measure measure) {
   return measure == Measure::LogProbability ? "logprob" : measure == Measure::Loss ? "loss" : "margin";
@@ -49,6 +50,24 @@ int64_t memory_of(const AttributeOptions& options) {
   return options.common.memory_bytes > 0 ? options.common.memory_bytes : available_memory_bytes();
 }
 
+const data::Document& document_of(const AttributionInputs& inputs, size_t row) {
+  return inputs.text.corpus.documents[static_cast<size_t>(inputs.text.encoded.document_of[row])];
+}
+
+/// What the example holds: its document, or of one that was cut or split the text of its own tokens.
+std::string text_of(const AttributionInputs& inputs, size_t row) {
+  if (!inputs.text.encoded.is_part[row]) return document_of(inputs, row).text;
+  const std::vector<int32_t>& tokens = inputs.dataset().examples[row].tokens;
+  std::string text;
+  for (size_t t = inputs.text.encoded.adds_bos ? 1 : 0; t < tokens.size(); ++t)
+    text += inputs.tokenizer.token_text(tokens[t]);
+  return text;
+}
+
+std::string group_field_of(const AttributeOptions& options) {
+  return options.group_field.empty() ? "group" : options.group_field;
+}
+
 attribute::Scores grouped(const AttributionInputs& inputs, const AttributeOptions& options, attribute::Scores scores) {
   const Grouping grouping = options.grouping;
   if (grouping == Grouping::Queries || grouping == Grouping::Both) scores = attribute::summed_over_queries(scores);
@@ -58,24 +77,26 @@ attribute::Scores grouped(const AttributionInputs& inputs, const AttributeOption
   return scores;
 }
 
+/// The first queries, looked at closely.
+int64_t looked_at(const AttributionInputs& inputs) {
+  return static_cast<int64_t>(std::min(kQueriesShown, inputs.queries.size()));
+}
+
 void check_trust(const AttributionInputs& inputs, const AttributeOptions& options, Attribution& found,
                  Progress& progress) {
-  std::vector<train::TailPatchRequest> requests;
-  std::vector<int64_t> rows, all_top;
-  for (size_t q = 0; q < found.queries.size(); ++q) {  // the strongest ten, however many are shown
-    const at::Tensor scores = found.apart.total[static_cast<int64_t>(q)].to(at::kDouble).contiguous();
-    const std::span<const double> values(scores.const_data_ptr<double>(), static_cast<size_t>(scores.numel()));
-    requests.push_back({.top = attribute::strongest_supporters(values, kTrustTop, false)});
-    all_top.insert(all_top.end(), requests.back().top.begin(), requests.back().top.end());
-  }
-  const auto random = attribute::random_rows(inputs.dataset().size(), kTrustRandom, all_top,
-                                             static_cast<uint64_t>(options.common.seed));
-  for (auto& request : requests) request.random = random;
-  for (size_t q = 0; q < found.queries.size(); ++q) rows.push_back(static_cast<int64_t>(q));
+  std::vector<int64_t> rows(found.queries.size());
+  std::iota(rows.begin(), rows.end(), 0);
+  const auto seed = static_cast<uint64_t>(options.common.seed);
+  const auto requests = attribute::trust_requests(found.apart.total, looked_at(inputs), seed);
+  const int64_t memory_bytes = attribute::trust_memory_bytes(method_inputs(inputs, options).memory_bytes);
   const train::TailPatchResult result =
       train::tail_patch(inputs.checkpoint.model, inputs.dataset(), data::subset(inputs.query_dataset, rows), requests,
-                        inputs.measurement, {.seed = static_cast<uint64_t>(options.common.seed)}, progress);
+                        inputs.measurement, {.memory_bytes = memory_bytes, .seed = seed}, progress);
   for (size_t q = 0; q < found.queries.size(); ++q) found.queries[q].trust = result.queries[q];
+  for (std::string& warning : attribute::trust_warnings(inputs.dataset().size(), result.queries)) {
+    progress.note(warning);
+    found.warnings.push_back(std::move(warning));
+  }
 }
 
 }  // namespace
@@ -97,7 +118,7 @@ AttributionInputs load_attribution(const AttributeOptions& options, Progress& pr
       .checkpoint = std::move(checkpoint),
       .tokenizer = tokenizer,
       .context = context,
-      .text = load_text(options.data, tokenizer, context, progress, groups_documents ? options.group_field : ""),
+      .text = load_text(options.data, tokenizer, context, progress, groups_documents ? group_field_of(options) : ""),
       .texts = {},
       .groups = {},
       .queries = {},
@@ -108,10 +129,9 @@ AttributionInputs load_attribution(const AttributeOptions& options, Progress& pr
       .layers = {},
       .not_covered = {}};
   std::vector<std::string> names;
-  for (const int64_t place : inputs.text.encoded.document_of) {
-    const data::Document& document = inputs.text.corpus.documents[static_cast<size_t>(place)];
-    inputs.texts.push_back(document.text);
-    names.push_back(document.group);
+  for (size_t row = 0; row < inputs.text.encoded.document_of.size(); ++row) {
+    inputs.texts.push_back(text_of(inputs, row));
+    names.push_back(document_of(inputs, row).group);
   }
   if (groups_documents) inputs.groups = attribute::group_by_name(names);
   for (const data::QueryText& text : asked(options)) {
@@ -134,8 +154,7 @@ attribute::Inputs method_inputs(const AttributionInputs& inputs, const Attribute
           .measurement = inputs.measurement,
           .layers = inputs.layers,
           .seed = static_cast<uint64_t>(options.common.seed),
-          .memory_bytes = memory_of(options) /
-                          4,  // factors and directions; the rest is the model's, its activations' and the cache's
+          .memory_bytes = memory_of(options) / 4,  // each of factors, directions, a batch; the rest is the model's
           .model_hash = inputs.checkpoint.hash,
           .cache_folder = cache_folder(options.cache)};
 }
@@ -151,7 +170,7 @@ std::string identity_of(const AttributionInputs& inputs, const AttributeOptions&
       .add(inputs.dataset().content_hash())
       .add(inputs.query_dataset.content_hash());
   for (const data::Query& query : inputs.queries) hasher.add(static_cast<uint64_t>(query.example.first_counted));
-  hasher.add(inputs.method.canonical()).add(inputs.measurement.name).add(options.layers).add(options.group_field);
+  hasher.add(inputs.method.canonical()).add(inputs.measurement.name).add(options.layers).add(group_field_of(options));
   for (const int64_t number :
        {static_cast<int64_t>(options.grouping), options.top, options.train_size, options.common.seed,
         static_cast<int64_t>(options.common.precision), static_cast<int64_t>(options.per_token),
@@ -167,14 +186,13 @@ Plan plan_attribution(const AttributionInputs& inputs, const AttributeOptions& o
   const attribute::Inputs given = method_inputs(inputs, options);
   attribute::add_fit_stages(plan, inputs.method, given);
   attribute::add_score_stage(plan, inputs.method, given, parts_of(options));
+  attribute::add_shown_stage(plan, inputs.method, given, looked_at(inputs),
+                             shown_each(options, inputs.dataset().size()));
   if (options.stability) {
     attribute::add_fit_stages(plan, inputs.method, attribute::with_other_labels(given), kOtherLabels);
     attribute::add_score_stage(plan, inputs.method, given, {}, kOtherLabels);
   }
-  if (options.trust_check) {
-    const auto queries = static_cast<int64_t>(std::min(kQueriesShown, inputs.queries.size()));
-    plan.add("trust check", attribute::step_cost(given, kTrustTop * queries + kTrustRandom, queries));
-  }
+  if (options.trust_check) plan.add("trust check", attribute::trust_cost(given, looked_at(inputs)));
   return plan;
 }
 
@@ -193,10 +211,13 @@ Attribution attribute_documents(const AttributionInputs& inputs, const Attribute
   found.curvature = scorer->curvature();
   found.apart = scorer->score(inputs.documents(), parts_of(options), workspace, progress);
   found.scores = grouped(inputs, options, found.apart);
-  for (size_t q = 0; q < std::min(kQueriesShown, inputs.queries.size()); ++q) {
+  std::vector<int64_t> closely(static_cast<size_t>(looked_at(inputs)));
+  std::iota(closely.begin(), closely.end(), 0);
+  auto shown = attribute::shown_documents(*scorer, inputs.documents(), found.apart.total, closely,
+                                          shown_each(options, inputs.dataset().size()), progress);
+  for (size_t q = 0; q < closely.size(); ++q) {
     found.queries.push_back(
-        {attribute::shown_documents(*scorer, inputs.documents(), found.apart.total, static_cast<int64_t>(q),
-                                    shown_each(options, inputs.dataset().size()), progress),
+        {std::move(shown[q]),
          attribute::read_tokens(inputs.checkpoint.model, inputs.queries[q].example, kReportedTokens),
          {}});
   }

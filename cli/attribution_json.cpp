@@ -5,8 +5,10 @@
 
 #include "assay/attribute/stability.h"
 #include "assay/core/hash.h"
+#include "assay/evaluate/removal.h"
 #include "assay/math/correlation.h"
 #include "assay/report/terminal.h"
+#include "cli/attribution_sums.h"
 #include "cli/attribution_view.h"
 #include "cli/result.h"
 
@@ -14,6 +16,8 @@ namespace assay::cli {
 namespace {
 
 using nlohmann::ordered_json;
+
+constexpr size_t kOpponentsInTable = 5;
 
 ordered_json finite_or_null(double value) {
   return std::isfinite(value) ? ordered_json(value) : ordered_json(nullptr);
@@ -52,24 +56,62 @@ ordered_json curvature_json(const attribute::CurvatureFacts& facts) {
 }
 
 ordered_json trust_json(const train::TailPatchComparison& trust) {
-  ordered_json result{
-      {"check", "tail-patch"},          {"top_mean", trust.top_mean},          {"random_mean", trust.random_mean},
-      {"difference", trust.difference}, {"interval", {trust.low, trust.high}}, {"t", finite_or_null(trust.welch_t)},
-      {"top", ordered_json::array()},   {"random", ordered_json::array()}};
-  for (const auto& document : trust.top)
-    result["top"].push_back({{"row", document.row}, {"measured", document.measured}});
-  for (const auto& document : trust.random)
-    result["random"].push_back({{"row", document.row}, {"measured", document.measured}});
+  ordered_json result{{"check", "tail-patch"},
+                      {"top_mean", trust.top_mean},
+                      {"random_mean", trust.random_mean},
+                      {"difference", finite_or_null(trust.difference)},
+                      {"interval", {finite_or_null(trust.low), finite_or_null(trust.high)}},
+                      {"t", finite_or_null(trust.welch_t)},
+                      {"top", ordered_json::array()},
+                      {"random", ordered_json::array()}};
+  const auto step_json = [](const train::TailPatchDocument& step) {
+    return ordered_json{{"row", step.row},
+                        {"predicted", step.predicted},
+                        {"measured", step.measured},
+                        {"own_fall", step.own_fall},
+                        {"reached", step.reached}};
+  };
+  for (const auto& document : trust.top) result["top"].push_back(step_json(document));
+  for (const auto& document : trust.random) result["random"].push_back(step_json(document));
   return result;
+}
+
+/// The strongest documents for the first question, then those most against it.
+std::string documents_table(const AttributionInputs& inputs, const Attribution& found, double factor,
+                            const std::string& unit) {
+  const attribute::Shown& shown = found.queries.front().shown;
+  if (shown.top.empty() && shown.bottom.empty()) return "No document has a score other than zero.\n";
+  const at::Tensor row = found.apart.total[0].to(at::kDouble).contiguous();
+  const std::vector<double> ranks =
+      math::average_ranks({row.const_data_ptr<double>(), static_cast<size_t>(row.numel())});
+  std::vector<report::RankedDocument> ranked;
+  const auto add = [&](int64_t document, int rank) {
+    const double score = row.const_data_ptr<double>()[document] * factor;
+    ranked.push_back({.rank = rank,
+                      .score = fmt::format("{:+.3g}", score),
+                      .signed_score = score,
+                      .percentile = 100 * ranks[static_cast<size_t>(document)] / static_cast<double>(ranks.size()),
+                      .index = document,
+                      .text = inputs.texts[static_cast<size_t>(document)]});
+  };
+  for (size_t i = 0; i < shown.top.size(); ++i) add(shown.top[i], static_cast<int>(i) + 1);
+  const size_t against = std::min<size_t>(shown.bottom.size(), kOpponentsInTable);
+  for (size_t i = against; i-- > 0;) add(shown.bottom[i], static_cast<int>(row.numel() - static_cast<int64_t>(i)));
+  const report::TerminalStyle style = report::terminal_style(STDOUT_FILENO);
+  return (shown.top.empty() ? "No document supports it; these speak against it most:\n" : "") +
+         report::ranking_table(ranked, unit, style);
 }
 
 }  // namespace
 
+int64_t training_documents(const AttributionInputs& inputs, const AttributeOptions& options) {
+  return options.train_size > 0 ? options.train_size : inputs.dataset().size();
+}
+
 std::optional<double> nats_per_raw(const AttributionInputs& inputs, const Attribution& found,
                                    const AttributeOptions& options) {
   if (!found.meaning.is_counterfactual) return std::nullopt;
-  const int64_t documents = options.train_size > 0 ? options.train_size : inputs.dataset().size();
-  return 1.0 / static_cast<double>(documents * static_cast<int64_t>(inputs.layers.size()));
+  return evaluate::nats_per_raw(training_documents(inputs, options), std::ssize(inputs.layers));
 }
 
 ordered_json attribution_json(const AttributionInputs& inputs, const Attribution& found,
@@ -86,7 +128,7 @@ ordered_json attribution_json(const AttributionInputs& inputs, const Attribution
   result["unit"] = found.meaning.unit;
   if (const auto nats = nats_per_raw(inputs, found, options)) {
     result["nats_per_raw"] = *nats;
-    result["train_size"] = options.train_size > 0 ? options.train_size : inputs.dataset().size();
+    result["train_size"] = training_documents(inputs, options);
   }
   result["layers"] = ordered_json::array();
   for (const nn::LayerId layer : inputs.layers) {
@@ -96,6 +138,8 @@ ordered_json attribution_json(const AttributionInputs& inputs, const Attribution
   if (found.curvature) result["curvature"] = curvature_json(*found.curvature);
   result["warnings"] = found.warnings;
   if (!inputs.groups.names.empty()) result["groups"] = inputs.groups.names;
+  const std::vector<SummedRanking> rankings = summed_rankings(inputs, found, options);
+  if (!rankings.empty()) result["sums"] = summed_json(inputs, found, rankings);
   if (!found.stability.empty()) result["label_stability"] = finite_or_null(attribute::mean_stability(found.stability));
   result["queries"] = ordered_json::array();
   for (size_t q = 0; q < inputs.queries.size(); ++q) {
@@ -120,28 +164,26 @@ ordered_json attribution_json(const AttributionInputs& inputs, const Attribution
 std::string attribution_table(const AttributionInputs& inputs, const Attribution& found,
                               const AttributeOptions& options) {
   const auto nats = nats_per_raw(inputs, found, options);
-  const auto& shown = found.queries.front().shown;
-  const at::Tensor row = found.apart.total[0].to(at::kDouble).contiguous();
-  const std::vector<double> ranks =
-      math::average_ranks({row.const_data_ptr<double>(), static_cast<size_t>(row.numel())});
-  std::vector<report::RankedDocument> ranked;
-  for (const int64_t document : shown.top) {
-    const double score = row.const_data_ptr<double>()[document] * nats.value_or(1);
-    ranked.push_back({.rank = static_cast<int>(ranked.size()) + 1,
-                      .score = fmt::format("{:+.3g}", score),
-                      .signed_score = score,
-                      .percentile = 100 * ranks[static_cast<size_t>(document)] / static_cast<double>(ranks.size()),
-                      .index = document,
-                      .text = inputs.texts[static_cast<size_t>(document)]});
+  const std::string unit = nats ? "nats" : found.meaning.unit;
+  std::string table = summed_table(inputs, found, summed_rankings(inputs, found, options), nats.value_or(1), unit);
+  if (options.grouping == Grouping::None || options.grouping == Grouping::Documents) {
+    if (!table.empty()) table += "\nDocuments, for question 1\n";
+    table += documents_table(inputs, found, nats.value_or(1), unit);
   }
-  std::string table =
-      report::ranking_table(ranked, nats ? "nats" : found.meaning.unit, report::terminal_style(STDOUT_FILENO));
+  if (nats) {
+    table += fmt::format(
+        "\nnats: the change of the {} that one document is worth among {} training documents, to first order, as the "
+        "mean over {} layers.\n",
+        inputs.measurement.name, training_documents(inputs, options), inputs.layers.size());
+  }
+  for (const std::string& warning : found.warnings) table += "\nNote: " + warning + "\n";
   if (const auto& trust = found.queries.front().trust; trust && std::isfinite(trust->difference)) {
     table += fmt::format(
         "\nTrust: one training step on a top document changes the {} by {:+.3g}, on a random one by {:+.3g} "
-        "(difference "
-        "{:+.3g}, 95 % interval {:+.3g} to {:+.3g}).\nA small step tests the gradient, not the removal.\n",
+        "(difference {:+.3g}, 95 % interval {:+.3g} to {:+.3g}).\nA small step tests the gradient, not the removal.\n",
         inputs.measurement.name, trust->top_mean, trust->random_mean, trust->difference, trust->low, trust->high);
+  } else if (options.trust_check) {
+    table += "\nTrust: not checked, since too few documents are left to compare with.\n";
   }
   if (const double stability = attribute::mean_stability(found.stability); std::isfinite(stability)) {
     table += fmt::format(

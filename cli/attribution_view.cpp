@@ -14,6 +14,7 @@
 #include "assay/core/threads.h"
 #include "assay/core/version.h"
 #include "assay/math/bootstrap.h"
+#include "cli/attribution_sums.h"
 #include "cli/result.h"
 
 namespace assay::cli {
@@ -138,10 +139,13 @@ report::TrustCheck trust_check(const train::TailPatchComparison& trust) {
       "From the final model, one plain SGD step is taken on a single document, sized so that the document's own loss "
       "falls by "
       "0.05 nats a token; the weights are restored afterwards.";
-  for (const auto& each : trust.top)
-    check.top.push_back({.index = each.row, .predicted_nats = {}, .measured_nats = each.measured});
-  for (const auto& each : trust.random)
-    check.random.push_back({.index = each.row, .predicted_nats = {}, .measured_nats = each.measured});
+  for (const auto* side : {&trust.top, &trust.random}) {
+    for (const train::TailPatchDocument& each : *side) {
+      (side == &trust.top ? check.top : check.random)
+          .push_back({.index = each.row, .predicted_nats = each.predicted, .measured_nats = each.measured});
+      if (!each.reached) ++check.unreached;
+    }
+  }
   check.top_mean = mean_interval(trust.top, trust.top_mean);
   check.random_mean = mean_interval(trust.random, trust.random_mean);
   check.t = trust.welch_t;
@@ -215,6 +219,7 @@ report::AttributionView attribution_view(const AttributionInputs& inputs, const 
   if (found.curvature) view.curvature = curvature_view(*found.curvature);
   if (const double mean = attribute::mean_stability(found.stability); std::isfinite(mean)) view.stability = mean;
   for (size_t q = 0; q < found.queries.size(); ++q) view.queries.push_back(query_view(inputs, found, q));
+  view.sums = summed_views(inputs, found, summed_rankings(inputs, found, options));
   view.provenance = provenance(inputs, session, plan, seconds);
   return view;
 }

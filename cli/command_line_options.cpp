@@ -44,10 +44,17 @@ void check_together(const AttributeOptions& options) {
   if (wants_parts && !attribute::uses_gradients(method)) attribute::refuse_parts(method.name());
   if (options.stability) attribute::require_sampled_labels(method);
   const bool groups_documents = options.grouping == Grouping::Documents || options.grouping == Grouping::Both;
-  if (options.per_token && groups_documents) {
+  if (groups_documents && (options.per_token || options.self_influence)) {
     usage_error(
-        "reading --group: a group of documents has no tokens to score one by one, but --per-token is given too; leave "
-        "one of them out");
+        fmt::format("reading --group: a group of documents has neither tokens nor an influence on itself that "
+                    "its documents add up to, but {} is given too; leave one of them out",
+                    options.per_token ? "--per-token" : "--self"));
+  }
+  if (!groups_documents && !options.group_field.empty()) {
+    usage_error(
+        fmt::format("reading --group-field: it names what documents are grouped by, but they are not grouped; "
+                    "add --group documents, or leave out --group-field {}",
+                    options.group_field));
   }
 }
 

@@ -5,14 +5,15 @@
 
 namespace assay::cli {
 
-void describe(CLI::App& command, CommonOptions& options) {
+void describe(CLI::App& command, CommonOptions& options, const std::string& kept) {
   const auto grouped = [](CLI::Option* option) { return option->group("Common options"); };
-  grouped(add_text(command, "--out", options.out, "DIR", "Folder for the result: result.json, arrays, report.html"));
+  grouped(add_text(command, "--out", options.out, "DIR", "Folder for the result: " + kept));
   grouped(
       add_switch(command, "--json", options.json, "Print one JSON object on standard output (keys: docs/results.md)"));
   grouped(add_switch(command, "--quiet", options.quiet, "No progress, no notes"));
   grouped(add_integer(command, "--seed", options.seed, {.minimum = 0},
-                      "Of everything random; the same seed gives the same bits"));
+                      "Of everything random; the same seed gives the same bits")
+              ->each([&options](const std::string&) { options.seed_given = true; }));
   grouped(add_integer(command, "--threads", options.threads, {.minimum = 1, .maximum = 4096}, "Processor cores to use",
                       "all that are granted"));
   grouped(command.add_option_function<std::string>(

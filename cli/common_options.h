@@ -20,12 +20,15 @@ struct CommonOptions {
   bool plan = false;         ///< print time, memory and disk, and stop
   bool force = false;        ///< replace the result of another run in `out`
   int64_t seed = 0;          ///< 0 or more
+  bool seed_given = false;   ///< --seed was given: it wins over a recipe's own
   int64_t threads = 0;       ///< 0: every core that is granted
   int64_t memory_bytes = 0;  ///< 0: what is available now
   Precision precision = Precision::Float32;
   Device device = Device::Cpu;
 };
 
-void describe(CLI::App& command, CommonOptions& options);
+/// `kept`: what the command leaves in --out, as help says it.
+void describe(CLI::App& command, CommonOptions& options,
+              const std::string& kept = "result.json, arrays and report.html");
 
 }  // namespace assay::cli

@@ -17,7 +17,9 @@
 #include "cli/demo_plan.h"
 #include "cli/demo_results.h"
 #include "cli/demo_training.h"
+#include "cli/planning.h"
 #include "cli/result.h"
+#include "cli/result_folder.h"
 
 namespace assay::cli {
 namespace {
@@ -44,9 +46,11 @@ std::vector<DemoModel> models_of(const char* training_set, const std::vector<int
 /// Asks the trained models of one training set.
 DemoTrainingSet ask(const char* training_set, const std::vector<int64_t>& removed, const std::string& folder,
                     const AttributionInputs& subject) {
+  const at::ScalarType dtype = subject.checkpoint.model.dtype();
   DemoTrainingSet trained{.removed = removed, .log_probabilities = {}, .says = {}, .is_as_planted = {}};
   for (const uint64_t seed : kModelSeeds) {
-    const nn::Checkpoint checkpoint = nn::load_checkpoint(demo_model_folder(folder, model_name(training_set, seed)));
+    const nn::Checkpoint checkpoint =
+        nn::load_checkpoint(demo_model_folder(folder, model_name(training_set, seed)), dtype);
     DemoAnswers answers = ask_demo_model(checkpoint.model, subject);
     trained.log_probabilities.by_seed.push_back(std::move(answers.log_probabilities));
     if (!trained.says.empty()) continue;
@@ -64,15 +68,16 @@ void write_scores(const std::vector<DemoScores>& scores, const std::string& path
 }
 
 /// Trains again without what was found, and without as many random documents.
-void prove(DemoOutcome& outcome, const std::string& folder, uint64_t seed, int at_once, Progress& progress) {
+void prove(DemoOutcome& outcome, const std::string& folder, const CommonOptions& common, Progress& progress) {
   const auto documents = static_cast<int64_t>(outcome.corpus.documents.size());
   const auto layers = static_cast<int64_t>(outcome.subject.layers.size());
   const DemoScores& ours = outcome.scores.front();
   const std::vector<int64_t> top = top_documents(outcome.corpus, ours);
-  const std::vector<int64_t> random = evaluate::random_rows(documents, static_cast<int64_t>(top.size()), seed);
+  const std::vector<int64_t> random =
+      evaluate::random_rows(documents, static_cast<int64_t>(top.size()), static_cast<uint64_t>(common.seed));
   std::vector<DemoModel> models = models_of("without_top", top);
   for (DemoModel& model : models_of("without_random", random)) models.push_back(std::move(model));
-  train_demo_models(models, folder, at_once, progress);
+  train_demo_models(models, folder, common.precision, demo_processes(common), progress);
   outcome.without_top = ask("without_top", top, folder, outcome.subject);
   outcome.without_random = ask("without_random", random, folder, outcome.subject);
   for (DemoGroupFindings& group : outcome.groups)
@@ -90,12 +95,18 @@ void run(const DemoOptions& options, Session& session) {
   const Plan plan = plan_demo(options, kernel::machine_ceilings(cache));
   if (stops_at_plan(session, plan, "--no-retrain makes it shorter")) return;
 
-  const std::string identity = Hasher().add("demo").add(version()).add(seed).add(uint64_t{options.retrain}).digest128();
+  const std::string identity = Hasher()
+                                   .add("demo")
+                                   .add(version())
+                                   .add(seed)
+                                   .add(uint64_t{options.retrain})
+                                   .add(static_cast<uint64_t>(common.precision))
+                                   .digest128();
   const ResultFolder folder(common.out, session.invocation, identity);
   const data::ThreeCauses corpus = data::three_causes(seed);
   write_demo_files(corpus, folder.path());
-  const int at_once = demo_processes(common);
-  train_demo_models(models_of("everything", {}), folder.path(), at_once, session.progress);
+  train_demo_models(models_of("everything", {}), folder.path(), common.precision, demo_processes(common),
+                    session.progress);
   const AttributeOptions attribute_options = demo_attribute_options(
       common, folder.path(), demo_model_folder(folder.path(), model_name("everything", kModelSeeds[0])));
   const AttributionInputs subject = load_attribution(attribute_options, session.progress);
@@ -113,21 +124,16 @@ void run(const DemoOptions& options, Session& session) {
                       .everything = everything,
                       .without_top = {},
                       .without_random = {}};
-  if (options.retrain) prove(outcome, folder.path(), seed, at_once, session.progress);
+  if (options.retrain) prove(outcome, folder.path(), common, session.progress);
 
   const double seconds = seconds_since(start);
   const std::string attribute_command = demo_attribute_command(attribute_options);
   folder.write("report.html",
                report::demo_report(demo_page(outcome, session.invocation, attribute_command, plan, seconds)));
-  nlohmann::ordered_json result = result_head(session.invocation);
-  result["corpus"] = {
-      {"documents", corpus.documents.size()}, {"tokens", subject.dataset().tokens()}, {"words", corpus.words.size()}};
-  result["removed"] = outcome.without_top ? outcome.without_top->removed.size() : 0;
-  result["label_stability"] = stability;
-  result["groups"] = demo_groups_json(outcome);
+  nlohmann::ordered_json result = demo_json(outcome, session.invocation);
   result["attribute_command"] = attribute_command;
-  result["cost"] = cost_report(plan, seconds);
-  folder.write("result.json", result.dump(2) + "\n");
+  result["cost"] = cost_report(plan, seconds, folder.bytes());
+  folder.write_result(result);
   if (common.json) return print_json(result);
   fmt::print("{}\nThe report is {}\n", demo_summary(outcome), folder.file("report.html"));
 }

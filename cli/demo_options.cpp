@@ -18,7 +18,7 @@ Examples:
   assay demo --no-retrain)");
   command.add_flag_callback(
       "--no-retrain", [&options] { options.retrain = false; }, "Leave out the proof by retraining");
-  describe(command, options.common);
+  describe(command, options.common, "report.html, result.json, the corpus, the models and their scores");
 }
 
 }  // namespace assay::cli

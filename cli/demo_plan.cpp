@@ -16,6 +16,7 @@
 #include "cli/demo_files.h"
 #include "cli/demo_subject.h"
 #include "cli/demo_training.h"
+#include "cli/loading.h"
 
 namespace assay::cli {
 namespace {
@@ -43,19 +44,20 @@ class ScratchFolder {
 };
 
 /// One run of the demo's recipe on its corpus, not yet started.
-train::PreparedRun prepared_run(const data::ThreeCauses& corpus) {
+train::PreparedRun prepared_run(const data::ThreeCauses& corpus, const CommonOptions& common) {
   const ScratchFolder scratch;
   write_demo_files(corpus, scratch.path());
   const std::string recipe = scratch.path() + "/recipes/everything.toml";
   std::filesystem::create_directories(scratch.path() + "/recipes");
   io::write_file(recipe, demo_recipe({.name = "everything", .seed = 0, .leave_out = {}}));
-  return train::prepare(train::read_recipe(recipe), at::kFloat);
+  return train::prepare(train::read_recipe(recipe), dtype_of(common));
 }
 
 /// `models` runs of the same cost, `at_once` side by side, each in a process with one thread.
 Cost side_by_side(Cost one, int models, int at_once) {
   const double rounds = static_cast<double>((models + at_once - 1) / at_once);
   one.flops *= rounds * at_once;  // processes share the machine's arithmetic
+  one.flops_fp64 *= rounds * at_once;
   one.bytes_moved *= rounds * at_once;
   one.operator_calls *= rounds;
   one.peak_bytes = resident_bytes() + at_once * one.peak_bytes;
@@ -98,7 +100,7 @@ int demo_processes(const CommonOptions& common) {
 
 Plan plan_demo(const DemoOptions& options, const Ceilings& ceilings) {
   const data::ThreeCauses corpus = data::three_causes(static_cast<uint64_t>(options.common.seed));
-  const train::PreparedRun run = prepared_run(corpus);
+  const train::PreparedRun run = prepared_run(corpus, options.common);
   const Cost training = train::training_cost(train::Trainer(run.start, run.corpus.dataset, run.options));
   const int at_once = demo_processes(options.common), first = 2, again = 4;
   Plan plan(ceilings);

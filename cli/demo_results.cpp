@@ -9,6 +9,7 @@
 
 #include "assay/report/numbers.h"
 #include "assay/report/terminal.h"
+#include "cli/result.h"
 
 namespace assay::cli {
 namespace {
@@ -86,6 +87,30 @@ report::DemoRetrained retrained_row(report::TrainingSet set, const DemoTrainingS
           .group_change_nats = group_change};
 }
 
+/// "groups" of result.json.
+ordered_json groups_json(const DemoOutcome& outcome) {
+  ordered_json groups = ordered_json::array();
+  for (const DemoGroupFindings& found : outcome.groups) {
+    ordered_json group{{"kind", to_string(found.kind)},
+                       {"questions", found.questions.size()},
+                       {"answered_as_planted", found.answered},
+                       {"mean_probability", found.mean_probability}};
+    for (const MethodOnGroup& method : found.methods) {
+      group["precision"][method.name] = method.precision;
+      if (!method.bottom.empty()) group["bottom_precision"][method.name] = method.bottom_precision;
+    }
+    if (found.removal) {
+      group["change_nats"] = {{"without_top", found.removal->without_top},
+                              {"without_random", found.removal->without_random}};
+      group["predicted_nats"] = found.removal->predicted;
+      group["actual_nats"] = found.removal->actual;
+      group["spearman"] = found.removal->spearman ? ordered_json(*found.removal->spearman) : ordered_json(nullptr);
+    }
+    groups.push_back(std::move(group));
+  }
+  return groups;
+}
+
 }  // namespace
 
 std::vector<report::DemoGroup> demo_report_groups(const DemoOutcome& outcome) {
@@ -123,27 +148,22 @@ std::vector<report::DemoGroup> demo_report_groups(const DemoOutcome& outcome) {
   return groups;
 }
 
-ordered_json demo_groups_json(const DemoOutcome& outcome) {
-  ordered_json groups = ordered_json::array();
-  for (const DemoGroupFindings& found : outcome.groups) {
-    ordered_json group{{"kind", to_string(found.kind)},
-                       {"questions", found.questions.size()},
-                       {"answered_as_planted", found.answered},
-                       {"mean_probability", found.mean_probability}};
-    for (const MethodOnGroup& method : found.methods) {
-      group["precision"][method.name] = method.precision;
-      if (!method.bottom.empty()) group["bottom_precision"][method.name] = method.bottom_precision;
-    }
-    if (found.removal) {
-      group["change_nats"] = {{"without_top", found.removal->without_top},
-                              {"without_random", found.removal->without_random}};
-      group["predicted_nats"] = found.removal->predicted;
-      group["actual_nats"] = found.removal->actual;
-      group["spearman"] = found.removal->spearman ? ordered_json(*found.removal->spearman) : ordered_json(nullptr);
-    }
-    groups.push_back(std::move(group));
-  }
-  return groups;
+ordered_json demo_json(const DemoOutcome& outcome, const Invocation& invocation) {
+  const AttributionInputs& subject = outcome.subject;
+  ordered_json result = result_head(invocation);
+  result["model"] = {{"path", subject.checkpoint.path}, {"hash", subject.checkpoint.hash}};
+  result["data"] = {{"documents", outcome.corpus.documents.size()},
+                    {"examples", subject.dataset().size()},
+                    {"tokens", subject.dataset().tokens()},
+                    {"words", outcome.corpus.words.size()},
+                    {"hash", subject.dataset().content_hash()}};
+  result["method"] = outcome.scores.front().call;
+  result["unit"] = "nats";
+  result["sign"] = "positive: the change raises the log-probability of the right answer";
+  result["removed"] = outcome.without_top ? outcome.without_top->removed.size() : 0;
+  result["label_stability"] = outcome.stability;  // null where it is not finite
+  result["groups"] = groups_json(outcome);
+  return result;
 }
 
 std::string demo_summary(const DemoOutcome& outcome) {

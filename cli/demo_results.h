@@ -7,6 +7,7 @@
 
 #include "assay/report/demo_report.h"
 #include "cli/demo_findings.h"
+#include "cli/invocation.h"
 
 namespace assay::cli {
 
@@ -22,8 +23,8 @@ struct DemoOutcome {
   std::optional<DemoTrainingSet> without_top, without_random;
 };
 
-/// "groups" of result.json (docs/demo.md lists its keys).
-nlohmann::ordered_json demo_groups_json(const DemoOutcome& outcome);
+/// result.json but for what it cost (docs/demo.md lists its keys).
+nlohmann::ordered_json demo_json(const DemoOutcome& outcome, const Invocation& invocation);
 
 /// The groups of the page, one question of each shown.
 std::vector<report::DemoGroup> demo_report_groups(const DemoOutcome& outcome);

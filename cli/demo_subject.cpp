@@ -13,6 +13,7 @@
 #include "assay/nn/generate.h"
 #include "assay/nn/gradients.h"
 #include "assay/nn/measurement.h"
+#include "cli/result.h"
 
 namespace assay::cli {
 namespace {
@@ -44,8 +45,9 @@ AttributeOptions demo_attribute_options(const CommonOptions& common, const std::
 }
 
 std::string demo_attribute_command(const AttributeOptions& options) {
-  return fmt::format("assay attribute {} --data {} --queries {} --seed {}{} --out result", options.model,
-                     options.data.data, options.queries, options.common.seed,
+  return fmt::format("assay attribute {} --data {} --queries {} --seed {}{} --out result",
+                     quoted_for_shell(options.model), quoted_for_shell(options.data.data),
+                     quoted_for_shell(options.queries), options.common.seed,
                      options.common.precision == Precision::Float64 ? " --dtype fp64" : "");
 }
 

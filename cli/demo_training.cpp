@@ -46,6 +46,11 @@ clip = 1.0
 seed = {seed}
 )";
 
+/// "everything-0.toml" and what its training printed, "everything-0.log".
+std::string recipe_file(const std::string& demo_folder, const std::string& model, const char* ending) {
+  return fmt::format("{}/recipes/{}.{}", demo_folder, model, ending);
+}
+
 }  // namespace
 
 std::string demo_recipe(const DemoModel& model) {
@@ -56,19 +61,25 @@ std::string demo_model_folder(const std::string& demo_folder, const std::string&
   return demo_folder + "/models/" + name;
 }
 
-void train_demo_models(const std::vector<DemoModel>& models, const std::string& demo_folder, int at_once,
-                       Progress& progress) {
-  const std::string recipes = demo_folder + "/recipes";
-  std::filesystem::create_directories(recipes);
+std::vector<std::string> demo_training_words(const DemoModel& model, const std::string& demo_folder,
+                                             Precision precision) {
+  return {"train",     recipe_file(demo_folder, model.name, "toml"),
+          "--out",     demo_model_folder(demo_folder, model.name),
+          "--dtype",   precision == Precision::Float64 ? "fp64" : "fp32",
+          "--threads", "1",
+          "--quiet"};
+}
+
+void train_demo_models(const std::vector<DemoModel>& models, const std::string& demo_folder, Precision precision,
+                       int at_once, Progress& progress) {
+  std::filesystem::create_directories(demo_folder + "/recipes");
   std::filesystem::create_directories(demo_folder + "/models");
   std::vector<Worker> workers;
   for (const DemoModel& model : models) {
-    const std::string recipe = fmt::format("{}/{}.toml", recipes, model.name);
-    io::write_file(recipe, demo_recipe(model));
+    io::write_file(recipe_file(demo_folder, model.name, "toml"), demo_recipe(model));
     workers.push_back({.name = fmt::format("training {} of the demo", model.name),
-                       .arguments = {"train", recipe, "--out", demo_model_folder(demo_folder, model.name), "--threads",
-                                     "1", "--quiet"},
-                       .log = fmt::format("{}/{}.log", recipes, model.name)});
+                       .arguments = demo_training_words(model, demo_folder, precision),
+                       .log = recipe_file(demo_folder, model.name, "log")});
   }
   progress.begin("training", static_cast<int64_t>(workers.size()), "models");
   run_workers(workers, at_once, progress);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "assay/core/progress.h"
+#include "cli/common_options.h"
 
 namespace assay::cli {
 
@@ -23,8 +24,12 @@ std::string demo_recipe(const DemoModel& model);
 /// Where the model of that name is trained, below the demo's folder.
 std::string demo_model_folder(const std::string& demo_folder, const std::string& name);
 
-/// Writes the recipes and trains those that are not trained yet, `at_once` side by side with one thread each.
-void train_demo_models(const std::vector<DemoModel>& models, const std::string& demo_folder, int at_once,
-                       Progress& progress);
+/// The words of the `assay train` that trains it, with one thread.
+std::vector<std::string> demo_training_words(const DemoModel& model, const std::string& demo_folder,
+                                             Precision precision);
+
+/// Writes the recipes and trains those that are not trained yet, `at_once` side by side.
+void train_demo_models(const std::vector<DemoModel>& models, const std::string& demo_folder, Precision precision,
+                       int at_once, Progress& progress);
 
 }  // namespace assay::cli

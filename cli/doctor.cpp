@@ -20,7 +20,9 @@
 #include "assay/core/version.h"
 #include "assay/kernel/ceilings.h"
 #include "cli/commands.h"
+#include "cli/planning.h"
 #include "cli/result.h"
+#include "cli/result_folder.h"
 
 namespace assay::cli {
 namespace {
@@ -249,7 +251,7 @@ void empty_cache(const DoctorOptions& options, Session& session) {
 }  // namespace
 
 void run(const DoctorOptions& options, Session& session) {
-  if (options.clear_cache) return empty_cache(options, session);
+  if (options.clear_cache && !options.common.plan) return empty_cache(options, session);
   if (options.common.plan) {
     // Its time is chosen, not counted: the measurements stop after two seconds.
     const Ceilings second{.flops_per_second_fp32 = 1};
@@ -258,9 +260,10 @@ void run(const DoctorOptions& options, Session& session) {
     stops_at_plan(session, plan, "");
     return;
   }
+  const auto folder = claim_out(session, Hasher().add("doctor").add(version()).digest128());
   const Findings found = examine(options);
   const ordered_json result = as_json(found, session.invocation);
-  keep_result(session, Hasher().add("doctor").add(version()).digest128(), result);
+  if (folder) folder->write_result(result);
   if (options.common.json) return print_json(result);
   const std::string page = as_page(found);
   std::fwrite(page.data(), 1, page.size(), stdout);

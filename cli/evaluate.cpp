@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <chrono>
+#include <filesystem>
 #include <optional>
 
 #include "assay/core/hash.h"
@@ -10,27 +11,41 @@
 #include "assay/evaluate/prediction.h"
 #include "assay/kernel/ceilings.h"
 #include "cli/commands.h"
+#include "cli/evaluation_view.h"
 #include "cli/loading.h"
+#include "cli/planning.h"
 #include "cli/result.h"
+#include "cli/result_folder.h"
 
 namespace assay::cli {
 namespace {
 
 using nlohmann::ordered_json;
 
-data::Dataset load_examples(const EvaluateOptions& options, const nn::Architecture& architecture, Progress& progress) {
+/// A dataset, and where it came from texts, these.
+struct EvaluatedExamples {
+  data::Dataset dataset;
+  std::optional<EvaluatedText> text;
+};
+
+EvaluatedExamples load_examples(const EvaluateOptions& options, const nn::Architecture& architecture,
+                                Progress& progress) {
   const nn::Facts facts = architecture.facts();
   if (facts.features > 0) {
     const bool is_classifier = architecture.output_kind() == nn::OutputKind::Categorical;
-    return data::read_arrays(options.data.data,
-                             {.features = facts.features,
-                              .classes = is_classifier ? facts.vocabulary : 0,
-                              .values = is_classifier ? 0 : facts.vocabulary},
-                             options.data.limit);
+    return {data::read_arrays(options.data.data,
+                              {.features = facts.features,
+                               .classes = is_classifier ? facts.vocabulary : 0,
+                               .values = is_classifier ? 0 : facts.vocabulary},
+                              options.data.limit),
+            std::nullopt};
   }
   const data::Tokenizer tokenizer = data::load_tokenizer(options.model);
   data::require_tokenizer_fits(tokenizer, facts.vocabulary);
-  return load_text(options.data, tokenizer, context_of(options.data, architecture), progress).encoded.dataset;
+  const int64_t context = context_of(options.data, architecture);
+  EvaluatedText text{tokenizer, load_text(options.data, tokenizer, context, progress), context};
+  data::Dataset dataset = std::move(text.loaded.encoded.dataset);
+  return {std::move(dataset), std::move(text)};
 }
 
 /// Everything that decides the losses.
@@ -84,21 +99,32 @@ void print_summary(const ordered_json& result) {
 
 void run(const EvaluateOptions& options, Session& session) {
   const nn::Checkpoint checkpoint = nn::load_checkpoint(options.model, dtype_of(options.common));
-  const data::Dataset dataset = load_examples(options, checkpoint.model.architecture(), session.progress);
+  const EvaluatedExamples examples = load_examples(options, checkpoint.model.architecture(), session.progress);
+  const data::Dataset& dataset = examples.dataset;
   Plan plan(kernel::machine_ceilings(cache_folder("")));
   plan.add("evaluate", evaluate::prediction_cost(checkpoint.model, dataset));
   if (stops_at_plan(session, plan, shorter_by_limit(plan, dataset.size()))) return;
 
-  std::optional<ResultFolder> folder;
-  if (!options.common.out.empty()) {
-    folder.emplace(options.common.out, session.invocation, identity_of(options, checkpoint, dataset));
-  }
+  const std::string identity = identity_of(options, checkpoint, dataset);
+  const auto folder = claim_out(session, identity);
   const auto started = std::chrono::steady_clock::now();
-  const evaluate::Prediction prediction = evaluate::predict(checkpoint.model, dataset, session.progress);
+  const evaluate::Prediction prediction = [&] {
+    curvature::Workspace workspace =
+        folder ? curvature::Workspace(folder->file(kUnfinished), identity, session.progress) : curvature::Workspace();
+    return evaluate::predict(checkpoint.model, dataset, workspace, session.progress);
+  }();
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
   ordered_json result = as_json(session, checkpoint, dataset, prediction);
-  result["cost"] = cost_report(plan, seconds);
-  if (folder) folder->write("result.json", result.dump(2) + "\n");
+  if (folder) {
+    const EvaluatedText* text = examples.text ? &*examples.text : nullptr;
+    folder->write("report.html", report::evaluation_report(evaluation_view(options, checkpoint, dataset, text,
+                                                                           prediction, session, plan, seconds)));
+  }
+  result["cost"] = cost_report(plan, seconds, folder ? folder->bytes() : 0);
+  if (folder) {
+    folder->write_result(result);
+    std::filesystem::remove_all(folder->file(kUnfinished));
+  }
   if (options.common.json) return print_json(result);
   print_summary(result);
 }

@@ -9,12 +9,13 @@
 #include "assay/core/error.h"
 #include "assay/core/hash.h"
 #include "assay/core/plan.h"
-#include "assay/core/threads.h"
 #include "assay/core/version.h"
 #include "assay/data/chat.h"
 #include "cli/commands.h"
 #include "cli/loading.h"
+#include "cli/planning.h"
 #include "cli/result.h"
+#include "cli/result_folder.h"
 
 namespace assay::cli {
 namespace {
@@ -94,18 +95,34 @@ class Printer {
   size_t printed_ = 0;
 };
 
-/// Every new token reads all weights once; the prompt multiplies them.
-Cost generation_cost(const nn::Model& model, int64_t prompt_tokens, int64_t new_tokens) {
-  constexpr double kCallsPerBlock = 40;
-  const double weights = static_cast<double>(model.parameters().count());
-  const double number_bytes = model.dtype() == at::kDouble ? 8 : 4;
-  const double flops = 2 * weights * static_cast<double>(prompt_tokens + new_tokens);
-  Cost cost{
-      .bytes_moved = number_bytes * weights * static_cast<double>(new_tokens),
-      .operator_calls = kCallsPerBlock * static_cast<double>(model.architecture().facts().blocks * (new_tokens + 1)),
-      .peak_bytes = resident_bytes()};
-  (model.dtype() == at::kDouble ? cost.flops_fp64 : cost.flops) = flops;
-  return cost;
+/// Everything that decides the text.
+std::string identity_of(const GenerateOptions& options, const nn::Checkpoint& checkpoint,
+                        const data::Tokenizer& tokenizer, const Prompt& prompt) {
+  Hasher hasher;
+  hasher.add("generate").add(version()).add(checkpoint.hash).add(tokenizer.hash());
+  for (const auto& ids : {prompt.ids, prompt.stop}) {
+    hasher.add(static_cast<uint64_t>(ids.size()));
+    for (const int32_t id : ids) hasher.add(static_cast<uint64_t>(id));
+  }
+  hasher.add(options.temperature).add(options.top_p);
+  for (const int64_t number :
+       {options.max_tokens, options.top_k, options.common.seed, static_cast<int64_t>(options.common.precision)}) {
+    hasher.add(static_cast<uint64_t>(number));
+  }
+  return hasher.digest128();
+}
+
+nlohmann::ordered_json generation_json(const Session& session, const nn::Checkpoint& checkpoint,
+                                       const data::Tokenizer& tokenizer, const Prompt& prompt,
+                                       const std::vector<int32_t>& ids, const std::string& text) {
+  nlohmann::ordered_json result = result_head(session.invocation);
+  result["model"] = {{"path", checkpoint.path}, {"hash", checkpoint.hash}};
+  result["tokenizer"] = {{"kind", tokenizer.description()}, {"hash", tokenizer.hash()}};
+  result["prompt"] = prompt.text;
+  result["prompt_ids"] = prompt.ids;
+  result["ids"] = ids;
+  result["text"] = text;
+  return result;
 }
 
 }  // namespace
@@ -116,9 +133,12 @@ void run(const GenerateOptions& options, Session& session) {
   const nn::Checkpoint checkpoint = nn::load_checkpoint(options.model, dtype_of(options.common));
   data::require_tokenizer_fits(tokenizer, checkpoint.model.architecture().facts().vocabulary);
 
-  const Cost cost = generation_cost(checkpoint.model, static_cast<int64_t>(prompt.ids.size()), options.max_tokens);
+  const auto prompt_tokens = static_cast<int64_t>(prompt.ids.size());
+  nn::require_fits(checkpoint.model, prompt_tokens, options.max_tokens);  // before a plan of what would be refused
+  const Cost cost = nn::generation_cost(checkpoint.model, prompt_tokens, options.max_tokens);
   if (stops_at_plan(session, "generate", cost)) return;
 
+  const auto folder = claim_out(session, identity_of(options, checkpoint, tokenizer, prompt));
   Printer printer(tokenizer, options.common.json);
   const auto started = std::chrono::steady_clock::now();
   const std::vector<int32_t> ids = nn::generate(checkpoint.model, prompt.ids,
@@ -139,19 +159,10 @@ void run(const GenerateOptions& options, Session& session) {
   if (!options.common.json)
     session.progress.note(fmt::format("{} tokens in {} ({:.1f}/s)", ids.size(), format_seconds(seconds),
                                       static_cast<double>(ids.size()) / seconds));
-  nlohmann::ordered_json result = result_head(session.invocation);
-  result["model"] = {{"path", checkpoint.path}, {"hash", checkpoint.hash}};
-  result["prompt"] = prompt.text;
-  result["prompt_ids"] = prompt.ids;
-  result["ids"] = ids;
-  result["text"] = printer.text();
-  result["seconds"] = seconds;
-  Hasher identity;
-  identity.add("generate").add(version()).add(checkpoint.hash);
-  for (const int32_t id : prompt.ids) identity.add(static_cast<uint64_t>(id));
-  for (const int32_t id : ids) identity.add(static_cast<uint64_t>(id));
-  keep_result(session, identity.digest128(), result);
-  if (options.common.json) print_json(result);
+  nlohmann::ordered_json result = generation_json(session, checkpoint, tokenizer, prompt, ids, printer.text());
+  result["cost"]["actual"] = actual_cost(seconds, folder ? folder->bytes() : 0);
+  if (options.common.json) print_json(result);  // first: a disk that is full now must not cost the text
+  if (folder) folder->write_result(result);
 }
 
 }  // namespace assay::cli

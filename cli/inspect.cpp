@@ -14,7 +14,9 @@
 #include "assay/data/tokenizer.h"
 #include "cli/commands.h"
 #include "cli/loading.h"
+#include "cli/planning.h"
 #include "cli/result.h"
+#include "cli/result_folder.h"
 
 namespace assay::cli {
 namespace {
@@ -130,6 +132,11 @@ void run(const InspectOptions& options, Session& session) {
   const nn::Checkpoint checkpoint = nn::load_checkpoint(options.model, dtype_of(options.common));
   const nn::Architecture& architecture = checkpoint.model.architecture();
   const std::string tokenizer = tokenizer_line(options, architecture);
+  Hasher identity;
+  identity.add("inspect").add(version()).add(checkpoint.hash).add(tokenizer);
+  identity.add(uint64_t{options.sites}).add(uint64_t{options.layers}).add(uint64_t{options.weights});
+  identity.add(static_cast<uint64_t>(options.common.precision));
+  const auto folder = claim_out(session, identity.digest128());
   ordered_json result = result_head(session.invocation);
   result["model"] = {{"path", checkpoint.path}, {"hash", checkpoint.hash}};
   result["facts"] = facts_json(checkpoint);
@@ -137,10 +144,7 @@ void run(const InspectOptions& options, Session& session) {
   if (options.sites) result["sites"] = architecture.sites();
   if (options.layers) result["layers"] = layers_json(checkpoint.model);
   if (options.weights) result["weights"] = weights_json(checkpoint.model.parameters());
-  Hasher identity;
-  identity.add("inspect").add(version()).add(checkpoint.hash).add(tokenizer);
-  identity.add(uint64_t{options.sites}).add(uint64_t{options.layers}).add(uint64_t{options.weights});
-  keep_result(session, identity.digest128(), result);
+  if (folder) folder->write_result(result);
   if (options.common.json) return print_json(result);
   print_facts(checkpoint, tokenizer);
   if (options.sites) fmt::print("\nsites\n{}\n", fmt::join(architecture.sites(), "\n"));

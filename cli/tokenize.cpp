@@ -9,7 +9,9 @@
 #include "assay/data/tokenizer.h"
 #include "cli/commands.h"
 #include "cli/loading.h"
+#include "cli/planning.h"
 #include "cli/result.h"
+#include "cli/result_folder.h"
 
 namespace assay::cli {
 namespace {
@@ -41,17 +43,19 @@ std::string visible(const std::string& token) {
 void run(const TokenizeOptions& options, Session& session) {
   if (stops_at_plan(session, "tokenize", loading_cost(options.model))) return;
   const data::Tokenizer tokenizer = data::load_tokenizer(options.model);
-  std::vector<int32_t> ids = tokenizer.encode(text_of(options));
+  const std::string text = text_of(options);
+  Hasher identity;
+  identity.add("tokenize").add(version()).add(tokenizer.hash()).add(text);
+  identity.add(static_cast<uint64_t>(options.begin_token));
+  const auto folder = claim_out(session, identity.digest128());
+  std::vector<int32_t> ids = tokenizer.encode(text);
   if (data::adds_bos(tokenizer, bos_policy(options.begin_token))) ids.insert(ids.begin(), *tokenizer.bos());
   nlohmann::ordered_json result = result_head(session.invocation);
   result["tokenizer"] = {{"kind", tokenizer.description()}, {"hash", tokenizer.hash()}};
   result["ids"] = ids;
   result["tokens"] = nlohmann::ordered_json::array();
   for (const int32_t id : ids) result["tokens"].push_back(tokenizer.token_text(id));
-  Hasher identity;
-  identity.add("tokenize").add(version()).add(tokenizer.hash());
-  for (const int32_t id : ids) identity.add(static_cast<uint64_t>(id));
-  keep_result(session, identity.digest128(), result);
+  if (folder) folder->write_result(result);
   if (options.common.json) return print_json(result);
   for (const int32_t id : ids) fmt::print("{:>8}  {}\n", id, visible(tokenizer.token_text(id)));
 }

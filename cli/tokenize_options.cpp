@@ -14,7 +14,7 @@ void describe(CLI::App& command, TokenizeOptions& options) {
   add_choice<BeginToken>(command, "--bos", options.begin_token,
                          {{"auto", BeginToken::Auto}, {"yes", BeginToken::Yes}, {"no", BeginToken::No}},
                          "Put a begin token first; auto does as the tokenizer says");
-  describe(command, options.common);
+  describe(command, options.common, "result.json");
 }
 
 }  // namespace assay::cli

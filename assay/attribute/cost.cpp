@@ -4,11 +4,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <set>
 
 #include "assay/attribute/factors.h"
+#include "assay/attribute/fit_rows.h"
 #include "assay/attribute/gradient_scorer.h"
 #include "assay/attribute/methods_options.h"
+#include "assay/attribute/trust.h"
 #include "assay/attribute/walk_batches.h"
 #include "assay/core/threads.h"
 #include "assay/curvature/layer_groups.h"
@@ -19,12 +22,14 @@ namespace {
 constexpr double kEighOperations = 25;     // times n³, in float64: tridiagonalisation, iteration, back-substitution
 constexpr double kOperatorsPerBlock = 70;  // forward and backward of one block
 constexpr double kOperatorsPerLayer = 8;   // of one captured pair, whatever is done with it
+constexpr double kOperatorsPerQuery = 5;   // of one captured pair, for each query whose scores are kept a position
 
 // Everything that the costs depend on.
 struct Shapes {
   double positions = 0, batches = 0, widest_batch = 0;  // padding included
   double weights = 0;                                   // multiply-adds of one forward pass a position
   double tracked = 0;                                   // Σ O·M
+  double narrow = 0;                                    // Σ min(O, M)
   double squares_in = 0, squares_out = 0;               // Σ M² of distinct inputs, Σ O²
   double cubes = 0;                                     // Σ M³ + O³ of what is decomposed
   double solves = 0;                                    // Σ 2·O·M·(O + M): into the eigenbasis and out again
@@ -38,14 +43,15 @@ struct Shapes {
   double resident = 0;     // bytes that are there before it begins: LibTorch, the weights, the documents
 };
 
-Shapes shapes_of(const Inputs& inputs) {
+// documents: those that are walked; queries: the first so many of them.
+Shapes shapes_of(const Inputs& inputs, const data::Dataset& documents, int64_t queries) {
   const nn::Architecture& architecture = inputs.model.architecture();
   const nn::Facts facts = architecture.facts();
   Shapes shapes;
-  for (const auto& rows : walk_batches(inputs.model, inputs.train.dataset)) {
+  for (const auto& rows : walk_batches(inputs.model, documents, inputs.memory_bytes)) {
     int64_t widest = 1;
     for (const int64_t row : rows) {
-      const auto tokens = static_cast<int64_t>(inputs.train.dataset.examples[static_cast<size_t>(row)].tokens.size());
+      const auto tokens = static_cast<int64_t>(documents.examples[static_cast<size_t>(row)].tokens.size());
       widest = std::max(widest, tokens - 1);
     }
     const auto padded = static_cast<double>(widest * static_cast<int64_t>(rows.size()));
@@ -65,6 +71,7 @@ Shapes shapes_of(const Inputs& inputs) {
     const auto rows = static_cast<double>(shape.rows), columns = static_cast<double>(shape.columns);
     shapes.tracked += rows * columns;
     shapes.largest_gradient = std::max(shapes.largest_gradient, rows * columns);
+    shapes.narrow += std::min(rows, columns);
     shapes.squares_out += rows * rows;
     shapes.solves += 2 * rows * columns * (rows + columns);
     shapes.cubes += rows * rows * rows;
@@ -74,14 +81,44 @@ Shapes shapes_of(const Inputs& inputs) {
   }
   shapes.blocks = static_cast<double>(std::max<int64_t>(1, facts.blocks));
   shapes.layers = static_cast<double>(inputs.layers.size());
-  shapes.examples = static_cast<double>(inputs.train.dataset.size());
-  shapes.queries = static_cast<double>(inputs.queries.dataset.size());
-  shapes.query_positions = static_cast<double>(inputs.queries.dataset.tokens());
+  shapes.examples = static_cast<double>(documents.size());
+  shapes.queries = static_cast<double>(queries);
+  const auto& asked = inputs.queries.dataset.examples;
+  for (int64_t q = 0; q < queries; ++q)
+    shapes.query_positions += static_cast<double>(asked[static_cast<size_t>(q)].tokens.size());
   shapes.activations = kept_numbers_per_position(architecture);
-  shapes.longest = static_cast<double>(inputs.train.dataset.longest());
-  shapes.attention = 2 * shapes.blocks * static_cast<double>(facts.heads * inputs.train.dataset.longest());
+  shapes.longest = static_cast<double>(documents.longest());
+  shapes.attention = 2 * shapes.blocks * static_cast<double>(facts.heads * documents.longest());
   shapes.resident = static_cast<double>(resident_bytes());
   return shapes;
+}
+
+Shapes shapes_of(const Inputs& inputs) {
+  return shapes_of(inputs, inputs.train.dataset, inputs.queries.dataset.size());
+}
+
+// What a fit walks: of a large corpus a part of it, copied.
+Shapes shapes_of_fit(const Inputs& inputs) {
+  const auto rows = fit_rows(inputs.train.dataset, inputs.fit_examples, inputs.seed);
+  if (!rows) return shapes_of(inputs);
+  const data::Dataset drawn = data::subset(inputs.train.dataset, *rows);
+  Shapes shapes = shapes_of(inputs, drawn, inputs.queries.dataset.size());
+  shapes.resident += static_cast<double>(drawn.tokens() * static_cast<int64_t>(sizeof(int32_t)) +
+                                         drawn.size() * static_cast<int64_t>(sizeof(data::Example)));
+  return shapes;
+}
+
+// `count` documents of all lengths alike: which ones will be shown is not known before.
+data::Dataset sample_by_length(const data::Dataset& documents, int64_t count) {
+  const int64_t total = documents.size();
+  if (count >= total) return documents;
+  std::vector<int64_t> order(documents.examples.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::ranges::stable_sort(order, {},
+                           [&](int64_t row) { return documents.examples[static_cast<size_t>(row)].tokens.size(); });
+  std::vector<int64_t> rows;
+  for (int64_t i = 0; i < count; ++i) rows.push_back(order[static_cast<size_t>((2 * i + 1) * total / (2 * count))]);
+  return data::subset(documents, rows);
 }
 
 // Forward and the half of backward that carries gradients down, over all documents.
@@ -167,7 +204,11 @@ Cost score_walk(const Shapes& shapes, const Parts& parts, bool has_self, double 
   Cost cost = gradient_walk(shapes);
   const double queries = shapes.queries / walks;
   cost.flops += 2 * shapes.tracked * (shapes.positions + queries * shapes.examples);
-  if (parts.per_token) cost.flops += 2 * queries * shapes.tracked * shapes.positions;
+  if (parts.per_token) {  // each query's direction is multiplied with every position's pair on its own
+    cost.flops += 2 * queries * shapes.tracked * shapes.positions;
+    cost.bytes_moved += 4 * shapes.element_bytes * queries * shapes.narrow * shapes.positions;
+    cost.operator_calls += kOperatorsPerQuery * queries * shapes.layers * shapes.batches;
+  }
   if (has_self) cost.flops += 2 * (shapes.squares_in + shapes.squares_out + shapes.tracked) * shapes.positions;
   cost.bytes_moved += 3 * shapes.element_bytes * shapes.tracked * shapes.examples;
   cost.peak_bytes += static_cast<int64_t>(direction_bytes + batch_gradient_bytes(shapes));
@@ -184,11 +225,35 @@ Cost score_walk(const Shapes& shapes, const Parts& parts, bool has_self, double 
   return cost;
 }
 
+int64_t rank_of(const FactoryCall& method) {
+  return fits_curvature(method) && !method.is_word("rank", "full") ? method.integer("rank") : 0;
+}
+
+// Everything that scoring by gradients does once the curvature is there.
+Cost gradient_scores(const Shapes& shapes, const FactoryCall& method, const Inputs& inputs, const Parts& parts) {
+  const bool is_quotient = method.name() == "cosine" || method.name() == "relatif";
+  const bool is_rotated = fits_curvature(method) && curvature_family(method) != "diagonal";
+  const int64_t rank = rank_of(method);
+  const nn::Architecture& architecture = inputs.model.architecture();
+  const QueryGroups groups = query_groups(architecture, inputs.layers, inputs.model.dtype(), rank, inputs.memory_bytes);
+  const auto walks = static_cast<double>(planned_walks(method, inputs, static_cast<int64_t>(shapes.queries)));
+  const auto bytes_of = [&](int64_t queries, int64_t of_rank) {  // of directions, with the copy that a solve makes
+    const double held = std::min(shapes.queries, static_cast<double>(queries));
+    return shapes.element_bytes * held *
+           static_cast<double>(numbers_of_a_direction(architecture, inputs.layers, of_rank));
+  };
+  const double direction_bytes = rank == 0 ? 2 * bytes_of(groups.in_a_walk, 0)
+                                           : bytes_of(groups.in_a_walk, rank) + 2 * bytes_of(groups.at_full_size, 0);
+  Cost cost = score_walk(shapes, parts, is_quotient || parts.self_influence, walks, direction_bytes);
+  cost += prepared_queries(shapes, is_rotated);
+  return cost;
+}
+
 }  // namespace
 
 void add_fit_stages(Plan& plan, const FactoryCall& method, const Inputs& inputs, const std::string& suffix) {
   if (!fits_curvature(method)) return;
-  const Shapes shapes = shapes_of(inputs);
+  const Shapes shapes = shapes_of_fit(inputs);
   const CachedFactors cached = cached_factors(method, inputs);
   const std::string family = curvature_family(method);
   const bool is_kronecker = family != "diagonal";
@@ -216,39 +281,55 @@ void add_score_stage(Plan& plan, const FactoryCall& method, const Inputs& inputs
     plan.add("scores" + suffix, cost);
     return;
   }
-  const bool is_quotient = method.name() == "cosine" || method.name() == "relatif";
-  const bool is_rotated = fits_curvature(method) && curvature_family(method) != "diagonal";
-  const int64_t rank = fits_curvature(method) && !method.is_word("rank", "full") ? method.integer("rank") : 0;
-  const nn::Architecture& architecture = inputs.model.architecture();
-  const QueryGroups groups = query_groups(architecture, inputs.layers, inputs.model.dtype(), rank, inputs.memory_bytes);
-  const double walks = std::max(1.0, std::ceil(shapes.queries / static_cast<double>(groups.in_a_walk)));
-  const auto bytes_of = [&](int64_t queries, int64_t of_rank) {  // of directions, with the copy that a solve makes
-    const double held = std::min(shapes.queries, static_cast<double>(queries));
-    return shapes.element_bytes * held *
-           static_cast<double>(numbers_of_a_direction(architecture, inputs.layers, of_rank));
-  };
-  const double direction_bytes = rank == 0 ? 2 * bytes_of(groups.in_a_walk, 0)
-                                           : bytes_of(groups.in_a_walk, rank) + 2 * bytes_of(groups.at_full_size, 0);
-  Cost cost = score_walk(shapes, parts, is_quotient || parts.self_influence, walks, direction_bytes);
-  cost += prepared_queries(shapes, is_rotated);
-  plan.add("scores" + suffix, cost);
+  plan.add("scores" + suffix, gradient_scores(shapes, method, inputs, parts));
 }
 
-Cost step_cost(const Inputs& inputs, int64_t documents, int64_t queries) {
+int64_t planned_walks(const FactoryCall& method, const Inputs& inputs, int64_t queries) {
+  const int64_t at_once = query_groups(inputs.model.architecture(), inputs.layers, inputs.model.dtype(),
+                                       rank_of(method), inputs.memory_bytes)
+                              .in_a_walk;
+  return std::max<int64_t>(1, (queries + at_once - 1) / at_once);
+}
+
+void add_shown_stage(Plan& plan, const FactoryCall& method, const Inputs& inputs, int64_t queries, int64_t each) {
+  if (!uses_gradients(method)) return;
+  const int64_t documents = inputs.train.dataset.size();
+  const int64_t shown = std::min(documents, 2 * std::min(each, documents) * queries);  // both ends, no two alike
+  const Shapes shapes = shapes_of(inputs, sample_by_length(inputs.train.dataset, shown), queries);
+  Cost cost = gradient_scores(shapes, method, inputs, {.per_token = true, .per_layer = true});
+  cost.disk_bytes = 0;
+  plan.add("shown documents", cost);
+}
+
+Cost trust_cost(const Inputs& inputs, int64_t queries) {
   const Shapes shapes = shapes_of(inputs);
-  const double steps = static_cast<double>(documents), asked = static_cast<double>(queries);
+  const int64_t documents = inputs.train.dataset.size();
+  const TrustCounts counts = trust_counts(documents);
+  const int64_t in_flight =
+      std::min(queries, train::queries_in_flight(inputs.model, trust_memory_bytes(inputs.memory_bytes)));
+  const double rounds = std::ceil(static_cast<double>(queries) / static_cast<double>(in_flight));
+  const auto stepped_on = [&](int64_t askers) {
+    return static_cast<double>(std::min(documents, counts.top * askers + counts.random));
+  };
+  const double searched = stepped_on(queries);                   // once each, however many ask
+  const double differentiated = rounds * stepped_on(in_flight);  // in every round in which somebody asks
+  const double measured = static_cast<double>(queries * (counts.top + counts.random));
   const double length = shapes.positions / std::max(1.0, shapes.examples);
-  const double query_length = static_cast<double>(inputs.queries.dataset.tokens()) / std::max(1.0, shapes.queries);
+  const double query_length = shapes.query_positions / std::max(1.0, shapes.queries);
   constexpr double kSearchPasses = 3;
-  const double measured =
-      steps * query_length;  // top documents are measured for one query each; random ones, few, for all
   Cost cost;
-  cost.flops = shapes.weights * (steps * length * (6 + 2 * kSearchPasses) + 2 * measured);
-  cost.bytes_moved = steps * (3 + kSearchPasses) * 3 * shapes.parameter_bytes;
+  cost.flops = shapes.weights * (length * (6 * differentiated + 2 * kSearchPasses * searched) +
+                                 query_length * (2 * measured + 6 * static_cast<double>(queries)));
+  cost.bytes_moved = (3 * (3 * differentiated + kSearchPasses * searched) + 2 * measured) * shapes.parameter_bytes;
   // One document at a time, recorded: an operator then costs its node and allocation too, about four plain ones.
-  cost.operator_calls = 4 * steps * (3 + kSearchPasses) * shapes.blocks * kOperatorsPerBlock;
-  cost.peak_bytes = static_cast<int64_t>(shapes.resident + (3 + asked) * shapes.parameter_bytes +
-                                         shapes.element_bytes * shapes.activations * length);
+  cost.operator_calls = 4 * (3 * differentiated + kSearchPasses * searched) * shapes.blocks * kOperatorsPerBlock;
+  // Beside the model the patched weights, the document's gradient and those of the queries in flight; and one parameter
+  // once more, where two uses of it are added up.
+  size_t largest = 0;
+  for (const at::Tensor& tensor : inputs.model.parameters().tensors()) largest = std::max(largest, tensor.nbytes());
+  cost.peak_bytes =
+      static_cast<int64_t>(shapes.resident + static_cast<double>(2 + in_flight) * shapes.parameter_bytes +
+                           static_cast<double>(largest) + shapes.element_bytes * shapes.activations * shapes.longest);
   return cost;
 }
 

@@ -18,7 +18,16 @@ void add_fit_stages(Plan& plan, const FactoryCall& method, const Inputs& inputs,
 void add_score_stage(Plan& plan, const FactoryCall& method, const Inputs& inputs, const Parts& parts,
                      const std::string& suffix = "");
 
-/// A training step on each of `documents` documents of mean length, with its search and the queries measured after it.
-Cost step_cost(const Inputs& inputs, int64_t documents, int64_t queries);
+/// Walks over the documents that scoring so many queries takes: one, unless their directions exceed the memory.
+int64_t planned_walks(const FactoryCall& method, const Inputs& inputs, int64_t queries);
+
+/// Adds what `shown_documents` takes for the first `queries` queries, up to `each` documents at either end of every
+/// ranking: a walk over them with every token's score. Which they are is not known before, so they count as different
+/// documents of the corpus's lengths. Nothing for a method without parts.
+void add_shown_stage(Plan& plan, const FactoryCall& method, const Inputs& inputs, int64_t queries, int64_t each);
+
+/// The trust check of so many queries (trust.h): steps on documents of mean length, each with its search, and the
+/// queries measured after it.
+Cost trust_cost(const Inputs& inputs, int64_t queries);
 
 }  // namespace assay::attribute

@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <optional>
+
+#include "assay/attribute/fit_rows.h"
 #include "assay/attribute/walk_batches.h"
 #include "assay/core/cache.h"
 #include "assay/core/error.h"
@@ -9,9 +12,23 @@
 namespace assay::attribute {
 namespace {
 
-curvature::FitRequest request_of(const FactoryCall& method, const Inputs& inputs, const curvature::Batches& batches) {
+// What the curvature is fitted on: the documents themselves where they are not too many, else a copy of those drawn.
+class FitData {
+ public:
+  explicit FitData(const Inputs& inputs) : whole_(inputs.train.dataset) {
+    if (const auto rows = fit_rows(whole_, inputs.fit_examples, inputs.seed)) drawn_ = data::subset(whole_, *rows);
+  }
+  const data::Dataset& dataset() const { return drawn_ ? *drawn_ : whole_; }
+
+ private:
+  const data::Dataset& whole_;
+  std::optional<data::Dataset> drawn_;
+};
+
+curvature::FitRequest request_of(const FactoryCall& method, const Inputs& inputs, const data::Dataset& dataset,
+                                 const curvature::Batches& batches) {
   return {.model = inputs.model,
-          .dataset = inputs.train.dataset,
+          .dataset = dataset,
           .batches = batches,
           .layers = inputs.layers,
           .labels = curvature::labels_named(method.text("labels")),
@@ -43,8 +60,9 @@ std::string curvature_family(const FactoryCall& method) {
 }
 
 curvature::Fitted fitted_curvature(const FactoryCall& method, const Inputs& inputs, Progress& progress) {
-  const curvature::Batches batches = walk_batches(inputs.model, inputs.train.dataset);
-  const curvature::FitRequest request = request_of(method, inputs, batches);
+  const FitData data(inputs);
+  const curvature::Batches batches = walk_batches(inputs.model, data.dataset(), inputs.memory_bytes);
+  const curvature::FitRequest request = request_of(method, inputs, data.dataset(), batches);
   curvature::Workspace workspace = workspace_of(request, inputs, progress);
   const std::string family = curvature_family(method);
   if (family == "diagonal") return curvature::fit_diagonal(request, workspace, progress);
@@ -54,8 +72,9 @@ curvature::Fitted fitted_curvature(const FactoryCall& method, const Inputs& inpu
 
 CachedFactors cached_factors(const FactoryCall& method, const Inputs& inputs) {
   if (inputs.cache_folder.empty()) return {};
+  const FitData data(inputs);
   const curvature::Batches batches;
-  const curvature::FitRequest request = request_of(method, inputs, batches);
+  const curvature::FitRequest request = request_of(method, inputs, data.dataset(), batches);
   const std::string key = curvature::fit_key(request, inputs.model_hash);
   const std::set<std::string> blocks = curvature::Workspace::peek(folder_of(inputs, key), key);
   return {.bases = curvature::has_bases(request, blocks),

@@ -1,6 +1,7 @@
 // The curvature of a method: fitted on the training documents, or found in the cache. Factors depend on model,
 // documents, layers, labels and seed, never on queries, damping or where the result goes, so that the next question
-// finds them.
+// finds them. Of a corpus with more examples than Inputs::fit_examples a drawn subset is walked, and its content stands
+// in the cache's key in the place of the corpus's.
 #pragma once
 
 #include <string>

@@ -8,7 +8,10 @@
 #include <numeric>
 #include <optional>
 
+#include "assay/attribute/fit_rows.h"
+#include "assay/attribute/walk_batches.h"
 #include "assay/core/error.h"
+#include "assay/core/plan.h"
 #include "assay/core/twin.h"
 #include "assay/curvature/layer_shape.h"
 
@@ -67,7 +70,14 @@ GradientScorer::GradientScorer(const Inputs& inputs, GradientMethod method)
     : inputs_(inputs), method_(std::move(method)) {}
 
 std::vector<std::string> GradientScorer::warnings() const {
-  return method_.fitted ? curvature::rank_warnings(*method_.fitted) : std::vector<std::string>{};
+  if (!method_.fitted) return {};
+  std::vector<std::string> warnings = curvature::rank_warnings(*method_.fitted);
+  if (const auto rows = fit_rows(inputs_.train.dataset, inputs_.fit_examples, inputs_.seed)) {
+    warnings.push_back(fmt::format(
+        "The curvature was fitted on {} of {} training examples, drawn by the seed; the scores cover all of them.",
+        format_count(std::ssize(*rows)), format_count(inputs_.train.dataset.size())));
+  }
+  return warnings;
 }
 
 std::optional<CurvatureFacts> GradientScorer::curvature() const {
@@ -87,7 +97,8 @@ Scores GradientScorer::score(const Documents& documents, const Parts& parts, cur
                                                .in_a_walk);
   std::vector<Scores> groups;
   for (size_t begin = 0; begin < queries.size(); begin += at_once) {
-    const auto group = std::span(queries).subspan(begin, std::min(at_once, queries.size() - begin));
+    const auto group = std::span(queries).subspan(ASSAY_TWIN("attribute.first_queries_in_every_walk") ? 0 : begin,
+                                                  std::min(at_once, queries.size() - begin));
     groups.push_back(score_queries(documents, parts, group, workspace, progress));
   }
   return stacked(groups);
@@ -119,14 +130,18 @@ Scores GradientScorer::score_queries(const Documents& documents, const Parts& pa
                                      curvature::Workspace& workspace, Progress& progress) const {
   const auto [directions, query_norms] = prepare(queries);
   const bool needs_self = parts.self_influence || method_.scale != Scale::Raw;
-  const SelfNorm self{needs_self ? method_.curvature.get() : nullptr, method_.damping};
-  Walked walked = walk_documents(inputs_.model, documents.dataset, directions, parts, self,
-                                 fmt::format("queries.from.{}", queries.front()), workspace, progress);
+  const SelfNorm self{needs_self ? method_.curvature.get() : nullptr,
+                      ASSAY_TWIN("attribute.self_at_another_damping") ? curvature::Damping{} : method_.damping};
+  Walked walked = walk_documents(inputs_.model, documents.dataset,
+                                 walk_batches(inputs_.model, documents.dataset, inputs_.memory_bytes), directions,
+                                 parts, self, fmt::format("queries.from.{}", queries.front()), workspace, progress);
 
   Scores scores{walked.total, walked.per_token, walked.per_layer, {}};
   if (parts.self_influence) scores.self_influence = walked.self;
   if (method_.scale != Scale::Raw) {
-    at::Tensor factors = reciprocal_or_zero(walked.self.sqrt()).expand_as(walked.total);
+    at::Tensor factors =
+        reciprocal_or_zero(ASSAY_TWIN("attribute.squared_norm_for_norm") ? walked.self : walked.self.sqrt())
+            .expand_as(walked.total);
     if (method_.scale == Scale::ByBothNorms) factors = factors.mul(reciprocal_or_zero(query_norms).unsqueeze(1));
     scale_columns(scores, factors);
   }

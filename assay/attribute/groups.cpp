@@ -19,6 +19,12 @@ at::Tensor summed_columns(const at::Tensor& values, const at::Tensor& group_of, 
 
 }  // namespace
 
+std::vector<int64_t> Groups::sizes() const {
+  std::vector<int64_t> sizes(names.size(), 0);
+  for (const int64_t group : group_of) ++sizes[static_cast<size_t>(group)];
+  return sizes;
+}
+
 Groups group_by_name(std::span<const std::string> names) {
   Groups groups;
   std::map<std::string, int64_t> places;
@@ -41,8 +47,7 @@ Scores summed_over_documents(const Scores& scores, std::span<const int64_t> grou
   ASSAY_ASSERT(static_cast<int64_t>(group_of.size()) == scores.total.size(1));
   const at::Tensor places = at::tensor(at::IntArrayRef(group_of.data(), group_of.size()), at::kLong);
   return {.total = summed_columns(scores.total, places, groups),
-          .per_layer = summed_columns(scores.per_layer, places, groups),
-          .self_influence = summed_columns(scores.self_influence, places, groups)};
+          .per_layer = summed_columns(scores.per_layer, places, groups)};
 }
 
 }  // namespace assay::attribute

@@ -12,13 +12,15 @@ namespace assay::attribute {
 struct Groups {
   std::vector<std::string> names;
   std::vector<int64_t> group_of;
+  std::vector<int64_t> sizes() const;  ///< members of each name
 };
 Groups group_by_name(std::span<const std::string> names);
 
 /// One row in place of all: Q becomes 1.
 Scores summed_over_queries(const Scores& scores);
 
-/// Column g is the sum of the documents whose `group_of` is g, 0 <= g < groups. Tokens are dropped: a group has none.
+/// Column g is the sum of the documents whose `group_of` is g, 0 <= g < groups. A group has no tokens, and its
+/// influence on itself is no sum of its members' (their gradients have cross terms): both are dropped.
 Scores summed_over_documents(const Scores& scores, std::span<const int64_t> group_of, int64_t groups);
 
 }  // namespace assay::attribute

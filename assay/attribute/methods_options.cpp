@@ -1,7 +1,7 @@
 #include "assay/attribute/methods_options.h"
 
-#include <algorithm>
-#include <array>
+#include <string>
+#include <vector>
 
 #include "assay/core/error.h"
 
@@ -14,7 +14,8 @@ FactoryArgument damping() {
           .type = ArgumentType::Number,
           .default_value = "0.1",
           .doc = "added to the eigenvalues, as a share of their mean in each layer",
-          .minimum = 0};
+          .minimum = 0,
+          .maximum = 1e12};  // beyond it a score of float32 could underflow to nothing
 }
 
 FactoryArgument labels() {
@@ -34,41 +35,63 @@ FactoryArgument rank() {
           .minimum = 1};
 }
 
-/// The methods that differentiate the model; those that fit a curvature first.
-constexpr std::array<std::string_view, 6> kOnGradients{"ekfac", "kfac", "diagonal", "relatif", "identity", "cosine"};
-constexpr std::array<std::string_view, 4> kOnCurvature{"ekfac", "kfac", "diagonal", "relatif"};
+/// What a method looks at.
+enum class Reads { TextsOrStates, Gradients, Curvature };
+
+struct Method {
+  FactorySpec spec;
+  Reads reads;
+};
+
+const std::vector<Method>& methods() {
+  static const std::vector<Method> all{
+      {{"ekfac", "influence with eigenvalue-corrected Kronecker curvature", {damping(), labels(), rank()}},
+       Reads::Curvature},
+      {{"kfac", "influence with Kronecker curvature", {damping(), labels(), rank()}}, Reads::Curvature},
+      {{"diagonal", "influence with a diagonal curvature", {damping(), labels(), rank()}}, Reads::Curvature},
+      {{"identity", "dot product of gradients", {}}, Reads::Gradients},
+      {{"cosine", "cosine of gradients", {}}, Reads::Gradients},
+      {{"relatif", "EK-FAC influence divided by the document's own reach (l-RelatIF)", {damping(), labels(), rank()}},
+       Reads::Curvature},
+      {{"representation", "cosine of the last hidden states, averaged over tokens", {}}, Reads::TextsOrStates},
+      {{"bm25",
+        "word overlap, blind to the model (Okapi BM25)",
+        {{.name = "unit",
+          .type = ArgumentType::Choice,
+          .default_value = "words",
+          .doc = "what is matched",
+          .choices = {"words", "tokens"}},
+         {.name = "k1",
+          .type = ArgumentType::Number,
+          .default_value = "1.2",
+          .doc = "saturation of repeated words",
+          .minimum = 0},
+         {.name = "b",
+          .type = ArgumentType::Number,
+          .default_value = "0.75",
+          .doc = "correction for the document's length",
+          .minimum = 0,
+          .maximum = 1}}},
+       Reads::TextsOrStates},
+      {{"random",
+        "random numbers, the floor",
+        {{.name = "seed", .type = ArgumentType::Integer, .default_value = "0", .doc = "of the numbers", .minimum = 0}}},
+       Reads::TextsOrStates},
+  };
+  return all;
+}
+
+Reads what_it_reads(const FactoryCall& method) {
+  for (const Method& each : methods()) {
+    if (each.spec.name == method.name()) return each.reads;
+  }
+  return Reads::TextsOrStates;
+}
 
 std::vector<FactorySpec> make_table() {
-  return {
-      {"ekfac", "influence with eigenvalue-corrected Kronecker curvature", {damping(), labels(), rank()}},
-      {"kfac", "influence with Kronecker curvature", {damping(), labels(), rank()}},
-      {"diagonal", "influence with a diagonal curvature", {damping(), labels(), rank()}},
-      {"identity", "dot product of gradients", {}},
-      {"cosine", "cosine of gradients", {}},
-      {"relatif", "EK-FAC influence divided by the document's own reach (l-RelatIF)", {damping(), labels(), rank()}},
-      {"representation", "cosine of the last hidden states, averaged over tokens", {}},
-      {"bm25",
-       "word overlap, blind to the model (Okapi BM25)",
-       {{.name = "unit",
-         .type = ArgumentType::Choice,
-         .default_value = "words",
-         .doc = "what is matched",
-         .choices = {"words", "tokens"}},
-        {.name = "k1",
-         .type = ArgumentType::Number,
-         .default_value = "1.2",
-         .doc = "saturation of repeated words",
-         .minimum = 0},
-        {.name = "b",
-         .type = ArgumentType::Number,
-         .default_value = "0.75",
-         .doc = "correction for the document's length",
-         .minimum = 0,
-         .maximum = 1}}},
-      {"random",
-       "random numbers, the floor",
-       {{.name = "seed", .type = ArgumentType::Integer, .default_value = "0", .doc = "of the numbers", .minimum = 0}}},
-  };
+  std::vector<FactorySpec> table;
+  for (const Method& method : methods()) table.push_back(method.spec);
+  return table;
 }
 
 }  // namespace
@@ -79,11 +102,11 @@ std::span<const FactorySpec> method_table() {
 }
 
 bool uses_gradients(const FactoryCall& method) {
-  return std::find(kOnGradients.begin(), kOnGradients.end(), method.name()) != kOnGradients.end();
+  return what_it_reads(method) != Reads::TextsOrStates;
 }
 
 bool fits_curvature(const FactoryCall& method) {
-  return std::find(kOnCurvature.begin(), kOnCurvature.end(), method.name()) != kOnCurvature.end();
+  return what_it_reads(method) == Reads::Curvature;
 }
 
 void refuse_parts(std::string_view method) {

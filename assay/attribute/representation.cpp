@@ -19,10 +19,11 @@ at::Tensor last_hidden(const nn::Model& model, const data::Batch& batch) {
 }
 
 // Unit vectors [N,D]; zero stays zero.
-at::Tensor representations(const nn::Model& model, const data::Dataset& dataset, Progress& progress) {
+at::Tensor representations(const Inputs& inputs, const data::Dataset& dataset, Progress& progress) {
+  const nn::Model& model = inputs.model;
   at::Tensor result;
   progress.begin("representations", dataset.size(), "documents");
-  for (const auto& rows : walk_batches(model, dataset)) {
+  for (const auto& rows : walk_batches(model, dataset, inputs.memory_bytes)) {
     const data::Batch batch = data::make_batch(dataset, rows, model.dtype());
     const at::Tensor hidden = last_hidden(model, batch);
     const at::Tensor weights = batch.mask.unsqueeze(2).to(hidden.scalar_type());
@@ -42,7 +43,7 @@ at::Tensor representations(const nn::Model& model, const data::Dataset& dataset,
 class RepresentationScorer final : public Scorer {
  public:
   RepresentationScorer(const Inputs& inputs, Progress& progress)
-      : inputs_(inputs), queries_(representations(inputs.model, inputs.queries.dataset, progress)) {}
+      : inputs_(inputs), queries_(representations(inputs, inputs.queries.dataset, progress)) {}
 
   Meaning meaning() const override {
     return {.title = "Similarity of representations", .unit = "cosine", .is_signed = true};
@@ -51,7 +52,7 @@ class RepresentationScorer final : public Scorer {
   Scores score(const Documents& documents, const Parts& parts, curvature::Workspace&,
                Progress& progress) const override {
     if (parts.any()) refuse_parts("representation");
-    return {.total = queries_.matmul(representations(inputs_.model, documents.dataset, progress).t())};
+    return {.total = queries_.matmul(representations(inputs_, documents.dataset, progress).t())};
   }
 
  private:

@@ -1,12 +1,14 @@
 #include "assay/attribute/score_walk.h"
 
+#include <ATen/ops/arange.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
 
-#include "assay/attribute/walk_batches.h"
 #include "assay/core/error.h"
+#include "assay/core/twin.h"
+#include "assay/curvature/fit.h"
 #include "assay/nn/gradients.h"
 
 namespace assay::attribute {
@@ -77,21 +79,23 @@ void refuse_not_finite(const at::Tensor& losses, std::span<const int64_t> rows) 
 
 }  // namespace
 
-Walked walk_documents(const nn::Model& model, const data::Dataset& documents, const Directions& directions,
-                      const Parts& parts, const SelfNorm& self, const std::string& part,
+Walked walk_documents(const nn::Model& model, const data::Dataset& documents, const curvature::Batches& batches,
+                      const Directions& directions, const Parts& parts, const SelfNorm& self, const std::string& part,
                       curvature::Workspace& workspace, Progress& progress) {
   Sums sums(model, documents, directions, parts, self);
-  const nn::Measurement loss = nn::loss();
-  const curvature::Pass pass{"scores", "partial.scores." + part, sums.state()};
-  curvature::walk(pass, documents, walk_batches(model, documents), workspace, progress,
-                  [&](std::span<const int64_t> rows) {
-                    const data::Batch batch = data::make_batch(documents, rows, model.dtype());
-                    const at::Tensor columns = at::tensor(at::IntArrayRef(rows.data(), rows.size()), at::kLong);
-                    const at::Tensor losses = nn::stream_gradients(
-                        model, batch, loss, directions.layers(),
-                        [&](const nn::FactoredGradient& gradient) { sums.add(gradient, columns, batch.positions()); });
-                    refuse_not_finite(losses, rows);
-                  });
+  const nn::Measurement loss =
+      ASSAY_TWIN("attribute.documents_by_sampled_labels") ? nn::sampled_label_loss(0) : nn::loss();
+  const curvature::Pass pass{"scores", curvature::partial_block("scores." + part, batches), sums.state()};
+  curvature::walk(pass, documents, batches, workspace, progress, [&](std::span<const int64_t> rows) {
+    const data::Batch batch = data::make_batch(documents, rows, model.dtype());
+    const at::Tensor columns = ASSAY_TWIN("attribute.columns_in_batch_order")
+                                   ? at::arange(batch.size(), at::kLong)
+                                   : at::tensor(at::IntArrayRef(rows.data(), rows.size()), at::kLong);
+    const at::Tensor losses = nn::stream_gradients(
+        model, batch, loss, directions.layers(),
+        [&](const nn::FactoredGradient& gradient) { sums.add(gradient, columns, batch.positions()); });
+    refuse_not_finite(losses, rows);
+  });
   return sums.walked();
 }
 

@@ -20,9 +20,10 @@ struct SelfNorm {
   curvature::Damping damping;
 };
 
-/// `part`: what tells this walk's saved sums from those of other walks with the same workspace.
-Walked walk_documents(const nn::Model& model, const data::Dataset& documents, const Directions& directions,
-                      const Parts& parts, const SelfNorm& self, const std::string& part,
+/// `batches`: rows of the documents (walk_batches.h). `part`: what tells this walk's saved sums from those of other
+/// walks with the same workspace; other batches never take them up.
+Walked walk_documents(const nn::Model& model, const data::Dataset& documents, const curvature::Batches& batches,
+                      const Directions& directions, const Parts& parts, const SelfNorm& self, const std::string& part,
                       curvature::Workspace& workspace, Progress& progress);
 
 }  // namespace assay::attribute

@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "assay/attribute/fit_rows.h"
 #include "assay/core/factory.h"
 #include "assay/core/progress.h"
 #include "assay/curvature/layer_summary.h"
@@ -39,9 +40,10 @@ struct Inputs {
   nn::Measurement measurement;
   std::vector<nn::LayerId> layers;  ///< tracked, ascending
   uint64_t seed = 0;
-  int64_t memory_bytes = int64_t{4} << 30;  ///< for factors, and for query directions
+  int64_t memory_bytes = int64_t{4} << 30;  ///< for factors, for query directions, and for what one batch keeps
   std::string model_hash = {};              ///< of the weights, for the cache
   std::string cache_folder = {};            ///< where factors are kept; empty: nowhere
+  int64_t fit_examples = kFitExamples;      ///< a curvature is fitted on at most so many, drawn by seed
 };
 
 /// What a scorer gives beside the scores.

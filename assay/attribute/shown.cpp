@@ -1,10 +1,13 @@
 #include "assay/attribute/shown.h"
 
+#include <ATen/ops/tensor.h>
+
 #include <algorithm>
 #include <numeric>
 #include <set>
 
 #include "assay/core/philox.h"
+#include "assay/core/twin.h"
 
 namespace assay::attribute {
 namespace {
@@ -27,6 +30,31 @@ std::vector<int64_t> ordered(std::span<const double> scores, int64_t count, cons
   return rows;
 }
 
+// Scores of the tokens of the documents shown, and of the top ones by layer. rows: [U] those walked, ascending; subset:
+// their examples; place: the query's among those scored.
+void add_parts(Shown& shown, const Scores& parts, int64_t place, std::span<const int64_t> rows,
+               const data::Dataset& subset) {
+  const auto column_of = [&](int64_t row) {
+    return static_cast<int64_t>(std::ranges::lower_bound(rows, row) - rows.begin());
+  };
+  std::vector<int64_t> top;
+  for (const int64_t row : shown.top) top.push_back(column_of(row));
+  std::vector<int64_t> columns = top;
+  for (const int64_t row : shown.bottom) columns.push_back(column_of(row));
+  for (const int64_t column : columns) {
+    const at::Tensor at_positions = parts.per_token[place][column].to(at::kDouble).contiguous();
+    const size_t tokens = subset.examples[static_cast<size_t>(column)].tokens.size();
+    std::vector<double> at_tokens(tokens, 0.0);
+    std::copy_n(at_positions.const_data_ptr<double>(), tokens > 0 ? tokens - 1 : 0,
+                at_tokens.begin() + (tokens > 0 ? 1 : 0));
+    shown.token_scores.push_back(std::move(at_tokens));
+  }
+  const at::Tensor of_top = at::tensor(at::IntArrayRef(top.data(), top.size()), at::kLong);
+  const at::Tensor by_layer =
+      parts.per_layer.select(1, place).index_select(1, of_top).sum({1}).to(at::kDouble).contiguous();
+  shown.layer_scores.assign(by_layer.const_data_ptr<double>(), by_layer.const_data_ptr<double>() + by_layer.numel());
+}
+
 }  // namespace
 
 std::vector<int64_t> strongest_supporters(std::span<const double> scores, int64_t count, bool only_positive) {
@@ -41,36 +69,44 @@ std::vector<int64_t> strongest_opponents(std::span<const double> scores, int64_t
   return rows;
 }
 
-Shown shown_documents(const Scorer& scorer, const Documents& documents, const at::Tensor& scores, int64_t query,
-                      int64_t count, Progress& progress) {
-  const Meaning meaning = scorer.meaning();
-  const std::vector<double> row = row_of(scores, query);
-  Shown shown;
-  shown.top = strongest_supporters(row, count, meaning.is_signed);
-  if (meaning.is_signed) shown.bottom = strongest_opponents(row, count);
-  std::vector<int64_t> rows = shown.top;
-  rows.insert(rows.end(), shown.bottom.begin(), shown.bottom.end());
-  if (!meaning.has_parts || rows.empty()) return shown;
+namespace {
 
+Shown ends_of(std::span<const double> scores, int64_t count, bool is_signed) {
+  Shown shown;
+  shown.top = strongest_supporters(scores, count, is_signed);
+  if (is_signed) shown.bottom = strongest_opponents(scores, count);
+  return shown;
+}
+
+}  // namespace
+
+std::vector<Shown> shown_documents(const Scorer& scorer, const Documents& documents, const at::Tensor& scores,
+                                   std::span<const int64_t> queries, int64_t count, Progress& progress) {
+  const Meaning meaning = scorer.meaning();
+  std::vector<Shown> all;
+  std::set<int64_t> walked;
+  for (const int64_t query : queries) {
+    all.push_back(ends_of(row_of(scores, query), count, meaning.is_signed));
+    walked.insert(all.back().top.begin(), all.back().top.end());
+    walked.insert(all.back().bottom.begin(), all.back().bottom.end());
+  }
+  if (!meaning.has_parts || walked.empty()) return all;
+
+  const std::vector<int64_t> rows(walked.begin(), walked.end());
   const data::Dataset subset = data::subset(documents.dataset, rows);
   curvature::Workspace in_memory;
-  const Scores parts =
-      scorer.score({subset}, {.per_token = true, .per_layer = true, .queries = {query}}, in_memory, progress);
-  for (size_t i = 0; i < rows.size(); ++i) {
-    const at::Tensor at_positions = parts.per_token[0][static_cast<int64_t>(i)].to(at::kDouble).contiguous();
-    const size_t tokens = subset.examples[i].tokens.size();
-    std::vector<double> at_tokens(tokens, 0.0);
-    std::copy_n(at_positions.const_data_ptr<double>(), tokens > 0 ? tokens - 1 : 0,
-                at_tokens.begin() + (tokens > 0 ? 1 : 0));
-    shown.token_scores.push_back(std::move(at_tokens));
+  const Parts wanted{.per_token = true, .per_layer = true, .queries = {queries.begin(), queries.end()}};
+  const Scores parts = scorer.score({subset}, wanted, in_memory, progress);
+  for (size_t q = 0; q < all.size(); ++q) {
+    const int64_t place = ASSAY_TWIN("attribute.shown_of_the_first_query") ? 0 : static_cast<int64_t>(q);
+    add_parts(all[q], parts, place, rows, subset);
   }
-  const at::Tensor by_layer = parts.per_layer.select(1, 0)
-                                  .narrow(1, 0, static_cast<int64_t>(shown.top.size()))
-                                  .sum({1})
-                                  .to(at::kDouble)
-                                  .contiguous();
-  shown.layer_scores.assign(by_layer.const_data_ptr<double>(), by_layer.const_data_ptr<double>() + by_layer.numel());
-  return shown;
+  return all;
+}
+
+Shown shown_documents(const Scorer& scorer, const Documents& documents, const at::Tensor& scores, int64_t query,
+                      int64_t count, Progress& progress) {
+  return shown_documents(scorer, documents, scores, std::span(&query, 1), count, progress).front();
 }
 
 std::vector<int64_t> random_rows(int64_t total, int64_t count, std::span<const int64_t> excluded, uint64_t seed) {

@@ -22,8 +22,13 @@ struct Shown {
   std::vector<double> layer_scores;  ///< of the top documents together, by tracked layer; empty without parts
 };
 
-/// One query's ends. A position's score stands at the token that it predicts, so that the first token has none. Costs a
-/// walk over the documents shown, for methods that have parts.
+/// The ends of several queries' rankings, in the order of `queries` (rows of `scores` [Q,N]), up to `count` documents
+/// either. A position's score stands at the token that it predicts, so that the first token has none. For methods that
+/// have parts it costs one walk over all documents shown, for all these queries together. Exact up to rounding: batches
+/// are others than those of the walk that scored.
+std::vector<Shown> shown_documents(const Scorer& scorer, const Documents& documents, const at::Tensor& scores,
+                                   std::span<const int64_t> queries, int64_t count, Progress& progress);
+/// One query's alone.
 Shown shown_documents(const Scorer& scorer, const Documents& documents, const at::Tensor& scores, int64_t query,
                       int64_t count, Progress& progress);
 

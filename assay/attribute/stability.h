@@ -1,6 +1,7 @@
 // How far scores depend on the luck of sampled labels: the curvature is fitted a second time with other pseudo-labels
 // drawn from the model, the same documents are scored again, and the two lists are compared by rank. Model, documents
-// and queries stay the same, so what differs is noise of the estimate. Costs a second fit and a second walk.
+// and queries stay the same, so what differs is noise of the estimate; of a corpus so large that a part of it is fitted
+// (fit_rows.h), the part is drawn again, too. Costs a second fit and a second walk.
 #pragma once
 
 #include <span>

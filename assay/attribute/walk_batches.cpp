@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "assay/core/twin.h"
 #include "assay/data/batches.h"
 
 namespace assay::attribute {
@@ -13,7 +14,8 @@ constexpr double kWidthTensors = 14;  // of the model's width that a block keeps
 constexpr double kMlpTensors = 4;     // of the MLP's width: gate, its activation, up, their product
 constexpr double kBytesOfOneWalk = 1e9;
 constexpr int64_t kMostPositions = 4096;  // beyond it the products are no faster
-constexpr int64_t kLeastPositions = 512;  // below it they are much slower
+constexpr int64_t kLeastPositions = 512;  // below it they are much slower: only scarce memory goes there
+constexpr int64_t kStep = 32;
 
 }  // namespace
 
@@ -24,11 +26,21 @@ double kept_numbers_per_position(const nn::Architecture& architecture) {
   return static_cast<double>(std::max<int64_t>(1, facts.blocks)) * block + 2 * static_cast<double>(facts.vocabulary);
 }
 
-std::vector<std::vector<int64_t>> walk_batches(const nn::Model& model, const data::Dataset& dataset) {
+int64_t positions_of_a_walk(const nn::Model& model, int64_t memory_bytes) {
   const double bytes =
       kept_numbers_per_position(model.architecture()) * static_cast<double>(c10::elementSize(model.dtype()));
-  const auto positions = static_cast<int64_t>(std::min(kBytesOfOneWalk / bytes, static_cast<double>(kMostPositions)));
-  return data::plan_batches(dataset, std::max(kLeastPositions, positions));
+  const auto within = [&](double room) { return static_cast<int64_t>(std::min(room / bytes, 1e9)); };
+  const int64_t wanted = std::clamp(within(kBytesOfOneWalk), kLeastPositions, kMostPositions);
+  const int64_t affordable =
+      ASSAY_TWIN("attribute.batches_whatever_the_memory") ? wanted : within(static_cast<double>(memory_bytes));
+  if (affordable >= wanted) return wanted;
+  // In steps, so that a little memory more or less does not change the batches and lose the sums of an earlier run.
+  return std::max(kStep, affordable / kStep * kStep);
+}
+
+std::vector<std::vector<int64_t>> walk_batches(const nn::Model& model, const data::Dataset& dataset,
+                                               int64_t memory_bytes) {
+  return data::plan_batches(dataset, positions_of_a_walk(model, memory_bytes));
 }
 
 }  // namespace assay::attribute

@@ -1,6 +1,6 @@
 // The batches in which a model walks over documents: as many positions as keep one backward pass within a gigabyte, so
-// that large models do not pay for small ones' habits. Depends on the model and the documents alone, never on the
-// machine: the same job has the same bits everywhere.
+// that large models do not pay for small ones' habits, and within the memory that is given where that is less. The
+// machine decides nothing else: with memory enough the same job has the same bits everywhere.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,12 @@ namespace assay::attribute {
 /// backward pass computes them again.
 double kept_numbers_per_position(const nn::Architecture& architecture);
 
-/// Rows of the dataset, as data::plan_batches cuts them.
-std::vector<std::vector<int64_t>> walk_batches(const nn::Model& model, const data::Dataset& dataset);
+/// Positions of a batch, padding included, whose backward pass keeps at most `memory_bytes`. Never more than is useful,
+/// and so the same for all budgets that are large enough; plans and passes both ask here.
+int64_t positions_of_a_walk(const nn::Model& model, int64_t memory_bytes);
+
+/// Rows of the dataset, as data::plan_batches cuts them: a document that is longer than the budget is a batch alone.
+std::vector<std::vector<int64_t>> walk_batches(const nn::Model& model, const data::Dataset& dataset,
+                                               int64_t memory_bytes);
 
 }  // namespace assay::attribute

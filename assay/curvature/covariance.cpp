@@ -24,7 +24,7 @@ at::Tensor averaged(const at::Tensor& sum, double positions, const std::string& 
 
 std::string input_name(const nn::Architecture& architecture, nn::LayerId id) {
   const nn::Layer& layer = layer_at(architecture, id);
-  return layer.input + (layer.bias >= 0 ? " with 1" : "");
+  return layer.input + (layer.bias >= 0 ? " with 1" : "") + (ASSAY_TWIN("curvature.inputs_apart") ? layer.name : "");
 }
 
 Covariances::Covariances(const nn::Architecture& architecture, std::span<const nn::LayerId> layers,

@@ -14,7 +14,9 @@ bool Curvature::covers(nn::LayerId layer) const {
 }
 
 double Curvature::mean_eigenvalue(nn::LayerId layer) const {
-  return eigenvalues(layer).to(at::kDouble).mean().item<double>();
+  at::Tensor values = eigenvalues(layer).to(at::kDouble);
+  if (ASSAY_TWIN("curvature.damping_of_the_first_unit")) values = values.narrow(0, 0, 1);
+  return values.mean().item<double>();
 }
 
 SpectralFunction Curvature::damped_inverse(nn::LayerId layer, const Damping& damping) const {
@@ -22,6 +24,7 @@ SpectralFunction Curvature::damped_inverse(nn::LayerId layer, const Damping& dam
   const nn::LayerId measured = ASSAY_TWIN("curvature.damping_of_the_first_layer") ? layers().front() : layer;
   const double added = damping.in_layer(mean_eigenvalue(measured));
   if (ASSAY_TWIN("curvature.damping_added_in_place")) eigenvalues(layer).add_(added);
+  if (ASSAY_TWIN("curvature.applied_not_inverted")) return [added](const at::Tensor& v) { return v.add(added); };
   return [added](const at::Tensor& values) {
     const at::Tensor damped = values.add(added);
     return damped.reciprocal().masked_fill(damped.le(0), 0);
@@ -40,7 +43,8 @@ at::Tensor Curvature::solve(const at::Tensor& gradients, nn::LayerId layer, cons
 
 at::Tensor Curvature::inverse_norm(const nn::FactoredGradient& gradient, const Damping& damping) const {
   const at::Tensor coordinates = into_eigenbasis(gradient);
-  const at::Tensor scale = damped_inverse(gradient.layer, damping)(eigenvalues(gradient.layer).to(at::kDouble));
+  at::Tensor scale = damped_inverse(gradient.layer, damping)(eigenvalues(gradient.layer).to(at::kDouble));
+  if (ASSAY_TWIN("curvature.solved_on_both_sides")) scale = scale.square();
   return coordinates.square().mul(scale.to(coordinates.scalar_type())).sum({1, 2});
 }
 

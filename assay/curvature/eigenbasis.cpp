@@ -10,8 +10,12 @@
 namespace assay::curvature {
 
 Eigen eigen_of(const at::Tensor& matrix) {
-  auto [values, vectors] = at::linalg_eigh(matrix.to(at::kDouble));
-  return {values.clamp_min(0), vectors.contiguous().to(matrix.scalar_type())};
+  const auto decomposed = at::linalg_eigh(matrix.to(at::kDouble));
+  const at::Tensor values = std::get<0>(decomposed).clamp_min(0);
+  const at::Tensor& columns = std::get<1>(decomposed);
+  const at::Tensor vectors = ASSAY_TWIN("curvature.eigenvectors_as_rows") ? columns.t() : columns;
+  if (ASSAY_TWIN("curvature.smallest_eigenvalue_lost")) values.select(0, 0).zero_();
+  return {values, vectors.contiguous().to(matrix.scalar_type())};
 }
 
 int64_t rank_of(const at::Tensor& values, at::ScalarType kept_in) {

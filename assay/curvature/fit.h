@@ -40,6 +40,10 @@ struct FitRequest {
 /// `model_hash`: of the weights. Damping, queries, batch size and family are not part of it.
 std::string fit_key(const FitRequest& request, const std::string& model_hash);
 
+/// The block of a workspace that holds the sums on the way of walk `part` over these batches. Sums over other batches
+/// have another name: half of one cut and half of another are not a walk.
+std::string partial_block(const std::string& part, const Batches& batches);
+
 /// Whether both covariances of every layer lie decomposed among `blocks` (Workspace::peek).
 bool has_bases(const FitRequest& request, const std::set<std::string>& blocks);
 /// Whether the mean squares of every layer do. `kind`: "ekfac" or "diagonal".

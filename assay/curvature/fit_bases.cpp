@@ -121,10 +121,11 @@ std::map<nn::LayerId, LayerBasis> fit_bases(const FitRequest& request, Workspace
       progress.note(fmt::format("covariances: reused those of {} layers", groups[g].size()));
       continue;
     }
-    const std::string partial = fmt::format("partial.covariances.{}.of.{}", g + 1, groups.size());
+    const std::string part = fmt::format("covariances.{}.of.{}", g + 1, groups.size());
+    const std::string partial = partial_block(part, request.batches);
     decompose(request, walk_group(request, groups[g], partial, workspace, progress), groups[g], workspace, progress);
     collect();
-    workspace.remove(partial);
+    workspace.remove_all("partial." + part + ".");  // and those of other batches
   }
   return bases;
 }

@@ -63,13 +63,14 @@ std::map<nn::LayerId, at::Tensor> fit_moments(const FitRequest& request,
     }
     std::map<nn::LayerId, FactoredBlock> of_group;
     for (const nn::LayerId layer : groups[g]) of_group[layer] = bases.at(layer);
-    const std::string partial = fmt::format("partial.{}.{}.of.{}", kind, g + 1, groups.size());
+    const std::string part = fmt::format("{}.{}.of.{}", kind, g + 1, groups.size());
+    const std::string partial = partial_block(part, request.batches);
     const SecondMoments sums =
         walk_group(request, std::move(of_group), "eigenvalues", partial, groups[g], workspace, progress);
     for (const nn::LayerId layer : groups[g])
       workspace.put(moments_block(request, kind, layer), {{"eigenvalues", sums.finish(layer)}});
     collect();
-    workspace.remove(partial);
+    workspace.remove_all("partial." + part + ".");  // and those of other batches
   }
   return moments;
 }

@@ -6,6 +6,7 @@
 #include <chrono>
 
 #include "assay/core/error.h"
+#include "assay/core/twin.h"
 
 namespace assay::curvature {
 namespace {
@@ -75,7 +76,8 @@ void walk(const Pass& pass, const data::Dataset& dataset, const Batches& batches
   int64_t total = 0;
   for (const auto& rows : batches) total += units_in(dataset, rows);
   SavedState saved(pass, workspace);
-  const size_t first = saved.restore(batches.size());
+  size_t first = saved.restore(batches.size());
+  if (ASSAY_TWIN("curvature.resume_repeats_a_batch") && first > 0) --first;
 
   progress.begin(pass.stage, total, dataset.longest() > 0 ? "tokens" : "examples");
   int64_t reused = 0;

@@ -64,8 +64,14 @@ bool has_ending(const std::string& name, std::string_view ending) {
   return name.ends_with(ending) || name.ends_with(std::string(ending) + ".zst");
 }
 
-bool add_text(const std::string& path, const std::string& name, const std::string& separator, Collector& collector) {
-  io::PieceReader pieces(path, separator, ErrorKind::Data);
+bool add_text(const std::string& path, const std::string& name, const CorpusOptions& options, Collector& collector) {
+  if (!options.group_field.empty()) {
+    throw Error(ErrorKind::Data,
+                fmt::format("reading \"{}\": documents are grouped by the field \"{}\" of JSONL "
+                            "lines, but plain text has no fields; give JSONL, or leave the grouping out",
+                            name, options.group_field));
+  }
+  io::PieceReader pieces(path, options.separator, ErrorKind::Data);
   while (const auto piece = pieces.next()) {
     if (!collector.add(*piece, fmt::format("{}, document {}", name, pieces.number()))) return false;
   }
@@ -106,7 +112,7 @@ bool add_file(const std::string& path, const std::string& name, const CorpusOpti
                     "is one JSON value; turn a list into lines with `jq -c '.[]'`",
                     name));
   }
-  return add_text(path, name, options.separator, collector);
+  return add_text(path, name, options, collector);
 }
 
 /// The files below a folder by their path, hidden ones left out.
@@ -152,7 +158,7 @@ Corpus read_corpus(const std::string& path, const CorpusOptions& options) {
     if (begins_with_object(input.path())) {
       add_jsonl(input.path(), "standard input", options, collector);
     } else {
-      add_text(input.path(), "standard input", options.separator, collector);
+      add_text(input.path(), "standard input", options, collector);
     }
   } else if (fs::is_directory(path)) {
     for (const fs::path& file : files_below(path)) {

@@ -64,13 +64,14 @@ EncodedCorpus encode(const Corpus& corpus, const Tokenizer& tokenizer, const Enc
   const size_t prefix = result.adds_bos ? 1 : 0;
   const size_t room = static_cast<size_t>(options.context) - (ASSAY_TWIN("data.context_without_bos") ? 0 : prefix);
 
-  const auto add_example = [&](std::span<const int32_t> tokens, int64_t document) {
+  const auto add_example = [&](std::span<const int32_t> tokens, int64_t document, bool is_part) {
     Example example;
     if (result.adds_bos) example.tokens.push_back(*tokenizer.bos());
     example.tokens.insert(example.tokens.end(), tokens.begin(), tokens.end());
     if (example.tokens.size() < 2) ++result.without_target;
     result.dataset.examples.push_back(std::move(example));
     result.document_of.push_back(document);
+    result.is_part.push_back(is_part);
   };
 
   for (int64_t i = 0; i < result.documents; ++i) {
@@ -83,11 +84,11 @@ EncodedCorpus encode(const Corpus& corpus, const Tokenizer& tokenizer, const Enc
     if (is_long && options.long_texts == LongTexts::Refuse) {
       refuse_long(document, tokens.size() + prefix, options.context);
     }
-    add_example(all.first(std::min(room, all.size())), i);
+    add_example(all.first(std::min(room, all.size())), i, is_long);
     if (is_long && options.long_texts == LongTexts::Cut) result.tokens_cut += static_cast<int64_t>(all.size() - room);
     if (is_long && options.long_texts == LongTexts::Split) {
       for (size_t from = room; from < all.size(); from += room) {
-        add_example(all.subspan(from, std::min(room, all.size() - from)), i);
+        add_example(all.subspan(from, std::min(room, all.size() - from)), i, true);
       }
     }
   }

@@ -32,6 +32,7 @@ struct EncodeOptions {
 struct EncodedCorpus {
   Dataset dataset;
   std::vector<int64_t> document_of;  ///< by example: its place in the corpus (the identity unless texts were split)
+  std::vector<bool> is_part;         ///< by example: whether it holds only a part of its document
 
   int64_t documents = 0;
   int64_t long_documents = 0;  ///< cut or split

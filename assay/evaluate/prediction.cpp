@@ -5,14 +5,18 @@
 #include <ATen/ops/argmax.h>
 #include <ATen/ops/eq.h>
 #include <ATen/ops/sum.h>
+#include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros.h>
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <span>
 
 #include "assay/core/threads.h"
 #include "assay/core/twin.h"
+#include "assay/curvature/resumable_pass.h"
 #include "assay/data/batch.h"
 #include "assay/data/batches.h"
 #include "assay/nn/measurement.h"
@@ -71,28 +75,34 @@ Cost prediction_cost(const nn::Model& model, const data::Dataset& dataset) {
   return cost;
 }
 
-Prediction predict(const nn::Model& model, const data::Dataset& dataset, Progress& progress) {
+Prediction predict(const nn::Model& model, const data::Dataset& dataset, curvature::Workspace& workspace,
+                   Progress& progress) {
   const at::NoGradGuard no_history;
   const nn::Measurement loss = nn::loss();
-  Prediction prediction{std::vector<double>(static_cast<size_t>(dataset.size())),
-                        std::vector<int64_t>(static_cast<size_t>(dataset.size()))};
-  progress.begin("evaluate", dataset.size(), "examples");
-  for (const std::vector<int64_t>& rows : data::plan_batches(dataset)) {
+  const int64_t examples = dataset.size();
+  const at::Tensor losses = at::zeros({examples}, at::kDouble), targets = at::zeros({examples}, at::kLong);
+  const at::Tensor correct = at::zeros({1}, at::kLong);
+  curvature::Pass pass{"evaluate", "partial.predictions", {{"losses", losses}, {"targets", targets}}};
+  if (!ASSAY_TWIN("evaluate.forgets_the_correct")) pass.state["correct"] = correct;
+  curvature::walk(pass, dataset, data::plan_batches(dataset), workspace, progress, [&](std::span<const int64_t> rows) {
     const data::Batch batch = data::make_batch(dataset, rows, model.dtype());
     const nn::Output output = model.run(batch).output;
-    const at::Tensor losses = loss.evaluate(output, batch).to(at::kDouble).contiguous();  // [B]
-    const at::Tensor counts = batch.counted.sum(1).contiguous();                          // [B] int64
-    for (size_t i = 0; i < rows.size(); ++i) {
-      prediction.losses[static_cast<size_t>(rows[i])] = losses.const_data_ptr<double>()[i];
-      prediction.targets[static_cast<size_t>(rows[i])] = counts.const_data_ptr<int64_t>()[i];
-    }
-    if (!batch.is_text() && output.kind == nn::OutputKind::Categorical) {
-      prediction.correct += output.logits().argmax(-1).eq(batch.targets).sum().item<int64_t>();
-    }
-    progress.advance(batch.size());
-  }
-  progress.end();
-  return prediction;
+    const at::Tensor places = at::tensor(at::IntArrayRef(rows.data(), rows.size()), at::kLong);
+    losses.index_copy_(0, places, loss.evaluate(output, batch).to(at::kDouble));
+    targets.index_copy_(0, places, batch.counted.sum(1));
+    if (!batch.is_text() && output.kind == nn::OutputKind::Categorical)
+      correct.add_(output.logits().argmax(-1).eq(batch.targets).sum());
+  });
+  const double* loss_of = losses.const_data_ptr<double>();
+  const int64_t* targets_of = targets.const_data_ptr<int64_t>();
+  return {.losses = {loss_of, loss_of + examples},
+          .targets = {targets_of, targets_of + examples},
+          .correct = correct.item<int64_t>()};
+}
+
+Prediction predict(const nn::Model& model, const data::Dataset& dataset, Progress& progress) {
+  curvature::Workspace nothing_kept;
+  return predict(model, dataset, nothing_kept, progress);
 }
 
 }  // namespace assay::evaluate

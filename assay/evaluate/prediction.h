@@ -1,5 +1,6 @@
 // How well a model predicts a dataset: the loss of each example and of all together. Sums run over counted positions
-// (targets); the loss per target weighs every target alike, never every document. One forward pass over the data.
+// (targets); the loss per target weighs every target alike, never every document. One forward pass over the data, saved
+// on the way: killed at any moment and started again it goes on to the same bits.
 #pragma once
 
 #include <cstdint>
@@ -7,6 +8,7 @@
 
 #include "assay/core/plan.h"
 #include "assay/core/progress.h"
+#include "assay/curvature/workspace.h"
 #include "assay/data/dataset.h"
 #include "assay/nn/model.h"
 
@@ -26,7 +28,12 @@ struct Prediction {
 /// What predict will cost: two operations a weight and position, attention, the logits' traffic, operator calls.
 Cost prediction_cost(const nn::Model& model, const data::Dataset& dataset);
 
-/// Losses of every example, in the dataset's order.
+/// Losses of every example, in the dataset's order. What is done lies in `workspace` at least every eighth of the walk
+/// and is found again by a call with the same model and dataset, which the workspace's key must name; the block stays
+/// until the caller throws the workspace away.
+Prediction predict(const nn::Model& model, const data::Dataset& dataset, curvature::Workspace& workspace,
+                   Progress& progress);
+/// The same with nothing kept.
 Prediction predict(const nn::Model& model, const data::Dataset& dataset, Progress& progress);
 
 }  // namespace assay::evaluate

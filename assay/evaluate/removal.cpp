@@ -30,15 +30,19 @@ std::vector<int64_t> random_rows(int64_t documents, int64_t count, uint64_t seed
 
 double predicted_change(std::span<const float> scores, std::span<const int64_t> removed, int64_t training_documents,
                         int64_t blocks) {
-  ASSAY_ASSERT(training_documents > 0 && blocks > 0);
   double sum = 0;
   for (const int64_t row : removed) {
     ASSAY_ASSERT(row >= 0 && static_cast<size_t>(row) < scores.size());
     sum += static_cast<double>(scores[static_cast<size_t>(row)]);
   }
   const double kept = ASSAY_TWIN("evaluate.removal_adds") ? sum : -sum;
+  return kept * nats_per_raw(training_documents, blocks);
+}
+
+double nats_per_raw(int64_t training_documents, int64_t blocks) {
+  ASSAY_ASSERT(training_documents > 0 && blocks > 0);
   const int64_t shares = ASSAY_TWIN("evaluate.blocks_summed") ? 1 : blocks;
-  return kept / static_cast<double>(training_documents * shares);
+  return 1.0 / static_cast<double>(training_documents * shares);
 }
 
 std::vector<double> change(const Retrained& before, const Retrained& after) {

@@ -30,6 +30,9 @@ std::vector<int64_t> random_rows(int64_t documents, int64_t count, uint64_t seed
 double predicted_change(std::span<const float> scores, std::span<const int64_t> removed, int64_t training_documents,
                         int64_t blocks = 1);
 
+/// 1/(N·blocks): what a raw counterfactual score is multiplied by to be the size of that change for one document.
+double nats_per_raw(int64_t training_documents, int64_t blocks);
+
 /// The measurement of every query by the models of one training set.
 struct Retrained {
   std::vector<std::vector<double>> by_seed;  ///< [R][Q], the same seeds in the same order for every training set

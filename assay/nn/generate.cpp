@@ -9,6 +9,7 @@
 
 #include "assay/core/error.h"
 #include "assay/core/philox.h"
+#include "assay/core/threads.h"
 
 namespace assay::nn {
 namespace {
@@ -60,16 +61,32 @@ std::vector<double> last_logits(const Output& output, int64_t usable) {
 
 }  // namespace
 
+void require_fits(const Model& model, int64_t prompt_tokens, int64_t max_tokens) {
+  const int64_t context = model.architecture().facts().context, left = std::max<int64_t>(0, context - prompt_tokens);
+  if (max_tokens <= left && prompt_tokens <= context) return;  // no sum: it may be beyond 64 bits
+  throw Error(ErrorKind::Usage,
+              fmt::format("generating text: prompt and --max-tokens must fit the model's context of {} tokens, and "
+                          "{} + {} do not; ask for at most {} tokens",
+                          context, prompt_tokens, max_tokens, left));
+}
+
+Cost generation_cost(const Model& model, int64_t prompt_tokens, int64_t max_tokens) {
+  constexpr double kCallsPerBlock = 40;
+  const bool is_double = model.dtype() == at::kDouble;
+  const double weights = static_cast<double>(model.parameters().count());
+  const double flops = 2 * weights * static_cast<double>(prompt_tokens + max_tokens);
+  Cost cost{
+      .bytes_moved = (is_double ? 8 : 4) * weights * static_cast<double>(max_tokens),
+      .operator_calls = kCallsPerBlock * static_cast<double>(model.architecture().facts().blocks * (max_tokens + 1)),
+      .peak_bytes = resident_bytes()};
+  (is_double ? cost.flops_fp64 : cost.flops) = flops;
+  return cost;
+}
+
 std::vector<int32_t> generate(const Model& model, std::span<const int32_t> prompt, const GenerateOptions& options,
                               const std::function<bool(int32_t)>& on_token) {
-  const int64_t context = model.architecture().facts().context, length = static_cast<int64_t>(prompt.size());
-  if (length + options.max_tokens > context) {
-    throw Error(ErrorKind::Usage,
-                fmt::format("generating text: prompt and --max-tokens must fit the model's context of {} tokens, and "
-                            "{} + {} do not; ask for at "
-                            "most {} tokens",
-                            context, length, options.max_tokens, std::max<int64_t>(0, context - length)));
-  }
+  const auto length = static_cast<int64_t>(prompt.size());
+  require_fits(model, length, options.max_tokens);
   const at::NoGradGuard no_history;
   KeyValueCache cache;
   std::vector<int32_t> text;

@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "assay/core/plan.h"
 #include "assay/nn/model.h"
 
 namespace assay::nn {
@@ -20,8 +21,17 @@ struct GenerateOptions {
   int64_t usable_vocabulary = 0;   ///< ids at and beyond this are never chosen (padded vocabularies); 0: all
 };
 
+/// Throws Error(Usage) when a prompt of this many tokens and `max_tokens` new ones do not fit the model's context.
+void require_fits(const Model& model, int64_t prompt_tokens, int64_t max_tokens);
+
+/// What generate will cost at most, the end token never being drawn. Two operations a weight and token (attention over
+/// the context is left out: it is small beside the weights in models that fit a processor); every new token reads all
+/// weights once, the prompt reads them once together; some forty operator calls a block and run. The weights are in
+/// memory already and count in the peak with everything else that the process holds.
+Cost generation_cost(const Model& model, int64_t prompt_tokens, int64_t max_tokens);
+
 /// Continues `prompt` [T >= 1]. `on_token` (may be empty) sees each token as it comes; returning false stops.
-/// Throws Error(Usage) when prompt and max_tokens do not fit the model's context.
+/// Errors: those of require_fits.
 std::vector<int32_t> generate(const Model& model, std::span<const int32_t> prompt, const GenerateOptions& options,
                               const std::function<bool(int32_t)>& on_token = {});
 

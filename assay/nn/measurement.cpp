@@ -1,5 +1,6 @@
 #include "assay/nn/measurement.h"
 
+#include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/nonzero.h>
 #include <ATen/ops/zeros.h>
@@ -41,6 +42,19 @@ void require_categorical(const Output& output, const char* what) {
 
 at::Tensor squared_error(const at::Tensor& prediction, const at::Tensor& target) {
   return prediction.sub(target).square().sum({1, 2}).mul(0.5);
+}
+
+// What a label's draw belongs to: the example and the position, not where and when they are computed. Place: b·T + t.
+kernel::DrawKey draw_key(const data::Batch& batch, int64_t place) {
+  const auto row = static_cast<size_t>(place / batch.positions());
+  const auto position = static_cast<uint64_t>(place % batch.positions());
+  if (ASSAY_TWIN("nn.labels_keyed_by_row")) return {row, position};
+  if (ASSAY_TWIN("nn.labels_keyed_by_place")) return {static_cast<uint64_t>(batch.rows[row]), position};
+  if (ASSAY_TWIN("nn.labels_keyed_by_thread")) {  // each thread a stream of its own
+    const int64_t share = batch.size() * batch.positions() / at::get_num_threads() + 1;
+    return {static_cast<uint64_t>(place / share), static_cast<uint64_t>(place % share)};
+  }
+  return {batch.ids[row], position};
 }
 
 at::Tensor sampled_regression_loss(const Output& output, const data::Batch& batch, uint64_t seed) {
@@ -95,11 +109,7 @@ Measurement sampled_label_loss(uint64_t seed) {
             const at::Tensor places = counted_places(batch);
             std::vector<kernel::DrawKey> keys(static_cast<size_t>(places.numel()));
             for (size_t i = 0; i < keys.size(); ++i) {
-              const int64_t place = places.const_data_ptr<int64_t>()[i];
-              const int64_t row = place / batch.positions();
-              keys[i] = {ASSAY_TWIN("nn.labels_keyed_by_row") ? static_cast<uint64_t>(row)
-                                                              : batch.ids[static_cast<size_t>(row)],
-                         static_cast<uint64_t>(place % batch.positions())};
+              keys[i] = draw_key(batch, places.const_data_ptr<int64_t>()[i]);
             }
             return chosen_log_probabilities(output, batch, places, kernel::drawn_targets(seed, std::move(keys)))
                 .sum(1)

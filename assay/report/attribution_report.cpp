@@ -12,6 +12,7 @@
 #include "assay/report/shade.h"
 #include "assay/report/share_curve.h"
 #include "assay/report/spectrum_bars.h"
+#include "assay/report/sum_bars.h"
 #include "assay/report/support_strip.h"
 #include "assay/report/svg.h"
 #include "assay/report/table_details.h"
@@ -203,6 +204,22 @@ Html other_queries_section(const std::vector<QueryFacts>& all) {
   return wide_section(out);
 }
 
+Html sums_section(const QueryFacts& facts) {
+  const AttributionView& view = *facts.view;
+  Html stage;
+  for (const SumView& sum : view.sums) stage += sum_bars(sum, facts.raw_factor(), facts.unit.name, view.noun);
+  const bool are_groups = view.sums.front().is_groups;
+  return wide_section(
+      {.id = "sums",
+       .name = are_groups ? "Groups" : "All queries together",
+       .finding = are_groups ? html("{} groups of {}, by the sum of their scores",
+                                    count(std::ssize(view.sums.front().rows)), view.noun.many)
+                             : html("The {} that matter over all queries", view.noun.many),
+       .notes = {Html::text("Scores add up: a sum is the influence of all its members at once, to first order. It says "
+                            "nothing about how they act on each other.")},
+       .stage = stage});
+}
+
 /// The command's rows first; ours where it has not written one of that name.
 Html provenance_section(const AttributionView& view) {
   Provenance out = view.provenance;
@@ -235,6 +252,7 @@ std::string attribution_report(const AttributionView& view) {
   if (!facts.query->top.empty() || !facts.query->bottom.empty()) {
     add("documents", "The " + view.noun.many, documents_section(facts));
   }
+  if (!view.sums.empty()) add("sums", view.sums.front().is_groups ? "Groups" : "Together", sums_section(facts));
   if (documents > 0) add("all", "All scores", scores_section(facts, numbers));
   if (facts.query->layers && !facts.query->layers->shares.empty()) add("where", "Where", layers_section(facts));
   if (view.is_signed && documents > 0) add("trust", "Trust", trust_section(facts, numbers));

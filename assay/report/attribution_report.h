@@ -43,7 +43,7 @@ struct LayerShares {
 
 struct TrustDocument {
   std::int64_t index = 0;
-  std::optional<double> predicted_nats;  ///< only where documents were removed and the model was trained again
+  std::optional<double> predicted_nats;  ///< by the scores where the model was trained again, else by the gradient
   double measured_nats = 0;              ///< change of the query's log-probability; + : the document raised it
 };
 
@@ -57,6 +57,7 @@ struct TrustCheck {
   Interval top_mean;  ///< of measured_nats
   Interval random_mean;
   double t = 0;                   ///< Welch's t of top against random
+  std::int64_t unreached = 0;     ///< documents of both sides whose own loss could not fall as far as the step asks
   std::optional<Interval> ratio;  ///< measured over predicted; only with retraining
 };
 
@@ -70,6 +71,21 @@ struct QueryView {
   std::vector<ScoredDocument> bottom;  ///< strongest opponents, strongest first; may be empty
   std::optional<LayerShares> layers;
   std::optional<TrustCheck> trust;
+};
+
+/// One sum of raw scores: over the documents of a group, or over all queries for one document.
+struct SumRow {
+  std::string name;  ///< of the group, or the document's text
+  std::int64_t documents = 1;
+  std::int64_t index = 0;  ///< of the group or the document
+  double score = 0;
+};
+
+/// Sums in the order in which they are shown.
+struct SumView {
+  std::string title;  ///< "Groups, for question 1"
+  bool is_groups = false;
+  std::vector<SumRow> rows;
 };
 
 /// Eigenvalues of a fitted curvature against its damping, over all directions of all layers.
@@ -104,6 +120,7 @@ struct AttributionView {
   std::optional<CurvatureView> curvature;       ///< where one was fitted and damped
   std::vector<std::string> warnings;            ///< whole sentences, e.g. a covariance without full rank
   std::vector<QueryView> queries;               ///< at least one
+  std::vector<SumView> sums;                    ///< where scores were summed
   Provenance provenance;  ///< the page adds rows on network, method, measurement, sign, what is not covered
 };
 

@@ -189,6 +189,8 @@ pre { white-space: pre-wrap; background: var(--wash); padding: 12px 14px; margin
 .bar:after { content: ""; position: absolute; left: var(--z); top: -5px; height: 19px; border-left: 1px solid var(--ink) }
 .bar .fp { background: var(--p4) }
 .bar .fn { background: var(--n4) }
+.sums td:last-child { width: 40%; min-width: 120px }
+.sums .bar { margin-top: 0 }
 .x { font: 18px/1.62 var(--serif); max-width: 38em }
 .x i, .full i, .key i { font-style: normal; border-radius: 2px }
 .x i, .full i { padding: .1em 0; -webkit-box-decoration-break: clone; box-decoration-break: clone }

@@ -110,7 +110,8 @@ Html lines(const TrustCheck& check, const LinearAxis& axis, const Layout& layout
 }
 
 Html change_table(const TrustCheck& check, const Noun& noun, int decimals) {
-  const bool has_predictions = check.is_retraining;
+  const bool has_predictions = std::any_of(check.top.begin(), check.top.end(),
+                                           [](const TrustDocument& document) { return document.predicted_nats; });
   std::vector<Column> columns = {{"Rank", true}, {capitalised(noun.one), true}};
   if (has_predictions) columns.push_back({"Predicted, nats", true});
   columns.push_back({"Measured, nats", true});

@@ -51,7 +51,19 @@ std::string trust_finding(const TrustCheck& check) {
 
 Html trust_note(const TrustCheck& check, const Noun& noun) {
   Html out = html("{} ", check.step);
-  if (check.is_retraining) out += Html::text("Rings: what the scores predict. Dots: what happened. ");
+  const bool has_predictions = std::any_of(check.top.begin(), check.top.end(),
+                                           [](const TrustDocument& document) { return document.predicted_nats; });
+  if (check.is_retraining) {
+    out += Html::text("Rings: what the scores predict. Dots: what happened. ");
+  } else if (has_predictions) {
+    out += Html::text("Rings: what the gradient promises for the step, to first order. Dots: what happened. ");
+  }
+  if (check.unreached > 0) {
+    out += html(
+        "For {} the loss could not fall so far (a text known by heart has none left); the farthest step found "
+        "was taken. ",
+        counted(check.unreached, noun));
+  }
   return out + html("Lines through the means: 95 % bootstrap interval over {}.", noun.many);
 }
 

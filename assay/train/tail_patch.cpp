@@ -228,6 +228,12 @@ void compare(TailPatchComparison& comparison, const TailPatchOptions& options) {
 
 }  // namespace
 
+int64_t queries_in_flight(const nn::Model& model, int64_t memory_bytes) {
+  int64_t gradient_bytes = 0;
+  for (const at::Tensor& tensor : model.parameters().tensors()) gradient_bytes += static_cast<int64_t>(tensor.nbytes());
+  return std::max<int64_t>(1, memory_bytes / std::max<int64_t>(1, gradient_bytes));
+}
+
 TailPatchResult tail_patch(const nn::Model& model, const data::Dataset& documents, const data::Dataset& queries,
                            std::span<const TailPatchRequest> requests, const nn::Measurement& measurement,
                            const TailPatchOptions& options, Progress& progress) {
@@ -235,9 +241,7 @@ TailPatchResult tail_patch(const nn::Model& model, const data::Dataset& document
   const std::string hash = model.parameters().hash();
   TailPatcher patcher(model, documents, queries, measurement, options);
 
-  int64_t gradient_bytes = 0;
-  for (const at::Tensor& tensor : model.parameters().tensors()) gradient_bytes += static_cast<int64_t>(tensor.nbytes());
-  const auto in_flight = static_cast<size_t>(std::max<int64_t>(1, options.memory_bytes / gradient_bytes));
+  const auto in_flight = static_cast<size_t>(queries_in_flight(model, options.memory_bytes));
   for (size_t begin = 0; begin < requests.size(); begin += in_flight) {
     patcher.run(requests, begin, std::min(requests.size(), begin + in_flight), progress);
   }

@@ -8,8 +8,8 @@
 // removal.
 //
 // Cost: for each document one forward and backward, about two forwards for the search, and one forward over the queries
-// that ask for it; documents that several queries share pay the search once. Memory: three copies of the parameters and
-// one more for each query in flight. The model is never written to.
+// that ask for it; documents that several queries share pay the search once. Memory beside the model: two copies of
+// the parameters and one more for each query in flight. The model is never written to.
 #pragma once
 
 #include <cstdint>
@@ -66,6 +66,10 @@ struct TailPatchResult {
   int64_t search_passes = 0;                 ///< forward passes over documents
   std::string parameters_hash;               ///< of θ, equal before and after
 };
+
+/// Queries whose gradients are held at once within `memory_bytes`, at least one; further ones take further rounds over
+/// their documents.
+int64_t queries_in_flight(const nn::Model& model, int64_t memory_bytes);
 
 /// `requests[q]` belongs to `queries.examples[q]`. Throws Error(Internal) if the parameters' bits changed, and
 /// Error(Numeric) when a document's gradient is not finite.

@@ -31,12 +31,14 @@ class AttributeOutput : public testing::Test {
 };
 
 TEST_F(AttributeOutput, APlanLeavesOutWhatLiesInTheCache) {
-  EXPECT_THAT(planned_stages(), ElementsAre("covariances", "eigendecompositions", "eigenvalues", "scores"));
+  EXPECT_THAT(planned_stages(),
+              ElementsAre("covariances", "eigendecompositions", "eigenvalues", "scores", "shown documents"));
   EXPECT_EQ(job_.factors(), "") << "a plan fits nothing";
   ASSERT_EQ(run_assay(job_.words({"--method", "kfac"})).exit_code, 0);
-  EXPECT_THAT(planned_stages(), ElementsAre("eigenvalues", "scores")) << "K-FAC shares the first pass";
+  EXPECT_THAT(planned_stages(), ElementsAre("eigenvalues", "scores", "shown documents"))
+      << "K-FAC shares the first pass";
   ASSERT_EQ(run_assay(job_.words()).exit_code, 0);
-  EXPECT_THAT(planned_stages(), ElementsAre("scores"));
+  EXPECT_THAT(planned_stages(), ElementsAre("scores", "shown documents"));
   EXPECT_THAT(planned_stages({"--seed", "1"}).front(), "covariances") << "other labels are other factors";
 }
 

@@ -20,6 +20,7 @@ using nlohmann::json;
 using testing::AllOf;
 using testing::ElementsAre;
 using testing::Ge;
+using testing::HasSubstr;
 using testing::Le;
 
 using Sizes = std::vector<int64_t>;
@@ -57,15 +58,16 @@ class PartsJob {
   }
   Outcome run(const std::string& name, const std::string& data,
               const std::vector<std::string>& more = {"--trust", "no"}, const std::string& input = "") const {
-    std::vector<std::string> words{
-        "attribute", model_,    "--data",          data,    "--queries",   questions_,    "--field", "story",
-        "--top",     "3",       "--train-size",    "50",    "--self",      "--per-layer", "--quiet", "--threads",
-        "1",         "--cache", folder_ / "cache", "--out", folder_ / name};
+    std::vector<std::string> words{"attribute",   model_,        "--data",    data, "--queries",    questions_,
+                                   "--field",     "story",       "--top",     "3",  "--train-size", "50",
+                                   "--per-layer", "--quiet",     "--threads", "1",  "--cache",      folder_ / "cache",
+                                   "--out",       folder_ / name};
     words.insert(words.end(), more.begin(), more.end());
     const bool has_tokens = std::find(more.begin(), more.end(), "--group") == more.end();
-    if (has_tokens) words.emplace_back("--per-token");
+    if (has_tokens) words.insert(words.end(), {"--per-token", "--self"});
     return run_assay(words, {.input = input});
   }
+  const TemporaryFolder& folder() const { return folder_; }
   std::string bytes(const std::string& name) const { return read_bytes(folder_ / name + "/scores.safetensors"); }
   io::Arrays arrays(const std::string& name) const {
     return io::read_safetensors(folder_ / name + "/scores.safetensors", ErrorKind::Data).tensors;
@@ -145,21 +147,15 @@ TEST_F(AttributeParts, GroupsAreSumsAndTheTrustCheckStandsBesideThem) {
   EXPECT_EQ(result["groups"], json({"x", "y", "z"}));
 
   const io::Arrays sums = job().arrays("grouped"), apart = job().arrays("plain");
-  EXPECT_THAT(names_in(sums), ElementsAre("per_layer", "scores", "self_influence"));
+  EXPECT_THAT(names_in(sums), ElementsAre("per_layer", "scores"));
   ASSERT_EQ(sums.at("scores").shape, (Sizes{1, 3}));
   ASSERT_EQ(sums.at("per_layer").shape, (Sizes{kTracked, 1, 3}));
-  ASSERT_EQ(sums.at("self_influence").shape, (Sizes{3}));
-  const std::span<const float> scores = io::values<float>(apart.at("scores")),
-                               selves = io::values<float>(apart.at("self_influence"));
-  std::vector<double> expected(3), expected_self(3);
-  double scale = 0, self_scale = 0;  // sums of magnitudes: what rounding is measured by
+  const std::span<const float> scores = io::values<float>(apart.at("scores"));
+  std::vector<double> expected(3);
+  double scale = 0;  // sum of magnitudes: what rounding is measured by
   for (size_t place = 0; place < scores.size(); ++place) {
     expected[place % kStories % 3] += static_cast<double>(scores[place]);
     scale += std::abs(static_cast<double>(scores[place]));
-  }
-  for (size_t n = 0; n < kStories; ++n) {
-    expected_self[n % 3] += static_cast<double>(selves[n]);
-    self_scale += static_cast<double>(selves[n]);
   }
   const std::span<const float> by_layer = io::values<float>(sums.at("per_layer"));
   for (size_t g = 0; g < 3; ++g) {
@@ -168,9 +164,21 @@ TEST_F(AttributeParts, GroupsAreSumsAndTheTrustCheckStandsBesideThem) {
     const double sum = static_cast<double>(io::values<float>(sums.at("scores"))[g]);
     EXPECT_NEAR(sum, expected[g], kOfTheLargest * scale);
     EXPECT_NEAR(layers, sum, kOfTheLargest * scale);
-    EXPECT_NEAR(static_cast<double>(io::values<float>(sums.at("self_influence"))[g]), expected_self[g],
-                kOfTheLargest * self_scale);
   }
+  ASSERT_EQ(result["sums"].size(), 1u);
+  EXPECT_EQ(result["sums"][0]["question"], "all");
+  const json ranking = result["sums"][0]["ranking"];
+  ASSERT_EQ(ranking.size(), 3u);
+  for (size_t place = 0; place < 3; ++place) {
+    const size_t g = ranking[place]["group"].get<std::string>()[0] - size_t{'x'};
+    EXPECT_EQ(ranking[place]["score"].get<float>(), io::values<float>(sums.at("scores"))[g]);
+    EXPECT_EQ(ranking[place]["documents"], g == 0 ? 14 : 13) << "40 stories in turns";
+    if (place > 0) {
+      EXPECT_LE(ranking[place]["score"].get<double>(), ranking[place - 1]["score"].get<double>());
+    }
+  }
+  EXPECT_THAT(outcome.out, HasSubstr("Groups, summed over all questions"));
+  EXPECT_THAT(read_bytes(job().folder() / "grouped/report.html"), HasSubstr("Groups, summed over all questions"));
 
   std::set<int> strongest;
   for (const json& query : result["queries"]) {

@@ -14,6 +14,12 @@ namespace {
 using nlohmann::json;
 using testing::HasSubstr;
 
+std::vector<double> scores_by_row(const json& result, size_t rows) {
+  std::vector<double> scores(rows, 0.0);
+  for (const json& document : result["queries"][0]["top"]) scores[document["row"]] = document["score"];
+  return scores;
+}
+
 class TextOptions : public testing::Test {
  protected:
   /// One model and one cache for all tests of this file.
@@ -113,6 +119,28 @@ TEST_F(TextOptions, TheSeedDecidesWhatIsSampled) {
   const std::string third = said({"--temperature", "1", "--seed", "3"});
   EXPECT_EQ(said({"--temperature", "1", "--seed", "3"}), third);
   EXPECT_NE(said({"--temperature", "1", "--seed", "4"}), third) << "ten draws among eight almost equal tokens";
+}
+
+// A document of 21 words, "dog" the last of them, in a context of 16.
+TEST_F(TextOptions, WordsThatWereCutAwayMatchNothing) {
+  std::string text;
+  for (int i = 0; i < 5; ++i) text += "the cat sat on ";
+  const std::string corpus = folder().write("last_word.txt", text + "dog<|endoftext|>the mat ran");
+  const auto scored = [&](const char* long_texts, size_t rows) {
+    const Outcome outcome = run({"attribute", model_, "--data", corpus, "--prompt", "the", "--completion", " dog",
+                                 "--method", "bm25", "--trust", "no", "--long", long_texts, "--json"});
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+    return scores_by_row(json::parse(outcome.out), rows);
+  };
+  const std::vector<double> cut = scored("cut", 2), split = scored("split", 3);
+  EXPECT_GT(split[1], 2 * std::max(split[0], split[2])) << "the piece that holds the word";
+  EXPECT_LT(std::abs(cut[0] - split[0]), 0.5 * split[1]) << "nothing of the word is left";
+}
+
+TEST_F(TextOptions, PlainTextHasNoFieldToGroupBy) {
+  const Outcome outcome = run({"attribute", model_, "--data", corpus("<|endoftext|>"), "--prompt", "the",
+                               "--completion", " cat", "--group", "documents"});
+  expect_refused(outcome, 3, "data", "plain text has no fields");
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Influence scores against closed forms and explicit gradients: checks 1, 2, 5, 6, 7, 9, 10 of the EK-FAC sheet.
+// Influence scores against closed forms and explicit gradients: checks 1, 2, 6, 7, 9, 10 of the EK-FAC sheet.
 #include <ATen/ops/eye.h>
 #include <ATen/ops/linalg_solve.h>
 #include <ATen/ops/ones.h>
@@ -96,36 +96,6 @@ TEST(Influence, OnRidgeRegressionIsLeaveOneOutUpToLeverage) {
   EXPECT_GT(worst_error(), 1e-2);
 }
 
-// Check 5: an exact bound on what the curvature still does at a large damping.
-TEST(Influence, OfLargeDampingTendsToTheDotProduct) {
-  const ToyMlp shape;
-  const Scoring scoring{toy_mlp(shape), toy_arrays(30, shape, 1), toy_arrays(4, shape, 2)};
-  const at::Tensor train = flat_gradients(scoring.model, scoring.train, nn::loss());
-  const at::Tensor queries = flat_gradients(scoring.model, scoring.queries, nn::loss());
-  const auto batches = batches_of(scoring.train, 8);
-  curvature::Workspace workspace;
-  const auto layers = all_layers(scoring.model);
-  const curvature::FitRequest request{
-      .model = scoring.model, .dataset = scoring.train, .batches = batches, .layers = layers};
-  const auto ekfac = curvature::fit_ekfac(request, workspace, silent_progress()).curvature;
-  double largest_eigenvalue = 0;
-  for (const nn::LayerId layer : layers)
-    largest_eigenvalue = std::max(largest_eigenvalue, largest(ekfac->eigenvalues(layer)));
-  const at::Tensor dots = queries.matmul(train.t());
-  const at::Tensor norms = queries.norm(2, {1}, true).matmul(train.norm(2, {1}, true).t());
-  const auto is_within_the_bound = [&](double damping) {
-    const std::vector<int64_t> rows{0, 1, 2, 3};
-    const Directions u = query_gradients(scoring.model, scoring.queries, rows, nn::loss(), layers)
-                             .solve(*ekfac, curvature::Damping::absolute(damping));
-    const at::Tensor flat = at::cat({u.at(0).flatten(1), u.at(1).flatten(1)}, 1);
-    const at::Tensor error = flat.matmul(train.t()).mul(damping).sub(dots).abs();
-    return error.le(norms.mul(largest_eigenvalue / damping).add(1e-12)).all().item<bool>();
-  };
-  for (const double damping : {1e2, 1e4, 1e6}) EXPECT_TRUE(is_within_the_bound(damping)) << damping;
-  const ScopedTwin twin("curvature.damping_added_in_place");  // λ twice halves λ times the score
-  EXPECT_FALSE(is_within_the_bound(1e6));
-}
-
 // Check 6.
 TEST(Identity, IsTheDotProductOfGradients) {
   const Scoring scoring{toy_llama(), toy_texts(12, 2, 11, 1), toy_texts(4, 3, 8, 2)};
@@ -146,7 +116,7 @@ TEST(Identity, CountsASharedLayerInEveryCall) {
   // Finite differences of the loss along each query's gradient: ⟨∇f, ∇ℓ_i⟩, blind to how calls are captured.
   const auto shared = model.architecture().match_layers("layers.1");
   const std::vector<int64_t> first{0};
-  const at::Tensor total = [&] {
+  const auto total = [&] {
     Scoring one = scoring;
     one.queries = data::subset(scoring.queries, first);
     Inputs inputs = one.inputs();
@@ -155,7 +125,7 @@ TEST(Identity, CountsASharedLayerInEveryCall) {
     return make_scorer(parse_factory("identity", method_table(), "method"), inputs, silent_progress())
         ->score({scoring.train}, {}, workspace, silent_progress())
         .total;
-  }();
+  };
   const Directions u = query_gradients(model, scoring.queries, first, nn::loss(), shared);
   const at::Tensor step = u.at(shared[0]).squeeze(0);  // [O,M]: weight, then bias
   const auto losses_at = [&](double t) {
@@ -168,17 +138,26 @@ TEST(Identity, CountsASharedLayerInEveryCall) {
   };
   const double t = 1e-5;  // third derivatives of size 10 leave 1e-9; rounding 1e-11
   const at::Tensor slope = losses_at(t).sub(losses_at(-t)).div(2 * t);
-  EXPECT_LT(largest_difference(total.squeeze(0), slope), 1e-7);
+  EXPECT_LT(largest_difference(total().squeeze(0), slope), 1e-7);
+  const ScopedTwin twin("nn.repeated_layer_counted_once");
+  EXPECT_GT(largest_difference(total().squeeze(0), slope), 1e-3);
 }
 
+// Check 6, second half. A document's own norm and its score as a query come by different ways; a damping of 1, where
+// 0.1 is the default, shows whether both ways add the same.
 TEST(Influence, OfItselfIsTheDiagonal) {
   Scoring scoring{toy_llama(), toy_texts(8, 2, 9), toy_texts(8, 2, 9)};
   scoring.parts.self_influence = true;
-  for (const char* method : {"ekfac", "kfac", "diagonal", "identity"}) {
-    const Scores scores = scoring(method);
-    const at::Tensor diagonal = scores.total.diagonal();
-    EXPECT_LT(largest_difference(scores.self_influence, diagonal), 1e-10 * largest(diagonal)) << method;
-    EXPECT_GE(scores.self_influence.min().item<double>(), 0);
+  for (const char* method : {"ekfac(damping=1)", "kfac(damping=1)", "diagonal(damping=1)", "identity"}) {
+    const auto gap = [&] {
+      const Scores scores = scoring(method);
+      EXPECT_GE(scores.self_influence.min().item<double>(), 0);
+      const at::Tensor diagonal = scores.total.diagonal();
+      return largest_difference(scores.self_influence, diagonal) / largest(diagonal);
+    };
+    EXPECT_LT(gap(), 1e-10) << method;
+    const ScopedTwin twin("attribute.self_at_another_damping");
+    EXPECT_GT(gap(), 1e-2) << method;
   }
 }
 
@@ -215,7 +194,7 @@ TEST(Influence, OfAGroupIsTheSumOfItsMembers) {
   const auto ekfac = curvature::fit_ekfac(request, workspace, silent_progress()).curvature;
   const Directions group = Directions(std::move(summed)).solve(*ekfac, curvature::Damping::relative(0.1));
   const Walked walked =
-      walk_documents(scoring.model, scoring.train, group, {}, {}, "group", workspace, silent_progress());
+      walk_documents(scoring.model, scoring.train, batches, group, {}, {}, "group", workspace, silent_progress());
   const auto difference = [&] {
     const at::Tensor rows = scoring.total("ekfac").sum({0});
     return largest_difference(walked.total.squeeze(0), rows) / largest(rows);
@@ -365,6 +344,8 @@ TEST(Queries, ThatExceedTheMemoryAreScoredInFurtherWalks) {
   EXPECT_LT(largest_difference(apart.per_layer, at_once.per_layer), 1e-10 * largest(at_once.per_layer));
   EXPECT_LT(largest_difference(apart.per_token, at_once.per_token), 1e-10 * largest(at_once.per_token));
   EXPECT_LT(largest_difference(apart.self_influence, at_once.self_influence), 1e-10 * largest(at_once.self_influence));
+  const ScopedTwin twin("attribute.first_queries_in_every_walk");
+  EXPECT_GT(largest_difference(scoring("relatif").total, at_once.total), 1e-2 * largest(at_once.total));
 }
 
 TEST(Parts, AreRefusedWhereAMethodHasNone) {

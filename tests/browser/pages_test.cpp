@@ -15,7 +15,10 @@
 
 #include "assay/report/attribution_report.h"
 #include "assay/report/demo_report.h"
+#include "assay/report/evaluation_report.h"
 #include "assay/report/sha256.h"
+#include "assay/report/training_report.h"
+#include "tests/report/sample_runs.h"
 #include "tests/report/sample_views.h"
 
 namespace assay::report {
@@ -144,7 +147,11 @@ TEST_F(Pages, FitFromTelephoneToDeskInLightAndDark) {
       {"attribution", attribution_report(sample::attribution())},
       {"attribution_queries", attribution_report(many_queries())},
       {"attribution_bm25", attribution_report(without_unit())},
-      {"demo", demo_report(sample::demo())}};
+      {"demo", demo_report(sample::demo())},
+      {"evaluation", evaluation_report(sample::evaluation())},
+      {"evaluation_classifier", evaluation_report(sample::classifier_evaluation())},
+      {"training", training_report(sample::training())},
+      {"training_long", training_report(sample::training(8000))}};
   const char* kept = std::getenv("ASSAY_PAGES");
   for (const auto& [name, page] : pages) {
     if (kept != nullptr) std::ofstream(fs::path(kept) / (name + ".html")) << page;
@@ -169,7 +176,12 @@ TEST_F(Pages, HostileTextStaysInert) {
   view.queries[0].top[0].tokens[3] = view.queries[0].top[0].id = hostile;
   DemoView demo = sample::demo();
   demo.groups[0].prompt = demo.groups[0].answer = demo.groups[0].retrained[0].says = hostile;
-  for (const std::string& page : {attribution_report(view), demo_report(demo)}) {
+  EvaluationView evaluation = sample::evaluation();
+  evaluation.model.name = evaluation.data = evaluation.worst[0].text = evaluation.best[0].source = hostile;
+  TrainingView training = sample::training();
+  training.recipe = training.model.name = training.optimizer = training.start = hostile;
+  for (const std::string& page :
+       {attribution_report(view), demo_report(demo), evaluation_report(evaluation), training_report(training)}) {
     const std::string seen = probe(page, {.width = 390});
     EXPECT_THAT(seen, HasSubstr("pwned=no scripts=2 images=0"));  // the page's own script and the probe
     EXPECT_THAT(seen, HasSubstr("width=390 "));
@@ -177,7 +189,8 @@ TEST_F(Pages, HostileTextStaysInert) {
 }
 
 TEST_F(Pages, ReadTheSameWithoutJavaScript) {
-  for (const std::string& page : {attribution_report(sample::attribution()), demo_report(sample::demo())}) {
+  for (const std::string& page : {attribution_report(sample::attribution()), demo_report(sample::demo()),
+                                  evaluation_report(sample::evaluation()), training_report(sample::training())}) {
     const std::string dom = dom_of(without_scripts(page), {});
     EXPECT_THAT(dom, HasSubstr("<h1>"));
     EXPECT_THAT(dom, HasSubstr("How to read this"));

@@ -7,6 +7,7 @@
 #include <torch/csrc/autograd/autograd.h>
 
 #include "assay/core/twin.h"
+#include "tests/support/threads.h"
 #include "tests/support/toy.h"
 
 namespace assay::curvature {
@@ -43,6 +44,22 @@ Drawn drawn_alone_and_together(const nn::Model& model, const data::Dataset& data
   return drawn;
 }
 
+// Labels of the same batches drawn with one thread and with two.
+Drawn drawn_with_one_and_two_threads(const nn::Model& model, const data::Dataset& dataset, int64_t size,
+                                     const nn::Measurement& sampled) {
+  Drawn drawn;
+  for (const std::vector<int64_t>& rows : batches_of(dataset, size)) {
+    const data::Batch batch = data::make_batch(dataset, rows, model.dtype());
+    const auto with_threads = [&](int threads) {
+      const ScopedThreads scope(threads);
+      return labels_drawn(model, batch, sampled);
+    };
+    drawn.positions += batch.mask.sum().item<int64_t>();
+    drawn.different += with_threads(1).ne(with_threads(2)).logical_and(batch.mask).sum().item<int64_t>();
+  }
+  return drawn;
+}
+
 TEST(SampledLabels, FlipAtMostThriceInAHundredThousandAcrossBatchSizes) {
   const nn::Model model = toy_llama(1, at::kFloat);
   const data::Dataset dataset = toy_texts(2050, 40, 64);  // 51 positions a text
@@ -63,6 +80,17 @@ TEST(SampledLabels, FlipAtMostThriceInAHundredThousandAcrossBatchSizes) {
   const data::Dataset few = data::subset(dataset, std::vector<int64_t>{0, 1, 2, 3, 4, 5, 6, 7});
   const Drawn other_seed = drawn_alone_and_together(model, few, 8, sampled(7), sampled(8));
   EXPECT_GT(other_seed.different, other_seed.positions / 2);
+}
+
+TEST(SampledLabels, FlipAtMostThriceInAHundredThousandBetweenOneAndTwoThreads) {
+  const nn::Model model = toy_llama(1, at::kFloat);
+  const data::Dataset dataset = toy_texts(2050, 40, 64);
+  const nn::Measurement sampled = label_passes(Labels::Sampled, 7, model.architecture(), dataset).at(0);
+  const Drawn drawn = drawn_with_one_and_two_threads(model, dataset, 32, sampled);
+  ASSERT_GE(drawn.positions, 100000);
+  EXPECT_LE(drawn.different, 3);
+  const ScopedTwin twin("nn.labels_keyed_by_thread");
+  EXPECT_GT(drawn_with_one_and_two_threads(model, dataset, 32, sampled).different, 3);
 }
 
 }  // namespace

@@ -15,6 +15,7 @@
 #include "tests/support/data.h"
 #include "tests/support/errors.h"
 #include "tests/support/temporary_folder.h"
+#include "tests/support/toy.h"
 
 namespace assay::evaluate {
 namespace {
@@ -62,6 +63,62 @@ TEST(Prediction, OfArraysIsTheCrossEntropyAndTheShareOfLikeliestLabels) {
     EXPECT_NEAR(prediction.losses[static_cast<size_t>(row)], expected, 1e-6);  // float32 logits of size 1: a few 1e-7
   }
   EXPECT_EQ(prediction.correct, correct);
+}
+
+/// Ends a walk at its batch `stop` with an error of that kind; counts what was advanced.
+class EndedProgress final : public Progress {
+ public:
+  explicit EndedProgress(int64_t stop = -1, ErrorKind kind = ErrorKind::Interrupted) : stop_(stop), kind_(kind) {}
+  void begin(std::string_view, int64_t, std::string_view) override {}
+  void advance(int64_t) override {
+    if (++advances == stop_) throw Error(kind_, "stopped by the test");
+  }
+  void end() override {}
+  void note(std::string_view line) override { notes.emplace_back(line); }
+
+  int64_t advances = 0;
+  std::vector<std::string> notes;
+
+ private:
+  int64_t stop_;
+  ErrorKind kind_;
+};
+
+TEST(Prediction, StoppedAndStartedAgainHasTheSameBitsAndRepeatsNoBatch) {
+  constexpr int64_t kBatches = 10;
+  const nn::Model model = toy_mlp({});
+  const data::Dataset dataset = toy_arrays(kBatches * 4096, {});
+  EndedProgress undisturbed;
+  const Prediction straight = predict(model, dataset, undisturbed);
+  ASSERT_EQ(undisturbed.advances, kBatches);
+  ASSERT_GT(straight.correct, 0);
+
+  const auto resumed_after = [&](const std::string& folder, ErrorKind kind, int64_t stop, EndedProgress& second) {
+    EndedProgress first(stop, kind);
+    curvature::Workspace before(folder, "key", first);
+    EXPECT_THAT(error_of([&] { predict(model, dataset, before, first); }), Refusal(kind, "stopped"));
+    before = {};  // its lock
+    curvature::Workspace after(folder, "key", second);
+    return predict(model, dataset, after, second);
+  };
+  const TemporaryFolder interrupted, killed, broken;
+  EndedProgress second;
+  const Prediction resumed = resumed_after(interrupted.path(), ErrorKind::Interrupted, 5, second);
+  EXPECT_EQ(resumed.losses, straight.losses);
+  EXPECT_EQ(resumed.targets, straight.targets);
+  EXPECT_EQ(resumed.correct, straight.correct);
+  EXPECT_EQ(second.advances, 1 + kBatches - 5) << "one for what is found, one for each batch that is left";
+  EXPECT_EQ(second.notes.size(), 1u);
+
+  EndedProgress third;  // as if killed: nothing is saved at the end, only on the way, at the second batch first of all
+  const Prediction revived = resumed_after(killed.path(), ErrorKind::Internal, 5, third);
+  EXPECT_EQ(revived.losses, straight.losses);
+  EXPECT_EQ(revived.correct, straight.correct);
+  EXPECT_LE(third.advances, 1 + kBatches - 2);
+
+  const ScopedTwin twin("evaluate.forgets_the_correct");
+  EndedProgress fourth;
+  EXPECT_NE(resumed_after(broken.path(), ErrorKind::Interrupted, 5, fourth).correct, straight.correct);
 }
 
 TEST(Arrays, EveryBrokenLineIsRefusedByItsNumber) {

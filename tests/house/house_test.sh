@@ -64,7 +64,8 @@ refuse "no path of one machine and no host of a registry in the project" \
 
 # 6. Twins: every deliberate error is switched on by a test, and every switch has its error.
 mapfile -t tests < <(files 'tests/*.cpp' 'tests/*.h')
-planted=$(grep -ohE 'ASSAY_TWIN\("[^"]+"\)' "${library[@]}" /dev/null --exclude=twin.h | grep -oE '"[^"]+"' | sort -u || true)
+mapfile -t commands < <(files 'cli/*.cpp')
+planted=$(grep -ohE 'ASSAY_TWIN\("[^"]+"\)' "${library[@]}" "${commands[@]}" /dev/null --exclude=twin.h | grep -oE '"[^"]+"' | sort -u || true)
 named=$(grep -ohE '"[a-z]+\.[a-z0-9_]+"' "${tests[@]}" /dev/null | sort -u || true)
 switched=$(grep -ohE 'ScopedTwin[a-z_ ]*[({]+"[^"]+"' "${tests[@]}" /dev/null | grep -oE '"[^"]+"' | sort -u || true)
 comm -23 <(echo "$planted") <(echo "$named") | sed '/./s/^/assay:1: no test switches on the twin /' >>"$breaches"

@@ -179,6 +179,13 @@ TEST(TailPatch, QueriesShareTheStepsOfTheirDocuments) {
   }
 }
 
+TEST(TailPatch, HoldsAsManyQueriesAsTheMemoryButAtLeastOne) {
+  const nn::Model model = linear_regression(4, 2);  // 10 parameters of 8 bytes
+  EXPECT_EQ(queries_in_flight(model, 800), 10);
+  EXPECT_EQ(queries_in_flight(model, 799), 9);
+  EXPECT_EQ(queries_in_flight(model, 0), 1);
+}
+
 TEST(TailPatch, ComparesTopWithRandomDocuments) {
   const data::Dataset documents = sentences(20), queries = sentences(1, 11, 50);
   const std::vector<TailPatchRequest> requests = {{{0, 1, 2, 3, 4, 5}, {10, 11, 12, 13, 14, 15, 16}}};

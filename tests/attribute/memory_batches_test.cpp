@@ -1,0 +1,69 @@
+// Batches follow the memory downwards: what was enough stays as it was, less gives smaller batches and equal scores,
+// and sums over other batches are never taken up.
+#include <gtest/gtest.h>
+
+#include "assay/attribute/cost.h"
+#include "assay/attribute/walk_batches.h"
+#include "assay/core/twin.h"
+#include "assay/curvature/fit.h"
+#include "tests/support/scoring.h"
+
+namespace assay::attribute {
+namespace {
+
+constexpr int64_t kRoomy = int64_t{4} << 30;
+
+bool follows_the_memory() {
+  const nn::Model model = toy_llama();
+  const double bytes = kept_numbers_per_position(model.architecture()) * 8;
+  const auto positions = [&](double of) { return positions_of_a_walk(model, static_cast<int64_t>(of * bytes)); };
+  return positions(200) == 192 && positions(64) == 64 && positions(0) == 32 && positions(4095) == 4064 &&
+         positions(4097) == 4096;
+}
+
+TEST(MemoryBatches, FollowTheMemoryDownwardsInSteps) {
+  EXPECT_TRUE(follows_the_memory());
+  const ScopedTwin twin("attribute.batches_whatever_the_memory");
+  EXPECT_FALSE(follows_the_memory());
+}
+
+TEST(MemoryBatches, StayAsTheyWereWhereMemoryIsEnough) {
+  const nn::Model model = toy_llama();
+  EXPECT_EQ(positions_of_a_walk(model, kRoomy), 4096);
+  EXPECT_EQ(positions_of_a_walk(model, int64_t{1} << 50), 4096);
+}
+
+TEST(MemoryBatches, OfAnySizeGiveTheSameScoresAndAPlanThatFalls) {
+  Scoring scoring{toy_llama(), toy_texts(60, 20, 40, 1), toy_texts(2, 4, 7, 2)};
+  scoring.memory_bytes = kRoomy;
+  const at::Tensor roomy = scoring.total("cosine");
+  const auto peak = [&] {
+    Plan plan{{.flops_per_second_fp32 = 1e9, .flops_per_second_bf16 = 1e9, .bytes_per_second = 1e9}};
+    add_score_stage(plan, parse_factory("cosine", method_table(), "method"), scoring.inputs(), {});
+    return plan.peak_bytes();
+  };
+  scoring.memory_bytes = 300'000;
+  const at::Tensor scarce = scoring.total("cosine");
+  const int64_t low = peak();  // both at the end: what the process holds counts, too
+  scoring.memory_bytes = kRoomy;
+  EXPECT_GT(walk_batches(scoring.model, scoring.train, 300'000).size(), 20u);
+  EXPECT_LT(walk_batches(scoring.model, scoring.train, kRoomy).size(), 3u);
+  EXPECT_LT(largest_difference(roomy, scarce), 1e-12);
+  EXPECT_LT(low, peak() - 5'000'000);  // 60 documents of 40 positions keep 13 MB
+}
+
+TEST(MemoryBatches, NameTheirSumsOnTheWay) {
+  const data::Dataset texts = toy_texts(60, 20, 40, 1);
+  const auto few = batches_of(texts, 5), many = batches_of(texts, 6);
+  const auto tells_apart = [&] {
+    return curvature::partial_block("scores", few) != curvature::partial_block("scores", many);
+  };
+  EXPECT_TRUE(tells_apart());
+  EXPECT_EQ(curvature::partial_block("scores", few), curvature::partial_block("scores", batches_of(texts, 5)));
+  EXPECT_TRUE(curvature::partial_block("scores", few).starts_with("partial.scores."));
+  const ScopedTwin twin("curvature.sums_of_other_batches");
+  EXPECT_FALSE(tells_apart());
+}
+
+}  // namespace
+}  // namespace assay::attribute
