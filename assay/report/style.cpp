@@ -190,6 +190,7 @@ pre { white-space: pre-wrap; background: var(--wash); padding: 12px 14px; margin
 .bar .fp { background: var(--p4) }
 .bar .fn { background: var(--n4) }
 .sums td:last-child { width: 40%; min-width: 120px }
+.sums th, .sums td { vertical-align: middle }
 .sums .bar { margin-top: 0 }
 .x { font: 18px/1.62 var(--serif); max-width: 38em }
 .x i, .full i, .key i { font-style: normal; border-radius: 2px }
