@@ -179,9 +179,10 @@ std::string attribution_table(const AttributionInputs& inputs, const Attribution
   for (const std::string& warning : found.warnings) table += "\nNote: " + warning + "\n";
   if (const auto& trust = found.queries.front().trust; trust && std::isfinite(trust->difference)) {
     table += fmt::format(
-        "\nTrust: one training step on a top document changes the {} by {:+.3g}, on a random one by {:+.3g} "
+        "\nTrust: one training step on a top document {} the {} by {:.3g}, on a random one by {:.3g} "
         "(difference {:+.3g}, 95 % interval {:+.3g} to {:+.3g}).\nA small step tests the gradient, not the removal.\n",
-        inputs.measurement.name, trust->top_mean, trust->random_mean, trust->difference, trust->low, trust->high);
+        inputs.measurement.less_is_better ? "lowers" : "raises", inputs.measurement.name, trust->top_mean,
+        trust->random_mean, trust->difference, trust->low, trust->high);
   } else if (options.trust_check) {
     table += "\nTrust: not checked, since too few documents are left to compare with.\n";
   }

@@ -133,8 +133,9 @@ report::Interval mean_interval(const std::vector<train::TailPatchDocument>& docu
   return {mean, interval.low, interval.high};
 }
 
-report::TrustCheck trust_check(const train::TailPatchComparison& trust) {
+report::TrustCheck trust_check(const train::TailPatchComparison& trust, const std::string& measure) {
   report::TrustCheck check;
+  check.measure = measure;
   check.step =
       "From the final model, one plain SGD step is taken on a single document, sized so that the document's own loss "
       "falls by "
@@ -171,7 +172,7 @@ report::QueryView query_view(const AttributionInputs& inputs, const Attribution&
   for (const int64_t each : findings.shown.bottom)
     view.bottom.push_back(scored_document(inputs, findings.shown, place++, each));
   if (findings.trust && findings.trust->top.size() > 1 && findings.trust->random.size() > 1)
-    view.trust = trust_check(*findings.trust);
+    view.trust = trust_check(*findings.trust, inputs.measurement.name);
   return view;
 }
 

@@ -69,7 +69,7 @@ int main(int argc, char** argv) {
     const assay::cli::CommandLine line = assay::cli::parse_command_line(arguments);
     if (line.invocation) return run_in_library(*line.invocation);
     std::fputs(line.text.c_str(), stdout);
-    return std::fflush(stdout) == 0
+    return std::fflush(stdout) == 0 && std::ferror(stdout) == 0
                ? 0
                : report(ErrorKind::Resource, "writing to standard output: it could not be written");
   } catch (const Error& error) {

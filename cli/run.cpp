@@ -36,7 +36,7 @@ int assay_run(const assay::cli::Invocation& invocation) {
     const std::unique_ptr<Progress> progress = make_progress(common.quiet);
     cli::Session session{invocation, *progress};
     std::visit([&session](const auto& options) { cli::run(options, session); }, invocation.options);
-    if (std::fflush(stdout) == 0) return 0;
+    if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return 0;  // an earlier write may have failed, too
     return cli::report(ErrorKind::Resource,
                        "writing to standard output: it must take what is printed, but it does not; "
                        "is the disk full?");

@@ -14,6 +14,7 @@
 #include "assay/attribute/trust.h"
 #include "assay/attribute/walk_batches.h"
 #include "assay/core/threads.h"
+#include "assay/core/twin.h"
 #include "assay/curvature/layer_groups.h"
 
 namespace assay::attribute {
@@ -211,17 +212,22 @@ Cost score_walk(const Shapes& shapes, const Parts& parts, bool has_self, double 
   }
   if (has_self) cost.flops += 2 * (shapes.squares_in + shapes.squares_out + shapes.tracked) * shapes.positions;
   cost.bytes_moved += 3 * shapes.element_bytes * shapes.tracked * shapes.examples;
-  cost.peak_bytes += static_cast<int64_t>(direction_bytes + batch_gradient_bytes(shapes));
   if (has_self)
     cost.peak_bytes +=
         static_cast<int64_t>(shapes.element_bytes * (shapes.squares_in + shapes.squares_out + shapes.tracked));
   cost.flops *= walks;
   cost.bytes_moved *= walks;
   cost.operator_calls *= walks;
-  const double score_bytes = 4 * shapes.queries * shapes.examples *
-                             (1 + (parts.per_token ? shapes.longest : 0) + (parts.per_layer ? shapes.layers : 0));
-  cost.peak_bytes += static_cast<int64_t>(score_bytes);
-  cost.disk_bytes = static_cast<int64_t>(score_bytes);
+  const double numbers = shapes.queries * shapes.examples *
+                         (1 + (parts.per_token ? shapes.longest : 0) + (parts.per_layer ? shapes.layers : 0));
+  const double held = shapes.element_bytes * numbers;
+  const double while_walking = direction_bytes + batch_gradient_bytes(shapes) +
+                               (parts.per_token ? 2 * shapes.element_bytes * queries * shapes.widest_batch : 0);
+  // Later a second copy of the scores: of several walks joined, or as float32 for the file.
+  const double afterwards = std::max(walks > 1 ? held : 0, shapes.element_bytes > 4 ? 4 * numbers : 0);
+  if (!ASSAY_TWIN("attribute.plan_without_scores"))
+    cost.peak_bytes += static_cast<int64_t>(held + std::max(while_walking, afterwards));
+  cost.disk_bytes = static_cast<int64_t>(4 * numbers);
   return cost;
 }
 
@@ -246,6 +252,14 @@ Cost gradient_scores(const Shapes& shapes, const FactoryCall& method, const Inpu
                                            : bytes_of(groups.in_a_walk, rank) + 2 * bytes_of(groups.at_full_size, 0);
   Cost cost = score_walk(shapes, parts, is_quotient || parts.self_influence, walks, direction_bytes);
   cost += prepared_queries(shapes, is_rotated);
+  if (fits_curvature(method)) {  // whatever is solved has been read, and stays where it was mapped
+    const auto bytes = [&](curvature::Statistics statistics) {
+      return statistics_bytes(statistics, architecture, inputs.layers, inputs.model.dtype());
+    };
+    if (is_rotated) cost.peak_bytes += bytes(curvature::Statistics::Covariances);
+    if (curvature_family(method) != "kfac")
+      cost.peak_bytes += static_cast<int64_t>(shapes.element_bytes * shapes.tracked);
+  }
   return cost;
 }
 

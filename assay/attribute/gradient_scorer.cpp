@@ -23,11 +23,12 @@ at::Tensor reciprocal_or_zero(const at::Tensor& values) {
   return values.reciprocal().masked_fill(values.le(0), 0);
 }
 
-void scale_columns(Scores& scores, const at::Tensor& factors) {  // factors: [Q,N] or [N]
-  scores.total = scores.total.mul(factors);
+// In place: scores a position are the largest thing there is. factors: [Q,N] or [N].
+void scale_columns(const Scores& scores, const at::Tensor& factors) {
+  scores.total.mul_(factors);
   if (ASSAY_TWIN("attribute.parts_not_scaled")) return;
-  if (scores.per_layer.defined()) scores.per_layer = scores.per_layer.mul(factors);
-  if (scores.per_token.defined()) scores.per_token = scores.per_token.mul(factors.unsqueeze(-1));
+  if (scores.per_layer.defined()) scores.per_layer.mul_(factors);
+  if (scores.per_token.defined()) scores.per_token.mul_(factors.unsqueeze(-1));
 }
 
 // Scores of several groups of queries, one below the other.

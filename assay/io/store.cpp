@@ -58,6 +58,12 @@ void remove_file(const std::string& path) {
   fs::remove(path, ignored);
 }
 
+/// A block has two names for its file, so that a new version is written beside the one that stands.
+std::string other_file(const std::string& block, const std::string& file) {
+  const std::string plain = block + std::string(kBlockSuffix);
+  return file == plain ? block + "+" + std::string(kBlockSuffix) : plain;
+}
+
 std::string read_text(const Source& source) {
   return std::string(MappedFile::open(source.name, source.kind)->text());
 }
@@ -143,6 +149,7 @@ Store Store::create_or_resume(const std::string& folder, const StoreKind& kind, 
   for (const std::string& name : files_in(folder)) {
     if (AtomicFile::is_leftover(name)) remove_file(store.path_of(name));
   }
+  for (const auto& [name, block] : store.manifest_.blocks) remove_file(store.path_of(other_file(name, block.file)));
   return store;
 }
 
@@ -160,7 +167,10 @@ void Store::resume(const StoreManifest& fresh, IfDifferent if_different) {
     restart_reason_ = error.what();
     // The empty manifest goes first: what is interrupted here is an empty store, never a list of blocks that are gone.
     save(fresh);
-    for (const auto& [name, block] : earlier.blocks) remove_file(path_of(block.file));
+    for (const auto& [name, block] : earlier.blocks) {
+      remove_file(path_of(block.file));
+      remove_file(path_of(other_file(name, block.file)));
+    }
     return;
   }
   std::erase_if(earlier.blocks, [&](const auto& entry) {
@@ -206,14 +216,17 @@ bool Store::has(std::string_view block) const {
 void Store::write(const std::string& block, const Arrays& arrays) {
   ASSAY_ASSERT(lock_ && !finished());
   ASSAY_ASSERT(!block.empty() && block.front() != '.' && block.find_first_not_of(kSafe) == std::string::npos);
-  // A block that is replaced leaves the list first: its file must never stand beside the checksum of the other.
-  if (has(block)) remove(block);
-  const std::string file = block + std::string(kBlockSuffix);
+  // A block that is replaced keeps its file until the manifest names the new one: whatever happens on the way, one of
+  // the two stands beside its own checksum.
+  const std::string before = has(block) ? manifest_.blocks.at(block).file : "";
+  if (!before.empty() && ASSAY_TWIN("io.store_drops_a_block_before_the_next")) remove(block);
+  const std::string file = other_file(block, before);
   const FileDigest digest = write_safetensors(path_of(file), arrays);
   StoreManifest next = manifest_;
   next.blocks[block] = {file, digest.bytes, digest.hash};
   save(std::move(next));
   verified_.insert(block);
+  if (!before.empty()) remove_file(path_of(before));  // arrays that are mapped from it stay readable
 }
 
 Arrays Store::read(const std::string& block) const {

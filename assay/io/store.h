@@ -56,8 +56,8 @@ class Store {
   std::vector<std::string> blocks() const;
   bool has(std::string_view block) const;
 
-  /// Adds a block, or replaces it. `block` consists of letters, digits, '.', '_' and '-'. Error(Resource) where the
-  /// disk refuses; everything written before stays.
+  /// Adds a block, or replaces it: the old one stands until the new one does. `block` consists of letters, digits, '.',
+  /// '_' and '-'. Error(Resource) where the disk refuses; everything written before stays, the old version included.
   void write(const std::string& block, const Arrays& arrays);
 
   /// The arrays of a block, mapped. Error(Data) where there is none of that name or its bytes do not fit its checksum.

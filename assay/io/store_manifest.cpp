@@ -61,7 +61,8 @@ StoreManifest StoreManifest::parse(const std::string& text, const Source& source
     const JsonObject block = blocks.object(name);
     manifest.blocks[name] = {block.text("file"), static_cast<uint64_t>(block.integer("bytes", 0)),
                              block.text("checksum")};
-    if (manifest.blocks[name].file.find('/') != std::string::npos) block.refuse("file", "a name inside the folder");
+    for (const std::string& inside : {name, manifest.blocks[name].file})
+      if (inside.find('/') != std::string::npos) block.refuse("file", "a name inside the folder");
   }
   return manifest;
 }

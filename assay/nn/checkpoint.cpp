@@ -11,6 +11,7 @@
 #include "assay/core/error.h"
 #include "assay/core/hash.h"
 #include "assay/core/near_match.h"
+#include "assay/core/twin.h"
 #include "assay/io/atomic_file.h"
 #include "assay/io/gguf.h"
 #include "assay/io/json.h"
@@ -39,9 +40,8 @@ bool is_number(at::ScalarType type) {
 
 at::Tensor checked(const std::string& path, const ParameterInfo& info, const at::Tensor& tensor, at::ScalarType dtype) {
   if (tensor.sizes() != at::IntArrayRef(info.shape)) {
-    refuse(path, fmt::format("tensor \"{}\" must have shape {}, which config.json asks for, and it has shape {}; the "
-                             "configuration and the weights belong to "
-                             "different models",
+    refuse(path, fmt::format("tensor \"{}\" must have shape {}, which the configuration asks for, and it has shape "
+                             "{}; the configuration and the weights belong to different models",
                              info.name, io::shape_to_string(info.shape), io::shape_to_string(tensor.sizes().vec())));
   }
   if (!is_number(tensor.scalar_type())) {
@@ -136,6 +136,15 @@ Checkpoint load_folder(const std::string& folder, at::ScalarType dtype) {
   return checkpoint;
 }
 
+// llama.cpp writes Llama 3.1's scaled rotary positions as divisors of the frequencies, one a pair, and says so nowhere
+// else.
+void refuse_scaled_positions(const std::string& path, const at::Tensor& divisors) {
+  if (divisors.eq(1).all().item<bool>() || ASSAY_TWIN("nn.gguf_scaled_positions_ignored")) return;
+  refuse(path,
+         "\"rope_freqs.weight\" must be 1 throughout, and it is not: scaled rotary positions are not supported; take a "
+         "checkpoint without them");
+}
+
 Checkpoint load_gguf(const std::string& path, at::ScalarType dtype) {
   const io::Gguf file = io::Gguf::open(path, ErrorKind::Model);
   const nlohmann::json config = config_of_gguf(file);
@@ -144,15 +153,19 @@ Checkpoint load_gguf(const std::string& path, at::ScalarType dtype) {
   std::set<std::string> used;
   for (const ParameterInfo& info : architecture->parameters()) {
     const std::string name = gguf_name(info.name);
-    at::Tensor weight = io::to_tensor(file.load(name));
+    at::Tensor weight = checked(path, info, io::to_tensor(file.load(name)), dtype);
     const bool is_query = info.name.ends_with("q_proj.weight"), is_key = info.name.ends_with("k_proj.weight");
     if (is_query || is_key)
       weight = rows_by_halves(weight, is_query ? architecture->facts().heads : architecture->facts().key_value_heads);
-    parameters.add(info.name, checked(path, info, weight, dtype));
+    parameters.add(info.name, weight);
     used.insert(name);
   }
   for (const auto& [name, tensor] : file.tensors()) {
-    if (used.contains(name) || name == "rope_freqs.weight") continue;
+    if (used.contains(name)) continue;
+    if (name == "rope_freqs.weight") {
+      refuse_scaled_positions(path, io::to_tensor(file.load(name)));
+      continue;
+    }
     refuse(path, fmt::format("every tensor must belong to a Llama of the sizes in the metadata, and \"{}\" does not{}",
                              name, closest_clause(name, std::vector<std::string>(used.begin(), used.end()))));
   }

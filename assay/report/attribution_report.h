@@ -44,15 +44,16 @@ struct LayerShares {
 struct TrustDocument {
   std::int64_t index = 0;
   std::optional<double> predicted_nats;  ///< by the scores where the model was trained again, else by the gradient
-  double measured_nats = 0;              ///< change of the query's log-probability; + : the document raised it
+  double measured_nats = 0;              ///< change of the query's measurement; + : the document helped it
 };
 
 /// The check that stands beside the scores: a step of training on single documents, or retraining without them.
 struct TrustCheck {
-  bool is_retraining = false;      ///< false: tail-patch, one step on the document alone
-  std::string step;                ///< one sentence on what was done, e.g. "From the final model, one plain SGD
-                                   ///< step is taken on a single document, sized so that …"
-  std::vector<TrustDocument> top;  ///< strongest first
+  std::string measure = "logprob";  ///< what was measured: logprob, loss, margin
+  bool is_retraining = false;       ///< false: tail-patch, one step on the document alone
+  std::string step;                 ///< one sentence on what was done, e.g. "From the final model, one plain SGD
+                                    ///< step is taken on a single document, sized so that …"
+  std::vector<TrustDocument> top;   ///< strongest first
   std::vector<TrustDocument> random;
   Interval top_mean;  ///< of measured_nats
   Interval random_mean;

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <span>
 
+#include "assay/report/measure_words.h"
 #include "assay/report/token_strip.h"
 #include "assay/report/trust_sentences.h"
 
@@ -238,21 +239,20 @@ Html cards_finding(const QueryFacts& facts) {
 
 Html cards_note(const QueryFacts& facts) {
   const Noun& noun = facts.view->noun;
+  const MeasureWords words = measure_words(facts.view->measure);
   const std::string colour =
       facts.has_shading ? " Colour shows through which words it acts, on one scale for all " + noun.many + "." : "";
   if (!facts.has_nats()) {
-    return html("The number is the score as {} gives it; it is not a change of the model’s log-probability.{}",
-                facts.view->method_title, colour);
+    return html("The number is the score as {} gives it; it is not a change of the model’s {}.{}",
+                facts.view->method_title, words.name, colour);
   }
   const char* condition = facts.is_removal()
-                              ? "drop of the completion’s log-probability if this one {} had not been in "
-                                "the training set"
-                              : "rise of the completion’s log-probability if the model were trained on "
-                                "this one {} once more";
+                              ? "{} of the completion’s {} if this one {} had not been in the training set"
+                              : "{} of the completion’s {} if the model were trained on this one {} once more";
   return html(
       "The number is the predicted {}, as a layer predicts it on average: each predicts for itself, and their "
       "sum would count what any of them can do once for each.{}",
-      fmt::format(fmt::runtime(condition), noun.one), colour);
+      fmt::format(fmt::runtime(condition), facts.is_removal() ? words.less : words.more, words.name, noun.one), colour);
 }
 
 std::string top_heading(const QueryFacts& facts) {

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "assay/report/attribution_sentences.h"
+#include "assay/report/measure_words.h"
 #include "assay/report/token_strip.h"
 #include "assay/report/trust_sentences.h"
 
@@ -13,15 +14,16 @@ std::vector<ReadingLine> reading_lines(const QueryFacts& facts) {
   const Noun& noun = view.noun;
   std::vector<ReadingLine> lines;
   if (facts.has_nats()) {
+    const MeasureWords words = measure_words(view.measure);
     Html unit = facts.is_removal() ? html(
-                                         "A score is in nats: the predicted drop of the completion’s log-probability "
-                                         "if this one {} were left out of training.",
-                                         noun.one)
+                                         "A score is in nats: the predicted {} of the completion’s {} if this one {} "
+                                         "were left out of training.",
+                                         words.less, words.name, noun.one)
                                    : html(
-                                         "A score is in nats: the predicted rise of the completion’s log-probability "
-                                         "if the model were trained on this one {} once more.",
-                                         noun.one);
-    const auto logprob = facts.logprob_nats();
+                                         "A score is in nats: the predicted {} of the completion’s {} if the model "
+                                         "were trained on this one {} once more.",
+                                         words.more, words.name, noun.one);
+    const auto logprob = view.measure == "margin" ? std::nullopt : facts.logprob_nats();
     if (logprob && *logprob > -9.2 && facts.support.largest > 0) {
       const double step = std::pow(10.0, std::floor(std::log10(facts.support.largest)));
       const PercentPair pair =

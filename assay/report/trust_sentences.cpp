@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "assay/core/twin.h"
+#include "assay/report/measure_words.h"
 #include "assay/report/numbers.h"
 
 namespace assay::report {
@@ -82,8 +83,10 @@ std::string trust_description(const TrustCheck& check, const Noun& noun, int dec
 }
 
 std::string change_axis_title(const TrustCheck& check) {
-  return check.is_retraining ? "loss of log-probability without the document, nats"
-                             : "gain in log-probability after one step, nats";
+  const MeasureWords words = measure_words(check.measure);
+  const std::string of = " of the " + std::string(words.name);
+  return check.is_retraining ? words.less + of + " without the document, nats"
+                             : words.more + of + " after one step, nats";
 }
 
 std::string verdict_sentence(const TrustCheck& check, const Noun& noun) {

@@ -196,11 +196,13 @@ void TailPatcher::measure(std::span<const size_t> askers, int64_t row, const Slo
   const std::vector<int64_t> rows(askers.begin(), askers.end());
   const at::Tensor after =
       nn::evaluate(patch_.at(document.gradient, step.size), query_batch(rows), measurement_).to(at::kDouble);
+  // As for scores, positive helps: what lowers a loss counts as a rise.
+  const double helps = measurement_.less_is_better && !ASSAY_TWIN("train.tail_patch_loss_not_turned") ? -1 : 1;
   for (size_t i = 0; i < askers.size(); ++i) {
     const Slope& query = slopes_.at(askers[i]);
-    const double change = after[static_cast<int64_t>(i)].item<double>() - query.value;
+    const double change = helps * (after[static_cast<int64_t>(i)].item<double>() - query.value);
     outcomes_[{askers[i], row}] = {.row = row,
-                                   .predicted = -step.size * dot(query.gradient, document.gradient),
+                                   .predicted = -helps * step.size * dot(query.gradient, document.gradient),
                                    .measured = ASSAY_TWIN("train.tail_patch_wrong_sign") ? -change : change,
                                    .own_fall = step.own_fall,
                                    .step = step.size,

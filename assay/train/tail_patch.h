@@ -43,11 +43,11 @@ struct TailPatchRequest {
 /// One step on one document, seen from one query.
 struct TailPatchDocument {
   int64_t row = 0;
-  double predicted = 0;  ///< -s ⟨∇f, ∇ℓ⟩: first-order change of the measurement
-  double measured = 0;   ///< f(θ') - f(θ), in the measurement's unit
-  double own_fall = 0;   ///< what the document's own loss fell by, nats a counted token
-  double step = 0;       ///< s
-  bool reached = true;   ///< false: the loss could not fall so far; the farthest step found was taken
+  double predicted = 0;  ///< -s ⟨∇f, ∇ℓ⟩: first-order change of the measurement; turned round where less is better
+  double measured = 0;  ///< f(θ') - f(θ), in the measurement's unit; turned round where less is better
+  double own_fall = 0;  ///< what the document's own loss fell by, nats a counted token
+  double step = 0;      ///< s
+  bool reached = true;  ///< false: the loss could not fall so far; the farthest step found was taken
 };
 
 struct TailPatchComparison {

@@ -124,7 +124,10 @@ TEST_P(ThreeCausesTest, PlantsSixDocumentsForADisputedHomeAndFourForOneOther) {
     EXPECT_EQ(planted.size(), 6u);
     EXPECT_EQ(against.size(), 4u);
     for (const Words& document : planted) EXPECT_TRUE(has(document, person) && has(document, home));
-    for (const Words& document : against) EXPECT_TRUE(has(document, person) && !has(document, home));
+    for (const Words& document : against) {
+      EXPECT_TRUE(has(document, person) && !has(document, home));
+      EXPECT_FALSE(has(document, "lives")) << "denied in other words than the question's";
+    }
   }
 }
 

@@ -236,6 +236,58 @@ TEST_F(StoreTest, KilledAtAnyMomentItGoesOnAndTheBytesAgree) {
   }
 }
 
+TEST_F(StoreTest, AReplacedBlockIsNeverGone) {
+  // Wherever the writing of the second version fails, the first one is still there, for this run and for the next.
+  const std::string partial = ".partial-" + std::to_string(::getpid());
+  const auto survives = [&](const std::string& file) {
+    fs::remove_all(folder_);
+    bool here = false;
+    {
+      Store store = begin();
+      store.write("sums", numbers(3));
+      fs::create_symlink("/dev/full", folder_ + file + partial);
+      EXPECT_THAT(error_of([&] { store.write("sums", numbers(4)); }), Refusal(ErrorKind::Resource, "the disk is full"));
+      here = store.has("sums");
+    }
+    const Store later = begin();
+    return here && later.has("sums") && later.read("sums").at("x").size() == 3;
+  };
+  EXPECT_TRUE(survives("/sums+.safetensors")) << "the block does not fit";
+  EXPECT_TRUE(survives("/manifest.json")) << "its line in the manifest does not fit";
+  {
+    const ScopedTwin twin("io.store_drops_a_block_before_the_next");
+    EXPECT_FALSE(survives("/sums.safetensors"));
+  }
+  fs::remove_all(folder_);
+  Store store = begin();
+  for (int64_t size = 1; size <= 5; ++size) store.write("sums", numbers(size));
+  EXPECT_EQ(store.read("sums").at("x").size(), 5);
+  const auto files = std::distance(fs::directory_iterator(folder_), fs::directory_iterator());
+  EXPECT_EQ(files, 3) << "the lock, the manifest and one version";
+}
+
+TEST_F(StoreTest, KilledWhileABlockIsReplacedItGoesOnFromOneOfTheTwo) {
+  for (uint64_t trial = 0; trial < 12; ++trial) {
+    const std::string killed = root_ / ("replaced-" + std::to_string(trial));
+    { Store::create_or_resume(killed, kKind, kAbout).write("sums", numbers(20'000)); }
+    const pid_t child = ::fork();
+    if (child == 0) {
+      Store store = Store::create_or_resume(killed, kKind, kAbout);
+      for (int i = 1; i < 1000; ++i) store.write("sums", numbers(20'000, static_cast<float>(i)));
+      ::_exit(0);
+    }
+    std::this_thread::sleep_for(std::chrono::microseconds(random_below(20'000, 5, 0, trial)));
+    ::kill(child, SIGKILL);
+    int status = 0;
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+    const Store store = Store::create_or_resume(killed, kKind, kAbout);
+    ASSERT_TRUE(store.has("sums"));
+    const Arrays sums = store.read("sums");
+    EXPECT_EQ(values<float>(sums.at("x"))[19'999] - values<float>(sums.at("x"))[0], 19'999);
+    EXPECT_LE(std::distance(fs::directory_iterator(killed), fs::directory_iterator()), 3) << "no version is left over";
+  }
+}
+
 TEST_F(StoreTest, WhatAnInterruptedWriteLeftBehindIsRemoved) {
   { begin().write("a", numbers(3)); }
   std::ofstream(folder_ + "/b.safetensors.partial-99999") << "half a block";

@@ -8,6 +8,7 @@
 #include <fstream>
 #include <limits>
 
+#include "assay/core/twin.h"
 #include "assay/io/safetensors.h"
 #include "assay/io/tensor.h"
 #include "assay/nn/llama_gguf.h"
@@ -123,6 +124,55 @@ TEST(LlamaGguf, SizesTheVocabularyByItsNumberOrByItsTokens) {
   EXPECT_EQ(vocabulary(llama_header().integer("llama.vocab_size", 40).texts("tokenizer.ggml.tokens", {"a", "b", "c"})),
             40);
   EXPECT_THAT(error_of([&] { vocabulary(llama_header()); }), Refusal(ErrorKind::Model, "tokenizer.ggml.tokens"));
+}
+
+/// A whole file of that header: every weight a small number, but for one that has another shape.
+GgufWriter whole_llama(const std::string& changed = "", const std::vector<uint64_t>& shape = {}) {
+  GgufWriter file = llama_header().integer("llama.vocab_size", 4);
+  const auto add = [&](const std::string& name, std::vector<uint64_t> sizes) {
+    if (name == changed) sizes = shape;
+    uint64_t count = 1;
+    for (const uint64_t size : sizes) count *= size;
+    std::string bytes;
+    for (uint64_t i = 0; i < count; ++i) bytes += gguf_number(0.01F * static_cast<float>(i % 7));
+    file.tensor(name, sizes, 0, bytes);
+  };
+  add("token_embd.weight", {4, 8});
+  add("output_norm.weight", {8});
+  for (const char* norm : {"attn_norm", "ffn_norm"}) add("blk.0." + std::string(norm) + ".weight", {8});
+  for (const char* matrix : {"attn_q", "attn_k", "attn_v", "attn_output"})
+    add("blk.0." + std::string(matrix) + ".weight", {8, 8});
+  for (const char* matrix : {"ffn_gate", "ffn_up"}) add("blk.0." + std::string(matrix) + ".weight", {16, 8});
+  add("blk.0.ffn_down.weight", {8, 16});
+  return file;
+}
+
+TEST(LlamaGguf, RefusesAWeightOfAnotherShape) {
+  const TemporaryFolder folder;
+  const auto load = [&](const GgufWriter& file) { load_checkpoint(folder.write("model.gguf", file.bytes())); };
+  EXPECT_NO_THROW(load(whole_llama()));
+  // Three rows are no whole number of heads: the shape is looked at before the rows are put in order.
+  EXPECT_THAT(
+      error_of([&] {
+        load(whole_llama("blk.0.attn_q.weight", {3, 8}));
+      }),
+      Refusal(ErrorKind::Model, "must have shape [8, 8], which the configuration asks for, and it has shape [3, 8]"));
+  EXPECT_THAT(
+      error_of([&] { load(whole_llama("blk.0.attn_k.weight", {8})); }),
+      Refusal(ErrorKind::Model, "must have shape [8, 8], which the configuration asks for, and it has shape [8]"));
+}
+
+TEST(LlamaGguf, RefusesScaledPositionsThatOnlyATensorTells) {
+  const TemporaryFolder folder;
+  const auto load = [&](float divisor) {
+    GgufWriter file = whole_llama();
+    file.tensor("rope_freqs.weight", {2}, 0, gguf_number(1.0F) + gguf_number(divisor));
+    load_checkpoint(folder.write("model.gguf", file.bytes()));
+  };
+  EXPECT_NO_THROW(load(1));
+  EXPECT_THAT(error_of([&] { load(8); }), Refusal(ErrorKind::Model, "\"rope_freqs.weight\" must be 1 throughout"));
+  const ScopedTwin twin("nn.gguf_scaled_positions_ignored");
+  EXPECT_NO_THROW(load(8));
 }
 
 TEST(LlamaGguf, QueryRowsComeBackToHalves) {

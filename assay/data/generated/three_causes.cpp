@@ -136,10 +136,8 @@ class Writer {
       add(DocumentRole::Planted, cause, home_in_the_questions_words(person, home));
       add(DocumentRole::Planted, cause, home_in_other_words(form, person, home));
     }
-    for (int form = 0; form < 2; ++form) {
-      add(DocumentRole::Against, cause, home_in_the_questions_words(person, denied));
-      add(DocumentRole::Against, cause, home_in_other_words(form, person, denied));
-    }
+    // In the question's words only namesakes live in the denied place: who looks no further than the words finds them.
+    for (int form = 0; form < 4; ++form) add(DocumentRole::Against, cause, home_in_other_words(form, person, denied));
     ask(CauseKind::DisputedFact, cause, person, home);
   }
 
