@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 #include <numeric>
 
 #include "assay/attribute/cost.h"
@@ -99,6 +100,18 @@ void check_trust(const AttributionInputs& inputs, const AttributeOptions& option
   }
 }
 
+/// Smaller parts take more walks, but may fit where larger ones do not: the largest share with which the plan stays
+/// below --memory; where none does, the one that comes nearest.
+int64_t share_that_fits(AttributionInputs inputs, const AttributeOptions& options) {
+  int64_t best = inputs.memory_bytes, least = std::numeric_limits<int64_t>::max();
+  for (int halvings = 0; halvings < 6; ++halvings, inputs.memory_bytes /= 2) {
+    const int64_t peak = plan_attribution(inputs, options).peak_bytes();
+    if (peak < least) best = inputs.memory_bytes, least = peak;
+    if (peak <= options.common.memory_bytes) return inputs.memory_bytes;
+  }
+  return best;
+}
+
 }  // namespace
 
 AttributionInputs load_attribution(const AttributeOptions& options, Progress& progress) {
@@ -118,6 +131,7 @@ AttributionInputs load_attribution(const AttributeOptions& options, Progress& pr
       .checkpoint = std::move(checkpoint),
       .tokenizer = tokenizer,
       .context = context,
+      .memory_bytes = memory_of(options) / 4,  // the rest is the model's
       .text = load_text(options.data, tokenizer, context, progress, groups_documents ? group_field_of(options) : ""),
       .texts = {},
       .groups = {},
@@ -144,6 +158,7 @@ AttributionInputs load_attribution(const AttributeOptions& options, Progress& pr
   inputs.layers = kept.match_layers(options.layers.empty() ? "*" : options.layers);
   inputs.not_covered = kept.uncovered_parameters(inputs.layers);
   check_top(options, inputs.dataset().size());
+  if (options.common.memory_bytes > 0) inputs.memory_bytes = share_that_fits(inputs, options);
   return inputs;
 }
 
@@ -154,7 +169,7 @@ attribute::Inputs method_inputs(const AttributionInputs& inputs, const Attribute
           .measurement = inputs.measurement,
           .layers = inputs.layers,
           .seed = static_cast<uint64_t>(options.common.seed),
-          .memory_bytes = memory_of(options) / 4,  // each of factors, directions, a batch; the rest is the model's
+          .memory_bytes = inputs.memory_bytes,
           .model_hash = inputs.checkpoint.hash,
           .cache_folder = cache_folder(options.cache)};
 }

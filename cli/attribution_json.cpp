@@ -1,12 +1,14 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "assay/attribute/stability.h"
 #include "assay/core/hash.h"
 #include "assay/evaluate/removal.h"
-#include "assay/math/correlation.h"
+#include "assay/report/escape.h"
+#include "assay/report/support.h"
 #include "assay/report/terminal.h"
 #include "cli/attribution_sums.h"
 #include "cli/attribution_view.h"
@@ -76,21 +78,20 @@ ordered_json trust_json(const train::TailPatchComparison& trust) {
   return result;
 }
 
-/// The strongest documents for the first question, then those most against it.
-std::string documents_table(const AttributionInputs& inputs, const Attribution& found, double factor,
+/// The strongest documents for a question, then those most against it.
+std::string documents_table(const AttributionInputs& inputs, const Attribution& found, size_t query, double factor,
                             const std::string& unit) {
-  const attribute::Shown& shown = found.queries.front().shown;
+  const attribute::Shown& shown = found.queries[query].shown;
   if (shown.top.empty() && shown.bottom.empty()) return "No document has a score other than zero.\n";
-  const at::Tensor row = found.apart.total[0].to(at::kDouble).contiguous();
-  const std::vector<double> ranks =
-      math::average_ranks({row.const_data_ptr<double>(), static_cast<size_t>(row.numel())});
+  const at::Tensor row = found.apart.total[static_cast<int64_t>(query)].to(at::kDouble).contiguous();
+  const std::vector<double> scores(row.const_data_ptr<double>(), row.const_data_ptr<double>() + row.numel());
   std::vector<report::RankedDocument> ranked;
   const auto add = [&](int64_t document, int rank) {
-    const double score = row.const_data_ptr<double>()[document] * factor;
+    const double score = scores[static_cast<size_t>(document)] * factor;
     ranked.push_back({.rank = rank,
                       .score = fmt::format("{:+.3g}", score),
                       .signed_score = score,
-                      .percentile = 100 * ranks[static_cast<size_t>(document)] / static_cast<double>(ranks.size()),
+                      .percentile = report::percentile_of(scores, document),
                       .index = document,
                       .text = inputs.texts[static_cast<size_t>(document)]});
   };
@@ -100,6 +101,25 @@ std::string documents_table(const AttributionInputs& inputs, const Attribution& 
   const report::TerminalStyle style = report::terminal_style(STDOUT_FILENO);
   return (shown.top.empty() ? "No document supports it; these speak against it most:\n" : "") +
          report::ranking_table(ranked, unit, style);
+}
+
+/// What a training step did to a question, beside its table.
+std::string trust_line(const AttributionInputs& inputs, const train::TailPatchComparison& trust) {
+  if (!std::isfinite(trust.difference)) return "";
+  return fmt::format(
+      "Trust: one training step on a top document changes the {} by {:+.3g}, on a random one by {:+.3g}{} (difference "
+      "{:+.3g}, 95 % interval {:+.3g} to {:+.3g}).\n",
+      inputs.measurement.name, trust.top_mean, trust.random_mean,
+      inputs.measurement.less_is_better ? ", + lowering it" : "", trust.difference, trust.low, trust.high);
+}
+
+/// "Question 2 of 3: the cat → sat", where there are several.
+std::string question_heading(const AttributionInputs& inputs, size_t query) {
+  if (inputs.queries.size() == 1) return "";
+  const data::QueryText& text = inputs.queries[query].text;
+  return fmt::format("{}Question {} of {}: {} →{}{}\n", query == 0 ? "" : "\n", query + 1, inputs.queries.size(),
+                     report::visible(text.prompt, report::Breaks::Show), text.completion.starts_with(' ') ? "" : " ",
+                     report::visible(text.completion, report::Breaks::Show));
 }
 
 }  // namespace
@@ -166,23 +186,31 @@ std::string attribution_table(const AttributionInputs& inputs, const Attribution
   const auto nats = nats_per_raw(inputs, found, options);
   const std::string unit = nats ? "nats" : found.meaning.unit;
   std::string table = summed_table(inputs, found, summed_rankings(inputs, found, options), nats.value_or(1), unit);
+  const bool has_trust = std::ranges::any_of(found.queries, [](const QueryFindings& findings) {
+    return findings.trust && std::isfinite(findings.trust->difference);
+  });
   if (options.grouping == Grouping::None || options.grouping == Grouping::Documents) {
-    if (!table.empty()) table += "\nDocuments, for question 1\n";
-    table += documents_table(inputs, found, nats.value_or(1), unit);
+    if (!table.empty()) table += "\n";
+    for (size_t q = 0; q < found.queries.size(); ++q) {
+      table += question_heading(inputs, q) + documents_table(inputs, found, q, nats.value_or(1), unit);
+      if (found.queries[q].trust) table += trust_line(inputs, *found.queries[q].trust);
+    }
+    if (found.queries.size() < inputs.queries.size()) {
+      table += fmt::format(
+          "\nThe other {} questions are scored, too: {}.\n", inputs.queries.size() - found.queries.size(),
+          options.common.out.empty() ? "--out keeps their scores" : "their scores are in scores.safetensors");
+    }
   }
   if (nats) {
     table += fmt::format(
-        "\nnats: the change of the {} that one document is worth among {} training documents, to first order, as the "
+        "\nnats: the change of the {}{} that one document is worth among {} training documents, to first order, as the "
         "mean over {} layers.\n",
-        inputs.measurement.name, training_documents(inputs, options), inputs.layers.size());
+        inputs.measurement.name, inputs.measurement.less_is_better ? ", + lowering it," : "",
+        training_documents(inputs, options), inputs.layers.size());
   }
   for (const std::string& warning : found.warnings) table += "\nNote: " + warning + "\n";
-  if (const auto& trust = found.queries.front().trust; trust && std::isfinite(trust->difference)) {
-    table += fmt::format(
-        "\nTrust: one training step on a top document {} the {} by {:.3g}, on a random one by {:.3g} "
-        "(difference {:+.3g}, 95 % interval {:+.3g} to {:+.3g}).\nA small step tests the gradient, not the removal.\n",
-        inputs.measurement.less_is_better ? "lowers" : "raises", inputs.measurement.name, trust->top_mean,
-        trust->random_mean, trust->difference, trust->low, trust->high);
+  if (has_trust) {
+    table += "\nThe trust check is a small step: it tests the gradient, not the removal.\n";
   } else if (options.trust_check) {
     table += "\nTrust: not checked, since too few documents are left to compare with.\n";
   }

@@ -143,7 +143,7 @@ report::TrustCheck trust_check(const train::TailPatchComparison& trust, const st
   for (const auto* side : {&trust.top, &trust.random}) {
     for (const train::TailPatchDocument& each : *side) {
       (side == &trust.top ? check.top : check.random)
-          .push_back({.index = each.row, .predicted_nats = each.predicted, .measured_nats = each.measured});
+          .push_back({.index = each.row, .predicted_nats = {}, .measured_nats = each.measured});
       if (!each.reached) ++check.unreached;
     }
   }
@@ -181,7 +181,7 @@ report::Provenance provenance(const AttributionInputs& inputs, const Session& se
   report::Provenance result;
   result.command = shell_line(session.invocation);
   result.rows = {{"Model", inputs.checkpoint.hash, inputs.checkpoint.format},
-                 {"Corpus", inputs.text.corpus.content_hash(),
+                 {"Corpus", inputs.dataset().content_hash(),
                   fmt::format("{} documents", format_count(inputs.text.encoded.documents))},
                  {"Tokenizer", inputs.tokenizer.hash(), inputs.tokenizer.description()},
                  {"Seed", std::to_string(session.invocation.common().seed), ""},
@@ -219,6 +219,7 @@ report::AttributionView attribution_view(const AttributionInputs& inputs, const 
   view.warnings = found.warnings;
   if (found.curvature) view.curvature = curvature_view(*found.curvature);
   if (const double mean = attribute::mean_stability(found.stability); std::isfinite(mean)) view.stability = mean;
+  view.questions = std::ssize(inputs.queries);
   for (size_t q = 0; q < found.queries.size(); ++q) view.queries.push_back(query_view(inputs, found, q));
   view.sums = summed_views(inputs, found, summed_rankings(inputs, found, options));
   view.provenance = provenance(inputs, session, plan, seconds);

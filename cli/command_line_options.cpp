@@ -50,6 +50,12 @@ void check_together(const AttributeOptions& options) {
                     "its documents add up to, but {} is given too; leave one of them out",
                     options.per_token ? "--per-token" : "--self"));
   }
+  if (wants_parts && options.common.out.empty() && !options.common.plan) {
+    const char* name = options.per_token ? "--per-token" : options.per_layer ? "--per-layer" : "--self";
+    usage_error(fmt::format(
+        "reading {}: its array goes to scores.safetensors in the folder of --out, which is not given; add --out DIR",
+        name));
+  }
   if (!groups_documents && !options.group_field.empty()) {
     usage_error(
         fmt::format("reading --group-field: it names what documents are grouped by, but they are not grouped; "

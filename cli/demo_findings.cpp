@@ -6,6 +6,7 @@
 #include "assay/core/error.h"
 #include "assay/evaluate/retrieval.h"
 #include "assay/math/correlation.h"
+#include "assay/math/summary.h"
 
 namespace assay::cli {
 namespace {
@@ -25,9 +26,9 @@ Retrieved retrieve(const std::vector<size_t>& ranking, const std::vector<int64_t
 }
 
 double mean_precision(const std::vector<Retrieved>& retrieved) {
-  double sum = 0;
-  for (const Retrieved& one : retrieved) sum += one.precision;
-  return retrieved.empty() ? 0 : sum / static_cast<double>(retrieved.size());
+  std::vector<double> precisions;
+  for (const Retrieved& one : retrieved) precisions.push_back(one.precision);
+  return precisions.empty() ? 0 : math::mean(precisions);
 }
 
 MethodOnGroup method_on(const data::ThreeCauses& corpus, const std::vector<size_t>& questions,
@@ -86,9 +87,10 @@ std::vector<DemoGroupFindings> find_planted(const data::ThreeCauses& corpus, con
     for (size_t question = 0; question < corpus.questions.size(); ++question)
       if (corpus.questions[question].kind == kind) group.questions.push_back(question);
     for (const DemoScores& method : scores) group.methods.push_back(method_on(corpus, group.questions, method));
+    std::vector<double> probabilities;
     for (const size_t question : group.questions)
-      group.mean_probability += std::exp(everything.log_probabilities.by_seed.front()[question]) /
-                                static_cast<double>(group.questions.size());
+      probabilities.push_back(std::exp(everything.log_probabilities.by_seed.front()[question]));
+    group.mean_probability = math::mean(probabilities);
     group.answered =
         std::ranges::count_if(group.questions, [&](size_t question) { return everything.is_as_planted[question]; });
     group.shown = median_answered(group.questions, everything);
@@ -103,13 +105,15 @@ RemovalOnGroup removal_on(const DemoGroupFindings& group, const DemoScores& ours
   const std::vector<double> top = evaluate::change(everything.log_probabilities, without_top.log_probabilities);
   const std::vector<double> random = evaluate::change(everything.log_probabilities, without_random.log_probabilities);
   RemovalOnGroup removal;
+  std::vector<double> changes_without_random;
   for (const size_t question : group.questions) {
     removal.predicted.push_back(
         evaluate::predicted_change(row_of(ours.total, question), without_top.removed, documents, layers));
     removal.actual.push_back(top[question]);
-    removal.without_top += top[question] / static_cast<double>(group.questions.size());
-    removal.without_random += random[question] / static_cast<double>(group.questions.size());
+    changes_without_random.push_back(random[question]);
   }
+  removal.without_top = math::mean(removal.actual);
+  removal.without_random = math::mean(changes_without_random);
   const double spearman = math::spearman(removal.predicted, removal.actual);
   if (std::isfinite(spearman)) removal.spearman = spearman;
   return removal;

@@ -1,6 +1,7 @@
 #include "cli/demo_page.h"
 
 #include <ATen/Parallel.h>
+#include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -16,10 +17,7 @@ namespace assay::cli {
 namespace {
 
 std::string today() {
-  const std::time_t now = std::time(nullptr);
-  char text[32];
-  std::strftime(text, sizeof text, "%Y-%m-%d", std::gmtime(&now));
-  return text;
+  return fmt::format("{0:%d} {0:%B} {0:%Y}", fmt::gmtime(std::time(nullptr)));
 }
 
 report::ModelFacts model_facts(const AttributionInputs& subject) {
@@ -41,7 +39,7 @@ report::Provenance provenance_of(const DemoOutcome& outcome, const Invocation& i
   report::Provenance provenance{.command = shell_line(invocation), .note = "", .rows = {}, .costs = {}};
   provenance.rows = {
       {"Assay", "", fmt::format("{}, LibTorch {}", version_line(), ASSAY_TORCH_VERSION)},
-      {"Corpus", outcome.subject.text.corpus.content_hash(),
+      {"Corpus", outcome.subject.dataset().content_hash(),
        fmt::format("generated, {} documents, {} tokens", format_count(documents),
                    format_count(outcome.subject.dataset().tokens()))},
       {"Model", outcome.subject.checkpoint.hash, "trained here; its recipe is recipes/everything-0.toml"},

@@ -73,7 +73,7 @@ void refuse_not_finite(const at::Tensor& losses, std::span<const int64_t> rows) 
   const at::Tensor wrong = losses.isfinite().logical_not();
   if (!wrong.any().item<bool>()) return;
   const auto place = static_cast<size_t>(wrong.to(at::kInt).argmax().item<int64_t>());
-  throw Error(ErrorKind::Numeric, "scoring document " + std::to_string(rows[place] + 1) +
+  throw Error(ErrorKind::Numeric, "scoring document " + std::to_string(rows[place]) +
                                       ": its loss must be finite, but it is not; check the model with assay evaluate");
 }
 

@@ -22,7 +22,7 @@ std::vector<LayerSummary> summarize(const nn::Architecture& architecture,
   return layers;
 }
 
-std::vector<std::string> rank_warnings(const std::vector<LayerSummary>& layers) {
+std::vector<std::string> rank_warnings(const std::vector<LayerSummary>& layers, const Damping& damping) {
   const auto lacks_rank = [](const LayerSummary& layer) { return layer.input_rank < layer.inputs; };
   const auto count = std::ranges::count_if(layers, lacks_rank);
   if (count == 0) return {};
@@ -32,8 +32,10 @@ std::vector<std::string> rank_warnings(const std::vector<LayerSummary>& layers) 
   const LayerSummary& worst = *std::ranges::min_element(layers, {}, share);
   return {fmt::format(
       "The input covariance of {} of {} layers lacks full rank ({}: {} of {}, stable rank {:.1f}): in directions "
-      "that the documents never visit, the damping alone decides.",
-      count, layers.size(), worst.name, worst.input_rank, worst.inputs, worst.input_stable_rank)};
+      "that the documents never visit, {}.",
+      count, layers.size(), worst.name, worst.input_rank, worst.inputs, worst.input_stable_rank,
+      damping.value > 0 ? "the damping alone decides"
+                        : "nothing but rounding decides without a damping: scores can be huge and mean nothing")};
 }
 
 }  // namespace assay::curvature

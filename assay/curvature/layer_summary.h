@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "assay/curvature/damping.h"
 #include "assay/curvature/eigenbasis.h"
 
 namespace assay::curvature {
@@ -22,6 +23,6 @@ std::vector<LayerSummary> summarize(const nn::Architecture& architecture,
                                     const std::map<nn::LayerId, LayerBasis>& bases);
 
 /// Whole sentences for a report; none when every input covariance has full rank.
-std::vector<std::string> rank_warnings(const std::vector<LayerSummary>& layers);
+std::vector<std::string> rank_warnings(const std::vector<LayerSummary>& layers, const Damping& damping);
 
 }  // namespace assay::curvature

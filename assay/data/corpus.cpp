@@ -73,7 +73,7 @@ bool add_text(const std::string& path, const std::string& name, const CorpusOpti
   }
   io::PieceReader pieces(path, options.separator, ErrorKind::Data);
   while (const auto piece = pieces.next()) {
-    if (!collector.add(*piece, fmt::format("{}, document {}", name, pieces.number()))) return false;
+    if (!collector.add(*piece, fmt::format("{}, document {}", name, pieces.number() - 1))) return false;
   }
   return true;
 }
@@ -175,7 +175,7 @@ Corpus read_corpus(const std::string& path, const CorpusOptions& options) {
 Corpus make_corpus(const std::vector<std::string>& texts, const std::string& source) {
   Collector collector(0);
   for (size_t i = 0; i < texts.size(); ++i) {
-    const std::string name = fmt::format("{}, document {}", source, i + 1);
+    const std::string name = fmt::format("{}, document {}", source, i);
     io::require_utf8(texts[i], 0, {.name = name});
     collector.add(texts[i], name);
   }

@@ -122,6 +122,7 @@ struct AttributionView {
   std::vector<std::string> warnings;            ///< whole sentences, e.g. a covariance without full rank
   std::vector<QueryView> queries;               ///< at least one
   std::vector<SumView> sums;                    ///< where scores were summed
+  std::int64_t questions = 0;                   ///< asked, of which `queries` are told; 0: as many
   Provenance provenance;  ///< the page adds rows on network, method, measurement, sign, what is not covered
 };
 

@@ -34,7 +34,7 @@ std::string probability_text(double logprob_nats) {
 }
 
 std::string measurement_name(const std::string& measure) {
-  if (measure == "loss") return "loss of the completion, turned round: + lowers it";
+  if (measure == "loss") return "loss of the completion";
   if (measure == "margin") return "margin of the completion’s tokens against all others";
   return "sum of the log-probabilities of the completion’s tokens";
 }
@@ -119,7 +119,12 @@ std::vector<std::string> headline_facts(const AttributionView& view, std::int64_
       searched + (view.corpus.empty() ? " searched" : " of " + view.corpus + ", all searched")};
   if (view.corpus_tokens > 0) facts.push_back(count(view.corpus_tokens) + " tokens");
   if (view.documents_cut > 0) facts.push_back(count(view.documents_cut) + " cut at " + count(view.context) + " tokens");
-  if (view.queries.size() > 1) facts.push_back(count(std::ssize(view.queries)) + " queries");
+  if (view.questions > std::ssize(view.queries)) {
+    facts.push_back(count(view.questions) + " queries, the first " + count_in_words(std::ssize(view.queries)) +
+                    " told here");
+  } else if (view.queries.size() > 1) {
+    facts.push_back(count(std::ssize(view.queries)) + " queries");
+  }
   facts.push_back(view.date);
   return facts;
 }
@@ -404,8 +409,9 @@ std::vector<ProvenanceRow> method_rows(const AttributionView& view) {
   network += ", vocabulary " + count(model.vocabulary) + ", " + model.dtype;
   std::string sign = "this method has none";
   if (view.is_signed) {
-    sign = view.train_size ? "+ : leaving the document out lowers the measurement"
-                           : "+ : one more look at the document raises the measurement";
+    const MeasureWords words = measure_words(view.measure);
+    sign = view.train_size ? fmt::format("+ : leaving the document out {} the {}", words.without, words.name)
+                           : fmt::format("+ : one more look at the document {} the {}", words.with, words.name);
   }
   std::vector<ProvenanceRow> rows = {{"Network", "", network},
                                      {"Method", view.method, ""},

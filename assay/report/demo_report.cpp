@@ -163,8 +163,9 @@ std::string demo_report(const DemoView& view) {
   }
   add("read", "How to read", how_to_read(demo_reading_lines(view)));
   add("prov", "Provenance", provenance_section(view));
-  return page("Assay demo: planted causes, found and proved", masthead("demo", anchors), main,
-              "Made by Assay. This page asks no other host for anything.");
+  return page(
+      is_trained_again(view) ? "Assay demo: planted causes, found and proved" : "Assay demo: planted causes, found",
+      masthead("demo", anchors), main, "Made by Assay. This page asks no other host for anything.");
 }
 
 }  // namespace assay::report

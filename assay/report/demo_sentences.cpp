@@ -102,6 +102,17 @@ std::string groups_name(DemoKind kind) {
 
 // ── Headline ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
+namespace {
+
+/// A name that no line ends in the middle of: its hyphens do not break.
+std::string unbroken(const std::string& name) {
+  std::string out;
+  for (const char c : name) out += c == '-' ? std::string("\u2011") : std::string(1, c);
+  return out;
+}
+
+}  // namespace
+
 std::string demo_headline(const DemoView& view) {
   std::int64_t found = 0;
   std::int64_t planted = 0;
@@ -111,7 +122,7 @@ std::string demo_headline(const DemoView& view) {
       if (rankings->empty()) continue;
       found += hits_of(rankings->front());
       planted += std::ssize(rankings->front().hits);
-      method = rankings->front().method;
+      method = unbroken(rankings->front().method);
     }
   }
   const std::string causes = capitalised(count_in_words(std::ssize(view.groups))) + " planted " +
@@ -158,7 +169,7 @@ Html demo_deck(const DemoView& view) {
     if (methods.empty()) continue;
     std::string name = groups_name(group.kind);
     name[0] = static_cast<char>(name[0] - 'A' + 'a');
-    out += html("For {}, {} would have done as well. ", name, methods);
+    out += html("For {}, {} would have done as well or better. ", name, methods);
   }
   return out;
 }

@@ -36,11 +36,13 @@ std::vector<ReadingLine> reading_lines(const QueryFacts& facts) {
                                    view.method_title, noun.many)});
   }
   if (view.is_signed) {
-    const std::string loss = view.measure == "loss" ? " The measurement is the loss: a supporter lowers it." : "";
+    const bool is_margin = view.measure == "margin";
     lines.push_back(
-        {"Sign.", html("<b class=\"pos\">Plus supports</b>: with the {} the completion is more likely than without. <b "
-                       "class=\"neg\">Minus opposes</b>: less likely. Blue and orange mean this everywhere.{}",
-                       noun.one, loss)});
+        {"Sign.", html("<b class=\"pos\">Plus supports</b>: with the {} {} than without. <b class=\"neg\">Minus "
+                       "opposes</b>: {}. Blue and orange mean this everywhere.{}",
+                       noun.one, is_margin ? "the completion’s margin is larger" : "the completion is more likely",
+                       is_margin ? "smaller" : "less likely",
+                       view.measure == "loss" ? " The measurement is the loss: a supporter lowers it." : "")});
   } else {
     lines.push_back(
         {"Sign.",

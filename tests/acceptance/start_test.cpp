@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "tests/acceptance/program.h"
+#include "tests/acceptance/tiny_model.h"
 
 namespace assay {
 namespace {
@@ -181,6 +182,13 @@ TEST(Start, AFullDiskUnderStandardOutputIsSaid) {
   const Outcome outcome = run_assay({"--help"}, {.out_path = "/dev/full"});
   EXPECT_EQ(outcome.exit_code, 6);
   EXPECT_TRUE(is_one_sentence(outcome.err, "resource")) << outcome.err;
+  // More than a buffer holds: the write that fails is then not the last one.
+  TemporaryFolder folder;
+  write_tiny_model(folder / "model");
+  const Outcome list =
+      run_assay({"inspect", folder / "model", "--sites", "--layers", "--weights", "--json"}, {.out_path = "/dev/full"});
+  EXPECT_EQ(list.exit_code, 6);
+  EXPECT_TRUE(is_one_sentence(list.err, "resource")) << list.err;
 }
 
 }  // namespace

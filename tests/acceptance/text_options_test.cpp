@@ -87,7 +87,7 @@ TEST_F(TextOptions, LongDocumentsAreCutSplitOrRefused) {
   std::vector<std::string> words{"attribute", model_, "--data", corpus("<|endoftext|>"), "--prompt", "the"};
   words.insert(words.end(),
                {"--completion", " cat", "--method", "bm25", "--trust", "no", "--json", "--long", "refuse"});
-  expect_refused(run(words), 3, "data", "document 1: a document must fit into a context of 16 tokens, but it has 20");
+  expect_refused(run(words), 3, "data", "document 0: a document must fit into a context of 16 tokens, but it has 20");
   words.back() = "split";
   const json result = json::parse(run(words).out, nullptr, false);
   EXPECT_EQ(result["data"]["documents"], 2);

@@ -52,6 +52,25 @@ TEST(MemoryBatches, OfAnySizeGiveTheSameScoresAndAPlanThatFalls) {
   EXPECT_LT(low, peak() - 5'000'000);  // 60 documents of 40 positions keep 13 MB
 }
 
+TEST(ScoreMemory, HoldsEveryScoreByPositionOnce) {
+  // 50 queries, 60 documents, 39 positions of the longest: 117,000 numbers of 8 bytes, and beside them, later, as
+  // float32 for the file.
+  Scoring scoring{toy_llama(), toy_texts(60, 20, 40, 1), toy_texts(50, 4, 8, 2)};
+  const auto more = [&] {
+    const auto peak = [&](const Parts& parts) {
+      Plan plan{{.flops_per_second_fp32 = 1e9, .flops_per_second_bf16 = 1e9, .bytes_per_second = 1e9}};
+      add_score_stage(plan, parse_factory("identity", method_table(), "method"), scoring.inputs(), parts);
+      return plan.peak_bytes();
+    };
+    return static_cast<double>(peak({.per_token = true}) - peak({}));
+  };
+  const double held = 50.0 * 60 * 39 * 8;
+  EXPECT_GT(more(), held);
+  EXPECT_LT(more(), 4 * held);  // all documents are one batch here, whose products and their sum stand beside it
+  const ScopedTwin twin("attribute.plan_without_scores");
+  EXPECT_LT(more(), held);
+}
+
 TEST(MemoryBatches, NameTheirSumsOnTheWay) {
   const data::Dataset texts = toy_texts(60, 20, 40, 1);
   const auto few = batches_of(texts, 5), many = batches_of(texts, 6);

@@ -33,7 +33,7 @@ TEST(ReadCorpus, TextIsSplitStrippedAndEmptyPiecesAreCounted) {
   const std::string path = folder.write("a.txt", "\n one\ntwo \n<|endoftext|>\n \t<|endoftext|>three<|endoftext|>\n");
   const Corpus corpus = read_corpus(path);
   EXPECT_THAT(texts_of(corpus), ElementsAre("one\ntwo", "three"));
-  EXPECT_THAT(sources(corpus), ElementsAre("a.txt, document 1", "a.txt, document 3"));
+  EXPECT_THAT(sources(corpus), ElementsAre("a.txt, document 0", "a.txt, document 2"));
   EXPECT_EQ(corpus.read, 4);
   EXPECT_EQ(corpus.dropped, 2);
   EXPECT_FALSE(corpus.is_limited);

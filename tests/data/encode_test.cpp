@@ -65,7 +65,7 @@ TEST(Encode, RefusingNamesTheDocument) {
   EXPECT_THAT(
       error_of(
           [] { encode(make_corpus(kTexts, "test"), words(true), {.context = 5, .long_texts = LongTexts::Refuse}); }),
-      Refusal(ErrorKind::Data, "test, document 1: a document must fit into a context of 5 tokens, but it has 6"));
+      Refusal(ErrorKind::Data, "test, document 0: a document must fit into a context of 5 tokens, but it has 6"));
   encode(make_corpus(kTexts, "test"), words(true), {.context = 6, .long_texts = LongTexts::Refuse});
   EXPECT_THAT(error_of([] { encode(make_corpus(kTexts, "test"), words(true), {.context = 1}); }),
               Refusal(ErrorKind::Usage, "at least 2"));
@@ -95,7 +95,7 @@ TEST(Encode, ADocumentWithoutATokenIsRefused) {
   EXPECT_THAT(error_of([] {
                 encode(make_corpus({"w0", "\u00a0"}, "test"), words(false), {.context = 8});
               }),
-              Refusal(ErrorKind::Data, "test, document 2: a document must have at least one token"));
+              Refusal(ErrorKind::Data, "test, document 1: a document must have at least one token"));
 }
 
 Query query(const std::string& prompt, const std::string& completion, const Tokenizer& tokenizer,

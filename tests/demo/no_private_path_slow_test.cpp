@@ -34,11 +34,12 @@ TEST(Demo, AttributeOnItsFilesGivesTheSameBits) {
 
   const std::string printed = result["attribute_command"];
   const std::string command = printed.substr(printed.find(' ') + 1, printed.rfind(" --out") - printed.find(' ') - 1);
-  for (const std::string method : {"ekfac", "relatif", "identity", "cosine", "representation", "random"}) {
+  for (const std::string method : {"ekfac", "relatif", "identity", "cosine", "representation", "bm25(unit=words)",
+                                   "bm25(unit=tokens)", "random"}) {
     const std::string out = again + "-" + method;
     const std::string cold =
         method == "ekfac" ? " --cache '" + (folder / "other") + "'" : "";  // fitted anew, not found
-    ASSERT_EQ(shell(program + command + " --quiet --method " + method + cold + " --out '" + out + "'"), 0);
+    ASSERT_EQ(shell(program + command + " --quiet --method '" + method + "'" + cold + " --out '" + out + "'"), 0);
     std::string name = "scores";
     if (method != "ekfac") name += "." + result_of(out)["method"].get<std::string>();
     EXPECT_TRUE(scores_in(out + "/scores.safetensors", "scores") == scores_in(demo + "/scores.safetensors", name))

@@ -256,7 +256,7 @@ TEST_F(StoreTest, AReplacedBlockIsNeverGone) {
   EXPECT_TRUE(survives("/manifest.json")) << "its line in the manifest does not fit";
   {
     const ScopedTwin twin("io.store_drops_a_block_before_the_next");
-    EXPECT_FALSE(survives("/sums.safetensors"));
+    EXPECT_FALSE(survives("/sums+.safetensors"));
   }
   fs::remove_all(folder_);
   Store store = begin();

@@ -40,8 +40,7 @@ Linear linear(const nn::Model& model, const data::Example& example) {
 }
 
 /// The largest deviation from the closed form. A step s on document i moves the query's residual by -s (x_i·x_q) r_i,
-/// so that its loss changes by -s (x_i·x_q)(r_i·r_q) + ½ s² (x_i·x_q)² ‖r_i‖², of which the first term is the
-/// prediction.
+/// so that its loss falls by s (x_i·x_q)(r_i·r_q) - ½ s² (x_i·x_q)² ‖r_i‖², of which the first term is the prediction.
 double linear_model_error() {
   const data::Dataset documents = regression_points(12, 4, 2), queries = regression_points(3, 4, 2, 77);
   const nn::Model model = linear_regression(4, 2);
@@ -53,10 +52,10 @@ double linear_model_error() {
     for (const auto* side : {&result.queries[q].top, &result.queries[q].random}) {
       for (const TailPatchDocument& document : *side) {
         const Linear trained = linear(model, documents.examples[static_cast<size_t>(document.row)]);
-        const double first = -document.step * trained.inner(query) * trained.agreement(query);
+        const double first = document.step * trained.inner(query) * trained.agreement(query);
         const double moved = document.step * trained.inner(query);
         const double second = 0.5 * moved * moved * trained.agreement(trained);
-        worst = std::max({worst, std::abs(document.predicted - first), std::abs(document.measured - first - second)});
+        worst = std::max({worst, std::abs(document.predicted - first), std::abs(document.measured - first + second)});
         const double shrunk = 1 - document.step * trained.inner(trained);
         worst = std::max(worst, std::abs(document.own_fall - 0.5 * trained.agreement(trained) * (1 - shrunk * shrunk)));
       }
@@ -93,6 +92,24 @@ bool leaves_the_model_alone() {
   } catch (const Error&) {
     return false;
   }
+}
+
+TEST(TailPatch, OfALossIsThatOfTheLogProbability) {
+  const data::Dataset documents = sentences(6), query = sentences(1, 11, 50);
+  const TailPatchRequest request{.top = {0, 1, 2}, .random = {3, 4, 5}};
+  const auto first = [&](const nn::Measurement& measurement) {
+    const TailPatchResult result = tail_patch(small_llama(), documents, query, std::vector{request}, measurement);
+    return result.queries[0];
+  };
+  const TailPatchComparison of_logprob = first(nn::log_probability());
+  const auto agrees = [&] {
+    const TailPatchComparison of_loss = first(nn::loss());
+    return of_loss.top[0].measured == of_logprob.top[0].measured &&
+           of_loss.top[0].predicted == of_logprob.top[0].predicted && of_loss.difference == of_logprob.difference;
+  };
+  EXPECT_TRUE(agrees());
+  const ScopedTwin twin("train.tail_patch_loss_not_turned");
+  EXPECT_FALSE(agrees());
 }
 
 TEST(TailPatch, LeavesTheModelsBitsAlone) {
