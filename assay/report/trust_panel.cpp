@@ -57,7 +57,8 @@ Html top_rows(const TrustCheck& check, const LinearAxis& axis, const Layout& lay
     if (first.predicted_nats)
       out += svg_text(predicted, 18, predicted > measured ? "h" : "e h", Html::text("predicted"),
                       predicted > measured ? 9 : -9);
-    out += svg_text(measured, 18, is_left ? "e pt h" : "pt h", Html::text("measured"), is_left ? -9 : 9);
+    const std::string sign = first.measured_nats < 0 ? "nt h" : "pt h";
+    out += svg_text(measured, 18, is_left ? "e " + sign : sign, Html::text("measured"), is_left ? -9 : 9);
   }
   return out;
 }
