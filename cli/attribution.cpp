@@ -38,9 +38,8 @@ std::vector<data::QueryText> asked(const AttributeOptions& options) {
 void check_top(const AttributeOptions& options, int64_t documents) {
   if (options.top <= documents) return;  // 0 is the default, cut to what there is
   throw Error(ErrorKind::Usage,
-              fmt::format("reading --top: there are {} documents to show, but it asks for {}; lower it, or give more "
-                          "documents",
-                          documents, options.top));
+              fmt::format("reading --top: there {} {} to show, but it asks for {}; lower it, or give more documents",
+                          documents == 1 ? "is" : "are", format_counted(documents, "document"), options.top));
 }
 
 int64_t shown_each(const AttributeOptions& options, int64_t documents) {

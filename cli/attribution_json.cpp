@@ -203,10 +203,10 @@ std::string attribution_table(const AttributionInputs& inputs, const Attribution
   }
   if (nats) {
     table += fmt::format(
-        "\nnats: the change of the {}{} that one document is worth among {} training documents, to first order, as the "
-        "mean over {} layers.\n",
+        "\nnats: the change of the {}{} that one document is worth among {}, to first order, as the mean over {}.\n",
         inputs.measurement.name, inputs.measurement.less_is_better ? ", + lowering it," : "",
-        training_documents(inputs, options), inputs.layers.size());
+        format_counted(training_documents(inputs, options), "training document"),
+        format_counted(std::ssize(inputs.layers), "layer"));
   }
   for (const std::string& warning : found.warnings) table += "\nNote: " + warning + "\n";
   if (has_trust) {

@@ -181,8 +181,7 @@ report::Provenance provenance(const AttributionInputs& inputs, const Session& se
   report::Provenance result;
   result.command = shell_line(session.invocation);
   result.rows = {{"Model", inputs.checkpoint.hash, inputs.checkpoint.format},
-                 {"Corpus", inputs.dataset().content_hash(),
-                  fmt::format("{} documents", format_count(inputs.text.encoded.documents))},
+                 {"Corpus", inputs.dataset().content_hash(), format_counted(inputs.text.encoded.documents, "document")},
                  {"Tokenizer", inputs.tokenizer.hash(), inputs.tokenizer.description()},
                  {"Seed", std::to_string(session.invocation.common().seed), ""},
                  {"Version", version(), ""}};

@@ -68,6 +68,12 @@ void check_together(const GenerateOptions& options) {
   if (!options.system.empty() && !options.chat) {
     usage_error("reading --system: it needs --chat, which is not given; add it");
   }
+  if (options.temperature == 0 && (options.top_k > 0 || options.top_p < 1)) {
+    usage_error(
+        fmt::format("reading {0}: it must stand beside a --temperature above 0, but without one the likeliest token is "
+                    "taken each time; add --temperature 1, or leave out {0}",
+                    options.top_k > 0 ? "--top-k" : "--top-p"));
+  }
 }
 
 /// The option that a word such as "--top" or "--top=3" names, or null.

@@ -24,7 +24,7 @@ toml::table parse_file(const std::string& path) {
     return toml::parse(text);
   } catch (const toml::parse_error& error) {
     throw Error(ErrorKind::Data,
-                fmt::format("reading --config \"{}\": it must be TOML, but at line {}, column {}: {}", path,
+                fmt::format("reading --config \"{}\": it must be TOML, but at line {}, column {}: {}; correct it", path,
                             error.source().begin.line, error.source().begin.column, error.description()));
   }
 }
@@ -35,7 +35,9 @@ std::string value_text(const toml::node& node, const std::string& key) {
   if (const auto* number = node.as_floating_point()) return fmt::format("{}", number->get());
   if (const auto* flag = node.as_boolean()) return flag->get() ? "true" : "false";
   throw Error(ErrorKind::Usage,
-              fmt::format("reading --config: the value of \"{}\" must be a text, a number, true or false", key));
+              fmt::format("reading --config: the value of \"{}\" must be a text, a number, true or false, but it is "
+                          "something else; correct it",
+                          key));
 }
 
 const CLI::Option& option_of_key(const CLI::App& command, const std::string& key) {

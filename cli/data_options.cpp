@@ -3,6 +3,27 @@
 #include "cli/typed_options.h"
 
 namespace assay::cli {
+namespace {
+
+/// A shell hands '\n' on as two characters, and nobody means those.
+std::string unescaped(const std::string& text) {
+  std::string plain;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '\\') {
+      plain += text[i];
+      continue;
+    }
+    const char next = i + 1 < text.size() ? text[++i] : ' ';
+    if (next != 'n' && next != 't' && next != '\\') {
+      throw Error(ErrorKind::Usage, R"(reading --separator: a backslash must begin \n, \t or \\, but it is ")" + text +
+                                        R"("; write \\ for a backslash of its own)");
+    }
+    plain += next == 'n' ? '\n' : next == 't' ? '\t' : '\\';
+  }
+  return plain;
+}
+
+}  // namespace
 
 void describe(CLI::App& command, DataOptions& options, bool required) {
   constexpr const char* kGroup = "Text";
@@ -10,9 +31,15 @@ void describe(CLI::App& command, DataOptions& options, bool required) {
   grouped(add_text(command, "--data", options.data, "FILE|DIR|-",
                    "Documents: plain text, .jsonl, .jsonl.zst, a folder of those, or - for standard input"))
       ->required(required);
-  grouped(add_text(command, "--separator", options.separator, "TEXT",
-                   "What stands between documents of plain text; pieces are stripped, empty ones dropped"));
-  grouped(add_text(command, "--field", options.field, "NAME", "The JSONL field that holds the text"));
+  auto read_separator = [&options](const std::string& text) { options.separator = unescaped(text); };
+  grouped(command.add_option_function<std::string>(
+              "--separator", read_separator,
+              R"(What stands between documents of plain text (\n, \t and \\ stand for a line end, a tab and a )"
+              R"(backslash); pieces are stripped, empty ones dropped)"))
+      ->type_name("TEXT")
+      ->default_str(options.separator);
+  grouped(
+      add_text(command, "--field", options.field, "NAME", "The JSONL field that holds the text; plain text has none"));
   grouped(add_integer(command, "--limit", options.limit, {.minimum = 0}, "Read only the first N documents", "all"));
   grouped(add_integer(command, "--context", options.context, {.minimum = 0}, "Tokens of one document, BOS included",
                       "the model's context"));

@@ -125,6 +125,7 @@ void run(const EvaluateOptions& options, Session& session) {
     folder->write_result(result);
     std::filesystem::remove_all(folder->file(kUnfinished));
   }
+  evaluate::require_finite(prediction);  // last: the page says which losses are no numbers
   if (options.common.json) return print_json(result);
   print_summary(result);
 }

@@ -67,13 +67,12 @@ report::EvaluatedExample shown_example(const data::Dataset& dataset, const Evalu
   return shown;
 }
 
-/// Examples with a target, smallest loss per target first; losses that are not numbers last. Ties keep their order.
+/// Examples with a target whose loss is a number, smallest loss per target first. Ties keep their order.
 std::vector<size_t> easiest_first(const evaluate::Prediction& prediction) {
   std::vector<std::pair<double, size_t>> order;
   for (size_t i = 0; i < prediction.losses.size(); ++i) {
-    if (prediction.targets[i] == 0) continue;
-    const double value = prediction.losses[i] / static_cast<double>(prediction.targets[i]);
-    order.emplace_back(std::isnan(value) ? INFINITY : value, i);
+    if (prediction.targets[i] == 0 || !std::isfinite(prediction.losses[i])) continue;
+    order.emplace_back(prediction.losses[i] / static_cast<double>(prediction.targets[i]), i);
   }
   std::sort(order.begin(), order.end());
   std::vector<size_t> indices;
@@ -97,7 +96,7 @@ report::Provenance evaluation_provenance(const nn::Checkpoint& checkpoint, const
   result.command = shell_line(session.invocation);
   result.rows = {{"Assay", "", fmt::format("{}, LibTorch {}", version_line(), ASSAY_TORCH_VERSION)},
                  {"Model", checkpoint.hash, fmt::format("{}, {}", checkpoint.path, checkpoint.format)},
-                 {"Data", dataset.content_hash(), fmt::format("{} examples", format_count(dataset.size()))}};
+                 {"Data", dataset.content_hash(), format_counted(dataset.size(), "example")}};
   if (text != nullptr) result.rows.push_back({"Tokenizer", text->tokenizer.hash(), text->tokenizer.description()});
   result.rows.push_back({"Seed", std::to_string(session.invocation.common().seed), "nothing here is random"});
   result.rows.push_back({"Threads", std::to_string(at::get_num_threads()), processor().model});

@@ -157,8 +157,8 @@ void run(const GenerateOptions& options, Session& session) {
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
   if (!options.common.json) printer.finish();
   if (!options.common.json)
-    session.progress.note(fmt::format("{} tokens in {} ({:.1f}/s)", ids.size(), format_seconds(seconds),
-                                      static_cast<double>(ids.size()) / seconds));
+    session.progress.note(fmt::format("{} in {} ({:.1f}/s)", format_counted(std::ssize(ids), "token"),
+                                      format_seconds(seconds), static_cast<double>(ids.size()) / seconds));
   nlohmann::ordered_json result = generation_json(session, checkpoint, tokenizer, prompt, ids, printer.text());
   result["cost"]["actual"] = actual_cost(seconds, folder ? folder->bytes() : 0);
   if (options.common.json) print_json(result);  // first: a disk that is full now must not cost the text

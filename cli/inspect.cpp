@@ -62,11 +62,14 @@ ordered_json layers_json(const nn::Model& model) {
   return layers;
 }
 
-ordered_json weights_json(const nn::Parameters& parameters) {
+ordered_json weights_json(const nn::Checkpoint& checkpoint) {
+  const nn::Parameters& parameters = checkpoint.model.parameters();
   ordered_json weights = ordered_json::array();
   for (size_t i = 0; i < parameters.size(); ++i) {
-    weights.push_back(
-        {{"name", parameters.name(i)}, {"shape", parameters[i].sizes().vec()}, {"norm", norm_of(parameters[i])}});
+    weights.push_back({{"name", parameters.name(i)},
+                       {"shape", parameters[i].sizes().vec()},
+                       {"type", checkpoint.types[i]},
+                       {"norm", norm_of(parameters[i])}});
   }
   return weights;
 }
@@ -91,14 +94,15 @@ void print_facts(const nn::Checkpoint& checkpoint, const std::string& tokenizer)
   line("parameters", format_count(checkpoint.model.parameters().count()));
   line("blocks", fmt::format("{} of width {}", facts.blocks, facts.width));
   if (facts.heads > 0) {
-    line("attention", fmt::format("{} heads of width {}, {} for keys and values", facts.heads, facts.head_width,
-                                  facts.key_value_heads));
+    line("attention", fmt::format("{} of width {}, {} for keys and values", format_counted(facts.heads, "head"),
+                                  facts.head_width, facts.key_value_heads));
     line("mlp", fmt::format("width {}", facts.mlp_width));
     line("vocabulary", fmt::format("{}, head {}", format_count(facts.vocabulary),
                                    facts.head_is_tied ? "tied to the embedding" : "of its own"));
     line("context", fmt::format("{} tokens", format_count(facts.context)));
   } else {
-    line("in and out", fmt::format("{} features, {} outputs", facts.features, facts.vocabulary));
+    line("in and out",
+         fmt::format("{}, {}", format_counted(facts.features, "feature"), format_counted(facts.vocabulary, "output")));
   }
   line("tokenizer", tokenizer);
   const auto& layers = architecture.layers();
@@ -118,10 +122,12 @@ void print_layers(const nn::Model& model) {
   }
 }
 
-void print_weights(const nn::Parameters& parameters) {
-  fmt::print("\n{:<52}{:>16}{:>12}\n", "weight", "shape", "norm");
+void print_weights(const nn::Checkpoint& checkpoint) {
+  const nn::Parameters& parameters = checkpoint.model.parameters();
+  fmt::print("\n{:<52}{:>16}{:>7}{:>12}\n", "weight", "shape", "type", "norm");
   for (size_t i = 0; i < parameters.size(); ++i) {
-    fmt::print("{:<52}{:>16}{:>12.5g}\n", parameters.name(i), shape_text(parameters[i]), norm_of(parameters[i]));
+    fmt::print("{:<52}{:>16}{:>7}{:>12.5g}\n", parameters.name(i), shape_text(parameters[i]), checkpoint.types[i],
+               norm_of(parameters[i]));
   }
 }
 
@@ -143,13 +149,13 @@ void run(const InspectOptions& options, Session& session) {
   result["tokenizer"] = tokenizer;
   if (options.sites) result["sites"] = architecture.sites();
   if (options.layers) result["layers"] = layers_json(checkpoint.model);
-  if (options.weights) result["weights"] = weights_json(checkpoint.model.parameters());
+  if (options.weights) result["weights"] = weights_json(checkpoint);
   if (folder) folder->write_result(result);
   if (options.common.json) return print_json(result);
   print_facts(checkpoint, tokenizer);
   if (options.sites) fmt::print("\nsites\n{}\n", fmt::join(architecture.sites(), "\n"));
   if (options.layers) print_layers(checkpoint.model);
-  if (options.weights) print_weights(checkpoint.model.parameters());
+  if (options.weights) print_weights(checkpoint);
 }
 
 }  // namespace assay::cli

@@ -16,7 +16,7 @@ Examples:
   add_text(command, "model", options.model, "MODEL", "Model folder or .gguf file")->required();
   add_switch(command, "--sites", options.sites, "List the activations that can be recorded or edited");
   add_switch(command, "--layers", options.layers, "List the linear layers and say which can be tracked");
-  add_switch(command, "--weights", options.weights, "List every tensor: shape, type, norm");
+  add_switch(command, "--weights", options.weights, "List every tensor: shape, type in the file, norm");
   describe(command, options.common, "result.json");
 }
 

@@ -57,14 +57,15 @@ LoadedText load_text(const DataOptions& options, const data::Tokenizer& tokenize
                                                                  : data::LongTexts::Refuse;
   text.encoded = data::encode(text.corpus, tokenizer,
                               {.context = context, .long_texts = long_texts, .bos = bos_policy(options.begin_token)});
-  std::string line = fmt::format("{} documents, {} tokens", format_count(text.encoded.documents),
-                                 format_count(text.encoded.dataset.tokens()));
-  if (text.corpus.dropped > 0) line += fmt::format("; {} empty ones dropped", format_count(text.corpus.dropped));
+  data::require_targets(text.encoded, options.data == "-" ? "standard input" : options.data);
+  std::string line = fmt::format("{}, {}", format_counted(text.encoded.documents, "document"),
+                                 format_counted(text.encoded.dataset.tokens(), "token"));
+  if (text.corpus.dropped > 0) line += fmt::format("; {} dropped", format_counted(text.corpus.dropped, "empty one"));
   if (text.encoded.long_documents > 0) {
     line += fmt::format("; {} longer than {} tokens {}", format_count(text.encoded.long_documents), context,
                         options.long_text == LongText::Split
                             ? std::string("split")
-                            : fmt::format("cut, {} tokens lost", format_count(text.encoded.tokens_cut)));
+                            : fmt::format("cut, {} lost", format_counted(text.encoded.tokens_cut, "token")));
   }
   progress.note(line);
   return text;

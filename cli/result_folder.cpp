@@ -8,14 +8,14 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
+#include <optional>
 #include <utility>
 
 #include "assay/core/cache.h"
 #include "assay/core/error.h"
 #include "assay/core/version.h"
 #include "assay/io/atomic_file.h"
+#include "assay/io/json.h"
 #include "cli/result.h"
 
 namespace assay::cli {
@@ -32,14 +32,20 @@ constexpr const char* kResult = "result.json";
   throw Error(kind, fmt::format("opening the result folder \"{}\": {}", path, problem));
 }
 
-/// The run that owns the folder; null where there is none or its file is torn.
-ordered_json read_run(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  const std::string text(std::istreambuf_iterator<char>(file), {});
-  ordered_json run = ordered_json::parse(text, nullptr, false);
-  const bool is_run = run.is_object() && run.contains("identity") && run["identity"].is_string() &&
-                      run.contains("command") && run["command"].is_string();
-  return is_run ? run : ordered_json();
+/// The run that owns a folder.
+struct Owner {
+  std::string identity, command;
+};
+
+/// Nothing where there is no such file or it cannot be read.
+std::optional<Owner> read_owner(const std::string& path) {
+  if (!fs::exists(path)) return std::nullopt;
+  try {
+    const io::JsonObject run = io::read_json_object(path, ErrorKind::Data);
+    return Owner{run.text("identity"), run.text("command")};
+  } catch (const Error&) {
+    return std::nullopt;
+  }
 }
 
 bool holds_foreign_files(const std::string& path) {
@@ -67,7 +73,8 @@ ResultFolder::ResultFolder(std::string path, const Invocation& invocation, const
   std::error_code error;
   fs::create_directories(path_, error);
   if (error)
-    refuse(ErrorKind::Resource, path_, fmt::format("it must be a folder that can be made, but: {}", error.message()));
+    refuse(ErrorKind::Resource, path_,
+           fmt::format("it must be a folder that can be made, but: {}; choose another --out", error.message()));
   lock();
   try {
     claim(invocation, identity);
@@ -83,7 +90,9 @@ ResultFolder::~ResultFolder() {
 
 void ResultFolder::lock() {
   lock_ = open(file(kLock).c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0666);
-  if (lock_ < 0) refuse(ErrorKind::Resource, path_, fmt::format("it must be writable, but: {}", std::strerror(errno)));
+  if (lock_ < 0)
+    refuse(ErrorKind::Resource, path_,
+           fmt::format("it must be writable, but: {}; choose another --out", std::strerror(errno)));
   if (flock(lock_, LOCK_EX | LOCK_NB) == 0) return;
   const bool is_taken = errno == EWOULDBLOCK;
   const std::string reason = std::strerror(errno);
@@ -91,25 +100,30 @@ void ResultFolder::lock() {
   refuse(ErrorKind::Resource, path_,
          is_taken ? "one process at a time may write there, and another assay is writing now; wait for it, or choose "
                     "another --out"
-                  : fmt::format("it must be on a disk that can lock files, but: {}", reason));
+                  : fmt::format("it must be on a disk that can lock files, but: {}; choose another --out", reason));
 }
 
 void ResultFolder::claim(const Invocation& invocation, const std::string& identity) {
-  const ordered_json owner = read_run(file(kRun));
-  if (owner.is_null() && holds_foreign_files(path_)) {
+  const std::optional<Owner> owner = read_owner(file(kRun));
+  if (!owner && fs::exists(file(kRun))) {
+    refuse(ErrorKind::Usage, path_,
+           "its run.json must name the run that it belongs to, but it is damaged; choose another --out, or remove the "
+           "folder if nothing in it is needed");
+  }
+  if (!owner && holds_foreign_files(path_)) {
     refuse(
         ErrorKind::Usage, path_,
         "it must be new, empty or a result of Assay, but it holds other files (and no run.json); choose another --out");
   }
-  reopened_ = !owner.is_null() && owner["identity"] == identity && !invocation.common().force;
+  reopened_ = owner && owner->identity == identity && !invocation.common().force;
   if (reopened_) return;
-  if (!owner.is_null()) {
+  if (owner) {
     if (!invocation.common().force) {
       refuse(
           ErrorKind::Usage, path_,
           fmt::format("it must hold this very run, but it holds another one (assay {}, with other options, inputs or "
                       "version); choose another --out, or add --force to remove it",
-                      owner["command"].get<std::string>()));
+                      owner->command));
     }
     remove_content(path_);
   }

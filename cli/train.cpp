@@ -78,9 +78,9 @@ ordered_json result_of(const Session& session, const train::Recipe& recipe, cons
 
 void print_summary(const train::RunOutcome& outcome, const ordered_json& result, const std::string& folder) {
   if (outcome.was_finished) fmt::print("This run had finished before; nothing was done.\n");
-  fmt::print("{} steps; loss {:.3f} {} in the first epoch, {:.3f} in the last.\nThe model is in {}\n",
-             outcome.record.step, result["loss"]["first_epoch"].get<double>(), result["unit"].get<std::string>(),
-             result["loss"]["last_epoch"].get<double>(), folder);
+  fmt::print("{}; loss {:.3f} {} in the first epoch, {:.3f} in the last.\nThe model is in {}\n",
+             format_counted(outcome.record.step, "step"), result["loss"]["first_epoch"].get<double>(),
+             result["unit"].get<std::string>(), result["loss"]["last_epoch"].get<double>(), folder);
 }
 
 }  // namespace

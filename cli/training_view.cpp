@@ -63,7 +63,7 @@ report::Provenance training_provenance(const train::Recipe& recipe, const train:
   result.rows = {{"Assay", "", fmt::format("{}, LibTorch {}", version_line(), ASSAY_TORCH_VERSION)},
                  {"Recipe", recipe.name, ""},
                  {"Weights", record.parameters_hash, fmt::format("of {}/model.safetensors", folder)},
-                 {"Trained on", record.corpus_hash, fmt::format("{} examples", format_count(record.examples))},
+                 {"Trained on", record.corpus_hash, format_counted(record.examples, "example")},
                  {"Tokenizer", tokenizer.hash(), tokenizer.description()},
                  {"Seed", std::to_string(record.seed), "of the order of the examples"},
                  {"Run", record.run, "start, data and options"},

@@ -6,6 +6,7 @@
 #include <span>
 
 #include "assay/attribute/shown.h"
+#include "assay/core/plan.h"
 #include "assay/core/twin.h"
 
 namespace assay::attribute {
@@ -52,9 +53,9 @@ std::vector<std::string> trust_warnings(int64_t documents, const std::vector<tra
   if (documents == 1)
     return {"The trust check compared nothing: there is one document only, and no other to set it against."};
   if (lacking > 0) {
-    return {fmt::format(
-        "The trust check compared nothing for {} of {} questions: of {} documents too few have a token to learn from.",
-        lacking, comparisons.size(), documents)};
+    return {fmt::format("The trust check compared nothing for {} of {}: of {} too few have a token to learn from.",
+                        lacking, format_counted(std::ssize(comparisons), "question"),
+                        format_counted(documents, "document"))};
   }
   const TrustCounts counts = trust_counts(documents);
   if (counts.top > 1) return {};

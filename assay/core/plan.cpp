@@ -34,7 +34,8 @@ double divided(double work, double speed) {
 nlohmann::json read_ceilings_file(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   const std::string text(std::istreambuf_iterator<char>(file), {});
-  nlohmann::json all = nlohmann::json::parse(text, nullptr, false);
+  const auto is_shallow = [](int depth, nlohmann::json::parse_event_t, const nlohmann::json&) { return depth < 8; };
+  nlohmann::json all = nlohmann::json::parse(text, is_shallow, false);
   return all.is_object() ? all : nlohmann::json::object();  // absent or damaged: measured again
 }
 
@@ -159,6 +160,10 @@ std::string format_count(int64_t count) {
     digits.insert(static_cast<size_t>(place), ",");
   }
   return digits;
+}
+
+std::string format_counted(int64_t count, std::string_view noun) {
+  return fmt::format("{} {}{}", format_count(count), noun, count == 1 ? "" : "s");
 }
 
 int64_t parse_bytes(std::string_view text, std::string_view what) {

@@ -71,6 +71,8 @@ std::string format_bytes(int64_t bytes);
 std::string format_seconds(double seconds);
 /// "24,000".
 std::string format_count(int64_t count);
+/// "1 token", "24,000 tokens", of a noun that takes an s.
+std::string format_counted(int64_t count, std::string_view noun);
 
 /// Bytes of "8GB", "500MB", "1.5 GiB", "2000000"; throws Error(Usage) that names `what`.
 int64_t parse_bytes(std::string_view text, std::string_view what);

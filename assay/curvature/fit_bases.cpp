@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <set>
 
+#include "assay/core/plan.h"
 #include "assay/curvature/fit_passes.h"
 #include "assay/curvature/layer_groups.h"
 #include "assay/nn/gradients.h"
@@ -118,7 +119,7 @@ std::map<nn::LayerId, LayerBasis> fit_bases(const FitRequest& request, Workspace
       return true;
     };
     if (collect()) {
-      progress.note(fmt::format("covariances: reused those of {} layers", groups[g].size()));
+      progress.note(fmt::format("covariances: reused those of {}", format_counted(std::ssize(groups[g]), "layer")));
       continue;
     }
     const std::string part = fmt::format("covariances.{}.of.{}", g + 1, groups.size());

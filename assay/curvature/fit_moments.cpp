@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "assay/core/plan.h"
 #include "assay/curvature/fit_passes.h"
 #include "assay/curvature/layer_groups.h"
 #include "assay/curvature/second_moments.h"
@@ -58,7 +59,7 @@ std::map<nn::LayerId, at::Tensor> fit_moments(const FitRequest& request,
       return true;
     };
     if (collect()) {
-      progress.note(fmt::format("eigenvalues: reused those of {} layers", groups[g].size()));
+      progress.note(fmt::format("eigenvalues: reused those of {}", format_counted(std::ssize(groups[g]), "layer")));
       continue;
     }
     std::map<nn::LayerId, FactoredBlock> of_group;

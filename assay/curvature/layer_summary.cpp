@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "assay/core/plan.h"
+
 namespace assay::curvature {
 
 std::vector<LayerSummary> summarize(const nn::Architecture& architecture,
@@ -31,9 +33,10 @@ std::vector<std::string> rank_warnings(const std::vector<LayerSummary>& layers, 
   };
   const LayerSummary& worst = *std::ranges::min_element(layers, {}, share);
   return {fmt::format(
-      "The input covariance of {} of {} layers lacks full rank ({}: {} of {}, stable rank {:.1f}): in directions "
+      "The input covariance of {} of {} lacks full rank ({}: {} of {}, stable rank {:.1f}): in directions "
       "that the documents never visit, {}.",
-      count, layers.size(), worst.name, worst.input_rank, worst.inputs, worst.input_stable_rank,
+      count, format_counted(std::ssize(layers), "layer"), worst.name, worst.input_rank, worst.inputs,
+      worst.input_stable_rank,
       damping.value > 0 ? "the damping alone decides"
                         : "nothing but rounding decides without a damping: scores can be huge and mean nothing")};
 }

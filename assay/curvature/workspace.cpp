@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "assay/core/error.h"
+#include "assay/io/source.h"
 #include "assay/io/tensor.h"
 
 namespace assay::curvature {
@@ -16,7 +17,7 @@ Workspace::Workspace(const std::string& folder, const std::string& key, Progress
   try {
     store_ = io::Store::create_or_resume(folder, kKind, {{"key", key}}, io::IfDifferent::Restart);
     if (store_->restart_reason())
-      progress.note(fmt::format("{}: made anew, because {}", folder, *store_->restart_reason()));
+      progress.note(fmt::format("{}: made anew, because {}", folder, io::without_advice(*store_->restart_reason())));
     for (const std::string& block : store_->lost()) {
       progress.note(
           fmt::format("reading block \"{}\" of {}: its file is missing or cut off; it is made again", block, folder));
@@ -45,7 +46,7 @@ std::optional<TensorMap> Workspace::get(const std::string& block) {
     return tensors;
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::Data) throw;
-    progress_->note(fmt::format("{}; it is made again", error.what()));
+    progress_->note(fmt::format("{}; it is made again", io::without_advice(error.what())));
     store_->remove(block);
     return std::nullopt;
   }

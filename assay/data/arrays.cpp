@@ -36,8 +36,13 @@ Dataset read_arrays(const std::string& path, const ArrayShape& shape, int64_t li
     const auto text = lines.next();
     if (!text) break;
     if (text->find_first_not_of(" \t\r") == std::string_view::npos) continue;
-    const io::Source source{fmt::format("{}, line {}", path, lines.number()), ErrorKind::Data};
-    const io::JsonObject line(io::parse_json(*text, source), source);
+    io::Source source{.name = path,
+                      .kind = ErrorKind::Data,
+                      .first_line = static_cast<size_t>(lines.number()),
+                      .advice = "correct that line"};
+    io::Json value = io::parse_json(*text, source);
+    source.name = fmt::format("{}, line {}", path, lines.number());
+    const io::JsonObject line(std::move(value), std::move(source));
     Example example;
     example.features = numbers(line, "features", shape.features);
     if (shape.classes > 0) {
@@ -48,8 +53,11 @@ Dataset read_arrays(const std::string& path, const ArrayShape& shape, int64_t li
     dataset.examples.push_back(std::move(example));
   }
   if (dataset.examples.empty()) {
-    throw Error(ErrorKind::Data,
-                fmt::format("reading arrays from \"{}\": it must hold an example, but it holds none", path));
+    throw Error(
+        ErrorKind::Data,
+        fmt::format("reading arrays from \"{}\": it must hold an example, but it holds none; write lines such as "
+                    "{{\"features\": […], \"label\": 0}}",
+                    path));
   }
   assign_ids(dataset);
   return dataset;

@@ -10,6 +10,7 @@
 
 #include "assay/core/error.h"
 #include "assay/core/hash.h"
+#include "assay/core/plan.h"
 #include "assay/core/twin.h"
 #include "assay/data/occurrence_ids.h"
 #include "assay/io/byte_stream.h"
@@ -60,33 +61,56 @@ class Collector {
   Corpus corpus_;
 };
 
+/// A file to read documents from.
+struct Input {
+  std::string path;
+  std::string shown;   ///< in messages: the path as it was typed, or "standard input"
+  std::string origin;  ///< in Document::source: the name without the folder that was given
+};
+
+/// Naming a field does nothing for text that has none; in a folder it is for the other files.
+void refuse_field(const Input& input, const CorpusOptions& options) {
+  if (options.field == CorpusOptions{}.field || ASSAY_TWIN("data.field_of_plain_text_ignored")) return;
+  throw Error(ErrorKind::Usage,
+              fmt::format("reading \"{}\": the field \"{}\" must be one of JSONL lines, but plain text has no fields; "
+                          "leave the field out, or give JSONL (.jsonl)",
+                          input.shown, options.field));
+}
+
 bool has_ending(const std::string& name, std::string_view ending) {
   return name.ends_with(ending) || name.ends_with(std::string(ending) + ".zst");
 }
 
-bool add_text(const std::string& path, const std::string& name, const CorpusOptions& options, Collector& collector) {
+bool add_text(const Input& input, const CorpusOptions& options, Collector& collector) {
   if (!options.group_field.empty()) {
     throw Error(ErrorKind::Data,
                 fmt::format("reading \"{}\": documents are grouped by the field \"{}\" of JSONL "
                             "lines, but plain text has no fields; give JSONL, or leave the grouping out",
-                            name, options.group_field));
+                            input.shown, options.group_field));
   }
-  io::PieceReader pieces(path, options.separator, ErrorKind::Data);
+  io::PieceReader pieces(input.path, options.separator, ErrorKind::Data);
   while (const auto piece = pieces.next()) {
-    if (!collector.add(*piece, fmt::format("{}, document {}", name, pieces.number() - 1))) return false;
+    if (!collector.add(*piece, fmt::format("{}, document {}", input.origin, pieces.number() - 1))) return false;
   }
   return true;
 }
 
-bool add_jsonl(const std::string& path, const std::string& name, const CorpusOptions& options, Collector& collector) {
-  io::LineReader lines(path, ErrorKind::Data);
+bool add_jsonl(const Input& input, const CorpusOptions& options, Collector& collector) {
+  io::LineReader lines(input.path, ErrorKind::Data);
   while (const auto line = lines.next()) {
     if (strip(*line).empty()) continue;  // no document at all, not an empty one
-    const io::Source source{.name = name, .kind = ErrorKind::Data, .first_line = static_cast<size_t>(lines.number())};
-    const std::string place = fmt::format("{}, line {}", name, lines.number());
-    const io::JsonObject object(io::parse_json(*line, source), {.name = place});
+    const io::Source source{.name = input.shown,
+                            .kind = ErrorKind::Data,
+                            .first_line = static_cast<size_t>(lines.number()),
+                            .advice = "correct that line"};
+    const io::JsonObject object(io::parse_json(*line, source),
+                                {.name = fmt::format("{}, line {}", input.shown, lines.number()),
+                                 .kind = ErrorKind::Data,
+                                 .first_line = 1,
+                                 .advice = "correct that line, or name another field"});
     std::string group = options.group_field.empty() ? "" : object.text(options.group_field);
-    if (!collector.add(object.text(options.field), place, std::move(group))) return false;
+    std::string origin = fmt::format("{}, line {}", input.origin, lines.number());
+    if (!collector.add(object.text(options.field), std::move(origin), std::move(group))) return false;
   }
   return true;
 }
@@ -103,16 +127,16 @@ bool begins_with_object(const std::string& path) {
 }
 
 /// False when the limit is reached.
-bool add_file(const std::string& path, const std::string& name, const CorpusOptions& options, Collector& collector) {
-  if (has_ending(name, ".jsonl")) return add_jsonl(path, name, options, collector);
-  if (has_ending(name, ".json")) {
+bool add_file(const Input& input, const CorpusOptions& options, Collector& collector) {
+  if (has_ending(input.path, ".jsonl")) return add_jsonl(input, options, collector);
+  if (has_ending(input.path, ".json")) {
     throw Error(
         ErrorKind::Data,
         fmt::format("reading \"{}\": documents must be plain text or JSONL (one object a line, .jsonl), but this "
                     "is one JSON value; turn a list into lines with `jq -c '.[]'`",
-                    name));
+                    input.shown));
   }
-  return add_text(path, name, options, collector);
+  return add_text(input, options, collector);
 }
 
 /// The files below a folder by their path, hidden ones left out.
@@ -135,7 +159,7 @@ void require_documents(const Corpus& corpus, const std::string& path) {
       ErrorKind::Data,
       fmt::format("reading \"{}\": the data must hold at least one document that is not empty, but it holds {}; "
                   "name a file with text in it",
-                  path, corpus.read == 0 ? "nothing" : fmt::format("{} empty ones", corpus.read)));
+                  path, corpus.read == 0 ? "nothing" : format_counted(corpus.read, "empty one")));
 }
 
 }  // namespace
@@ -154,18 +178,22 @@ Corpus read_corpus(const std::string& path, const CorpusOptions& options) {
   }
   Collector collector(options.limit);
   if (path == "-") {
-    const io::SpooledInput input;
-    if (begins_with_object(input.path())) {
-      add_jsonl(input.path(), "standard input", options, collector);
+    const io::SpooledInput spooled;
+    const Input input{spooled.path(), "standard input", "standard input"};
+    if (begins_with_object(input.path)) {
+      add_jsonl(input, options, collector);
     } else {
-      add_text(input.path(), "standard input", options, collector);
+      refuse_field(input, options);
+      add_text(input, options, collector);
     }
   } else if (fs::is_directory(path)) {
     for (const fs::path& file : files_below(path)) {
-      if (!add_file(file.string(), fs::relative(file, path).string(), options, collector)) break;
+      if (!add_file({file.string(), file.string(), fs::relative(file, path).string()}, options, collector)) break;
     }
   } else {
-    add_file(path, fs::path(path).filename().string(), options, collector);
+    if (!has_ending(path, ".jsonl") && !has_ending(path, ".json") && fs::exists(path))
+      refuse_field({path, path, path}, options);
+    add_file({path, path, fs::path(path).filename().string()}, options, collector);
   }
   Corpus corpus = collector.finish();
   require_documents(corpus, path);

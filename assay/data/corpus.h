@@ -37,7 +37,7 @@ struct Corpus {
 
 /// `path` is a file, a folder, or "-" for standard input (one text or JSONL, told apart by its first character).
 /// Throws Error(Data): no such file, not UTF-8 (byte offset), a line that is no JSON object or lacks the field (near
-/// matches), no document at all.
+/// matches), no document at all. Error(Usage): a field is named, but the file is plain text.
 Corpus read_corpus(const std::string& path, const CorpusOptions& options = {});
 
 /// A corpus from texts in memory, under the same rules; `source` names them.

@@ -96,4 +96,13 @@ EncodedCorpus encode(const Corpus& corpus, const Tokenizer& tokenizer, const Enc
   return result;
 }
 
+void require_targets(const EncodedCorpus& encoded, const std::string& path) {
+  if (encoded.without_target < encoded.dataset.size() || ASSAY_TWIN("data.nothing_to_predict_allowed")) return;
+  throw Error(ErrorKind::Data,
+              fmt::format("tokenizing \"{}\": at least one document must have a token to predict, which has another "
+                          "before it, but {} one token long; give longer documents{}",
+                          path, encoded.documents == 1 ? "its one document is" : "all of its documents are",
+                          encoded.adds_bos ? "" : ", or put a begin token before each (--bos yes)"));
+}
+
 }  // namespace assay::data

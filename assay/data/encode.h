@@ -49,4 +49,8 @@ bool adds_bos(const Tokenizer& tokenizer, BosPolicy policy);
 /// one token long is kept, so that score columns stay aligned: it has no target.
 EncodedCorpus encode(const Corpus& corpus, const Tokenizer& tokenizer, const EncodeOptions& options);
 
+/// Throws Error(Data) where no example has a token to predict: nothing could be measured or learnt. `path` names the
+/// corpus.
+void require_targets(const EncodedCorpus& encoded, const std::string& path);
+
 }  // namespace assay::data

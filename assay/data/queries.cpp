@@ -75,14 +75,17 @@ Query encode_query(const QueryText& text, const Tokenizer& tokenizer, const Quer
 }
 
 std::vector<QueryText> read_queries(const std::string& path) {
-  const std::string name = std::filesystem::path(path).filename().string();
   std::vector<QueryText> queries;
   io::LineReader lines(path, ErrorKind::Data);
   while (const auto line = lines.next()) {
     if (line->find_first_not_of(" \t\r") == std::string_view::npos) continue;
-    const io::Source source{.name = name, .kind = ErrorKind::Data, .first_line = static_cast<size_t>(lines.number())};
-    queries.push_back(
-        read_query({io::parse_json(*line, source), {.name = fmt::format("{}, line {}", name, lines.number())}}));
+    io::Source source{.name = path,
+                      .kind = ErrorKind::Data,
+                      .first_line = static_cast<size_t>(lines.number()),
+                      .advice = "correct that line"};
+    io::Json value = io::parse_json(*line, source);
+    source.name = fmt::format("{}, line {}", path, lines.number());
+    queries.push_back(read_query({std::move(value), std::move(source)}));
   }
   if (queries.empty()) {
     throw Error(

@@ -35,7 +35,7 @@ const NamedSplit& split_named(const io::GgufMetadata& metadata, const std::strin
     if (split.name == name) return split;
     known.push_back(split.name);
   }
-  metadata.refuse(key, "be a pre-tokenizer that Assay knows (gpt-2, smollm, llama-bpe)" + closest_clause(name, known));
+  metadata.refuse(key, "a pre-tokenizer that Assay knows (gpt-2, smollm, llama-bpe)" + closest_clause(name, known));
 }
 
 /// The kinds of token that the metadata tell apart.
@@ -47,7 +47,7 @@ std::vector<AddedToken> added_tokens(const io::GgufMetadata& metadata, const std
   if (!metadata.has(kKey)) return added;
   const std::vector<int64_t> types = metadata.integers(kKey);
   if (types.size() != vocabulary.size()) {
-    metadata.refuse(kKey, fmt::format("give one type to each of {} tokens", vocabulary.size()));
+    metadata.refuse(kKey, fmt::format("a list of {} types, one for each token", vocabulary.size()));
   }
   for (size_t id = 0; id < types.size(); ++id) {
     const bool is_added = types[id] == kControl || types[id] == kUserDefined;
@@ -62,7 +62,7 @@ std::optional<int32_t> token_id(const io::GgufMetadata& metadata, const std::str
   if (!metadata.has(key)) return std::nullopt;
   const int64_t id = metadata.integer(key, 0);
   if (id >= static_cast<int64_t>(vocabulary_size)) {
-    metadata.refuse(key, fmt::format("be below the vocabulary's size, {}", vocabulary_size));
+    metadata.refuse(key, fmt::format("below the vocabulary's size, {}", vocabulary_size));
   }
   return static_cast<int32_t>(id);
 }
@@ -72,9 +72,8 @@ std::vector<std::pair<std::string, std::string>> merges_of(const io::GgufMetadat
   for (const std::string& merge : metadata.texts("tokenizer.ggml.merges")) {
     const size_t space = merge.find(' ');
     if (space == std::string::npos || merge.find(' ', space + 1) != std::string::npos) {
-      metadata.refuse(
-          "tokenizer.ggml.merges",
-          fmt::format("hold pairs of tokens with one space between (merge {} is \"{}\")", merges.size(), merge));
+      metadata.refuse("tokenizer.ggml.merges",
+                      fmt::format("pairs of tokens with one space between (merge {} is \"{}\")", merges.size(), merge));
     }
     merges.emplace_back(merge.substr(0, space), merge.substr(space + 1));
   }
@@ -87,15 +86,14 @@ TokenizerDefinition read_tokenizer_gguf(const std::string& path) {
   const io::Gguf file = io::Gguf::open(path, ErrorKind::Model);
   const io::GgufMetadata& metadata = file.metadata();
   if (metadata.text("tokenizer.ggml.model") != "gpt2") {
-    metadata.refuse("tokenizer.ggml.model",
-                    "be \"gpt2\" (byte-level BPE), the one kind that Assay reads from GGUF files");
+    metadata.refuse("tokenizer.ggml.model", "\"gpt2\" (byte-level BPE), the one kind that Assay reads from GGUF files");
   }
   const NamedSplit& split = split_named(metadata, "tokenizer.ggml.pre");
   if (metadata.boolean_or("tokenizer.ggml.add_eos_token", false)) {
-    metadata.refuse("tokenizer.ggml.add_eos_token", "be false (texts end without a mark)");
+    metadata.refuse("tokenizer.ggml.add_eos_token", "false (texts end without a mark)");
   }
   if (metadata.boolean_or("tokenizer.ggml.add_space_prefix", false)) {
-    metadata.refuse("tokenizer.ggml.add_space_prefix", "be false for byte-level BPE");
+    metadata.refuse("tokenizer.ggml.add_space_prefix", "false for byte-level BPE");
   }
 
   TokenizerDefinition definition;

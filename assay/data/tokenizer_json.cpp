@@ -39,7 +39,7 @@ std::vector<JsonObject> flatten(const JsonObject& parent, const char* key, const
   if (type_of(part) != "Sequence") return {part};
   std::vector<JsonObject> parts;
   for (const JsonObject& member : part.objects(sequence_key)) {
-    if (type_of(member) == "Sequence") member.refuse("type", "not be a Sequence within a Sequence");
+    if (type_of(member) == "Sequence") member.refuse("type", "a part, not a Sequence within a Sequence");
     parts.push_back(member);
   }
   return parts;
@@ -119,7 +119,7 @@ class Reader {
         refuse(source(), "added tokens must match before normalisation",
                fmt::format("\"{}\" has normalized = true", token.content));
       }
-      if (token.content.empty()) entry.refuse("content", "not be empty");
+      if (token.content.empty()) entry.refuse("content", "a text that is not empty");
       definition_.added_tokens.push_back(std::move(token));
     }
   }
@@ -150,9 +150,9 @@ class Reader {
 
   void read_bpe() {
     read_unknown();
-    if (model_.has("dropout") && model_.real("dropout") != 0) model_.refuse("dropout", "be null or 0");
+    if (model_.has("dropout") && model_.real("dropout") != 0) model_.refuse("dropout", "null or 0");
     for (const char* affix : {"continuing_subword_prefix", "end_of_word_suffix"}) {
-      if (!model_.text_or(affix, "").empty()) model_.refuse(affix, "be null or empty");
+      if (!model_.text_or(affix, "").empty()) model_.refuse(affix, "null or empty");
     }
     const auto normalizers = flatten(root_, "normalizer", "normalizers");
     const auto cuts = flatten(root_, "pre_tokenizer", "pretokenizers");
@@ -167,7 +167,7 @@ class Reader {
   /// Merges are "a b" in older files and ["a", "b"] in newer ones.
   std::vector<std::pair<std::string, std::string>> read_merges() const {
     std::vector<std::pair<std::string, std::string>> merges;
-    if (!model_.value("merges").is_array()) model_.refuse("merges", "be a list");
+    if (!model_.value("merges").is_array()) model_.refuse("merges", "a list");
     for (const Json& entry : model_.value("merges")) {
       if (entry.is_array() && entry.size() == 2 && entry[0].is_string() && entry[1].is_string()) {
         merges.emplace_back(entry[0].get<std::string>(), entry[1].get<std::string>());
@@ -191,13 +191,13 @@ class Reader {
     for (const JsonObject& cut : cuts) definition_.split_rules.push_back(read_split_rule(cut));
     if (!cuts.back().boolean_or("use_regex", true)) definition_.split_rules.pop_back();
     if (cuts.back().boolean_or("add_prefix_space", false)) {
-      cuts.back().refuse("add_prefix_space", "be false (a space that no text has would be put before it)");
+      cuts.back().refuse("add_prefix_space", "false (a space that no text has would be put before it)");
     }
     if (!all_are(flatten(root_, "decoder", "decoders"), {"ByteLevel"})) {
       refuse(source(), "the decoder of a byte-level tokenizer must be ByteLevel",
              "it is " + names_of(flatten(root_, "decoder", "decoders")));
     }
-    if (model_.boolean_or("byte_fallback", false)) model_.refuse("byte_fallback", "be false beside ByteLevel");
+    if (model_.boolean_or("byte_fallback", false)) model_.refuse("byte_fallback", "false beside ByteLevel");
     definition_.ignores_merges = model_.boolean_or("ignore_merges", false);
   }
 
@@ -210,8 +210,8 @@ class Reader {
       refuse(source(), "the parts of a byte-level pre-tokenizer must be ByteLevel, Digits or Split",
              fmt::format("one is \"{}\"", type));
     }
-    if (cut.text("behavior") != "Isolated") cut.refuse("behavior", "be \"Isolated\"");
-    if (cut.boolean_or("invert", false)) cut.refuse("invert", "be false");
+    if (cut.text("behavior") != "Isolated") cut.refuse("behavior", "\"Isolated\"");
+    if (cut.boolean_or("invert", false)) cut.refuse("invert", "false");
     return {cut.object("pattern").text("Regex")};
   }
 
@@ -224,15 +224,15 @@ class Reader {
     if (names_of(normalizers) != "Prepend + Replace")
       refuse(source(), rule, "its normalizer is " + names_of(normalizers));
     const JsonObject &prepend = normalizers[0], &replace = normalizers[1];
-    if (prepend.text("prepend") != "▁") prepend.refuse("prepend", "be \"▁\"");
-    if (replace.object("pattern").text("String") != " ") replace.refuse("pattern", "be {\"String\": \" \"}");
-    if (replace.text("content") != "▁") replace.refuse("content", "be \"▁\"");
+    if (prepend.text("prepend") != "▁") prepend.refuse("prepend", "\"▁\"");
+    if (replace.object("pattern").text("String") != " ") replace.refuse("pattern", "{\"String\": \" \"}");
+    if (replace.text("content") != "▁") replace.refuse("content", "\"▁\"");
     const auto decoders = flatten(root_, "decoder", "decoders");
     if (!all_are(decoders, {"Replace", "ByteFallback", "Fuse", "Strip"})) {
       refuse(source(), "the decoder beside \"▁\" must be made of Replace, ByteFallback, Fuse and Strip",
              "it is " + names_of(decoders));
     }
-    if (!model_.boolean_or("byte_fallback", false)) model_.refuse("byte_fallback", "be true beside \"▁\"");
+    if (!model_.boolean_or("byte_fallback", false)) model_.refuse("byte_fallback", "true beside \"▁\"");
     definition_.fuses_unknown = model_.boolean_or("fuse_unk", false);
   }
 
@@ -275,7 +275,7 @@ std::optional<int32_t> named_token(const JsonObject& config, const char* key, co
   const auto name = token_name(config, key);
   if (!name) return std::nullopt;
   const auto id = id_of_token(definition, *name);
-  if (!id) config.refuse(key, "be a token of tokenizer.json");
+  if (!id) config.refuse(key, "a token of tokenizer.json");
   return id;
 }
 
@@ -294,9 +294,9 @@ void read_config(const std::string& path, TokenizerDefinition& definition) {
   if (const auto bos = named_token(config, "bos_token", definition)) definition.bos = bos;
   definition.eos = named_token(config, "eos_token", definition);
   definition.chat_template = chat_template_of(config);
-  if (config.boolean_or("add_eos_token", false)) config.refuse("add_eos_token", "be false (texts end without a mark)");
+  if (config.boolean_or("add_eos_token", false)) config.refuse("add_eos_token", "false (texts end without a mark)");
   if (config.has("add_bos_token")) definition.adds_bos = config.boolean("add_bos_token");
-  if (definition.adds_bos && !definition.bos) config.refuse("add_bos_token", "be false where bos_token is not given");
+  if (definition.adds_bos && !definition.bos) config.refuse("add_bos_token", "false where bos_token is not given");
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <ATen/ops/sum.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
@@ -14,6 +15,7 @@
 #include <numeric>
 #include <span>
 
+#include "assay/core/error.h"
 #include "assay/core/threads.h"
 #include "assay/core/twin.h"
 #include "assay/curvature/resumable_pass.h"
@@ -43,6 +45,17 @@ double Prediction::loss_per_target() const {
 
 double Prediction::perplexity() const {
   return std::exp(loss_per_target());
+}
+
+void require_finite(const Prediction& prediction) {
+  const auto is_wrong = [](double loss) { return !std::isfinite(loss); };
+  const std::vector<double>& losses = prediction.losses;
+  const auto first = std::find_if(losses.begin(), losses.end(), is_wrong);
+  if (first == losses.end() || ASSAY_TWIN("evaluate.losses_not_finite")) return;
+  throw Error(ErrorKind::Numeric,
+              fmt::format("evaluating: every loss must be finite, but {} of {} are not, the first that of example {} "
+                          "(counted from 0); try --dtype fp64, which has the wider range, or another checkpoint",
+                          std::count_if(first, losses.end(), is_wrong), losses.size(), first - losses.begin()));
 }
 
 Cost prediction_cost(const nn::Model& model, const data::Dataset& dataset) {

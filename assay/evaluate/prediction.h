@@ -25,6 +25,9 @@ struct Prediction {
   double perplexity() const;       ///< exp of the loss per target
 };
 
+/// Throws Error(Numeric) where a loss is not finite: weights or activations have left the range of their type.
+void require_finite(const Prediction& prediction);
+
 /// What predict will cost: two operations a weight and position, attention, the logits' traffic, operator calls.
 Cost prediction_cost(const nn::Model& model, const data::Dataset& dataset);
 

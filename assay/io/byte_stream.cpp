@@ -6,12 +6,14 @@
 #include <cstring>
 #include <vector>
 
+#include "assay/core/twin.h"
 #include "assay/io/file_descriptor.h"
 
 namespace assay::io {
 namespace {
 
 constexpr uint32_t kZstdMagic = 0xFD2FB528;
+constexpr uint32_t kSkippableMagic = 0x184D2A50;  // and the fifteen after it: frames that hold no text
 
 }  // namespace
 
@@ -61,7 +63,13 @@ ByteStream::ByteStream(const std::string& path, ErrorKind kind) : state_(std::ma
   state_->refill();
   uint32_t magic = 0;
   if (state_->input.size >= sizeof(magic)) std::memcpy(&magic, state_->packed.data(), sizeof(magic));
-  if (magic == kZstdMagic) state_->zstd.reset(ZSTD_createDStream());
+  if (magic == kZstdMagic || (magic & ~uint32_t{15}) == kSkippableMagic) {
+    state_->zstd.reset(ZSTD_createDStream());
+  } else if (path.ends_with(".zst") && !ASSAY_TWIN("io.any_file_is_zstandard")) {
+    state_->source.refuse(
+        "a .zst file must be compressed with Zstandard, but this one is not; compress it with zstd, or take .zst from "
+        "its name");
+  }
 }
 
 ByteStream::~ByteStream() = default;

@@ -17,14 +17,26 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string nearest_files(const fs::path& path) {
+/// Says of a name that nothing stands behind what can be done about it.
+[[noreturn]] void refuse_absent(const fs::path& path, const Source& source) {
   std::error_code ignored;
+  if (fs::is_symlink(path, ignored)) {
+    source.refuse("the file must exist, but this is a link to " + quote(fs::read_symlink(path, ignored).string()) +
+                  ", where there is none; mend the link or name the file itself");
+  }
   std::vector<std::string> names;
   const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
   for (fs::directory_iterator entry(folder, ignored), end; !ignored && entry != end; entry.increment(ignored)) {
     names.push_back(entry->path().filename().string());
   }
-  return closest_clause(path.filename().string(), names);
+  const std::string closest = closest_clause(path.filename().string(), names);
+  source.refuse("the file must exist, but there is none of this name" +
+                (closest.empty() ? "; check the path" : closest));
+}
+
+[[noreturn]] void refuse_unreadable(const std::string& verb, const Source& source) {
+  source.refuse("the file must " + verb + " readable, but the system says: " + std::strerror(errno) +
+                "; check its permissions and its disk");
 }
 
 }  // namespace
@@ -39,15 +51,12 @@ FileDescriptor open_for_reading(const std::string& path, ErrorKind kind, uint64_
   // Without O_NONBLOCK, opening a pipe that nobody writes to would wait for ever.
   FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!file.is_open() && (errno == ENOENT || errno == ENOTDIR)) {
-    source.refuse("the file must exist, but there is none of this name" + nearest_files(path));
+    refuse_absent(path, source);
   }
-  if (!file.is_open())
-    source.refuse(std::string("the file must be readable, but the system says: ") + std::strerror(errno));
+  if (!file.is_open()) refuse_unreadable("be", source);
 
   struct stat facts {};
-  if (::fstat(file.value(), &facts) != 0) {
-    source.refuse(std::string("the file must be readable, but the system says: ") + std::strerror(errno));
-  }
+  if (::fstat(file.value(), &facts) != 0) refuse_unreadable("be", source);
   if (S_ISDIR(facts.st_mode)) source.refuse("a file is needed, but this is a folder; name a file in it");
   if (!S_ISREG(facts.st_mode)) {
     source.refuse("a plain file is needed, but this is a device, a pipe or a socket; copy it to a file first");
@@ -65,8 +74,7 @@ size_t read_some(const FileDescriptor& file, std::span<std::byte> buffer, const 
     if (count > 0) {
       filled += static_cast<size_t>(count);
     } else if (errno != EINTR) {
-      Source{.name = name, .kind = kind}.refuse(std::string("the file must stay readable, but the system says: ") +
-                                                std::strerror(errno));
+      refuse_unreadable("stay", {.name = name, .kind = kind});
     }
   }
   return filled;

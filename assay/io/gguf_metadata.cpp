@@ -1,6 +1,9 @@
 #include "assay/io/gguf_metadata.h"
 
+#include <cmath>
+
 #include "assay/core/near_match.h"
+#include "assay/core/twin.h"
 
 namespace assay::io {
 namespace {
@@ -53,16 +56,24 @@ std::vector<T> GgufMetadata::list(std::string_view key, const char* rule) const 
   return values;
 }
 
-int64_t GgufMetadata::integer(std::string_view key, int64_t least) const {
+int64_t GgufMetadata::integer(std::string_view key, int64_t least, int64_t most) const {
   const char* rule = least == 1 ? "a positive integer" : least == 0 ? "an integer that is not negative" : "an integer";
   const int64_t value = get<int64_t>(key, rule);
   if (value < least) refuse(key, rule);
+  if (value > most) refuse(key, std::string(rule) + " up to " + std::to_string(most));
   return value;
 }
 
 double GgufMetadata::real(std::string_view key) const {
   if (const auto* integer = std::get_if<int64_t>(&find(key).value)) return static_cast<double>(*integer);
   return get<double>(key, "a number");
+}
+
+double GgufMetadata::positive_real(std::string_view key) const {
+  const double value = real(key);
+  if ((!(value > 0) || !std::isfinite(value)) && !ASSAY_TWIN("io.gguf_not_positive"))
+    refuse(key, "a positive finite number");
+  return value;
 }
 
 bool GgufMetadata::boolean(std::string_view key) const {

@@ -29,9 +29,13 @@ class GgufMetadata {
   bool has(std::string_view key) const { return values_.contains(key); }
   std::vector<std::string> keys() const;
 
-  int64_t integer(std::string_view key, int64_t least = std::numeric_limits<int64_t>::min()) const;
-  int64_t positive(std::string_view key) const { return integer(key, 1); }
+  int64_t integer(std::string_view key, int64_t least = std::numeric_limits<int64_t>::min(),
+                  int64_t most = std::numeric_limits<int64_t>::max()) const;
+  int64_t positive(std::string_view key, int64_t most = std::numeric_limits<int64_t>::max()) const {
+    return integer(key, 1, most);
+  }
   double real(std::string_view key) const;  ///< an integer will do
+  double positive_real(std::string_view key) const;
   bool boolean(std::string_view key) const;
   const std::string& text(std::string_view key) const;
   std::vector<int64_t> integers(std::string_view key) const;
@@ -39,8 +43,14 @@ class GgufMetadata {
   std::vector<std::string> texts(std::string_view key) const;
 
   int64_t integer_or(std::string_view key, int64_t fallback) const { return has(key) ? integer(key) : fallback; }
-  int64_t positive_or(std::string_view key, int64_t fallback) const { return has(key) ? positive(key) : fallback; }
+  int64_t positive_or(std::string_view key, int64_t fallback,
+                      int64_t most = std::numeric_limits<int64_t>::max()) const {
+    return has(key) ? positive(key, most) : fallback;
+  }
   double real_or(std::string_view key, double fallback) const { return has(key) ? real(key) : fallback; }
+  double positive_real_or(std::string_view key, double fallback) const {
+    return has(key) ? positive_real(key) : fallback;
+  }
   bool boolean_or(std::string_view key, bool fallback) const { return has(key) ? boolean(key) : fallback; }
   std::string text_or(std::string_view key, std::string fallback) const { return has(key) ? text(key) : fallback; }
 

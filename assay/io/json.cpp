@@ -1,6 +1,7 @@
 #include "assay/io/json.h"
 
 #include <algorithm>
+#include <cmath>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -32,12 +33,20 @@ std::string reason_of(const Json::exception& error) {
   return words;
 }
 
-/// Remembers the keys of every open object, innermost last.
-class DuplicateGuard {
- public:
-  explicit DuplicateGuard(const Source& source) : source_(source) {}
+constexpr int kDeepest = 256;  // what copies, compares and prints a value calls itself at every level of it
 
-  bool operator()(int, Json::parse_event_t event, Json& parsed) {
+/// Follows the parser: how deep it stands, and which keys every open object has, innermost last.
+class Guard {
+ public:
+  Guard(const Source& source, DuplicateKeys duplicates) : source_(source), duplicates_(duplicates) {}
+
+  bool operator()(int depth, Json::parse_event_t event, Json& parsed) {
+    const bool opens = event == Json::parse_event_t::object_start || event == Json::parse_event_t::array_start;
+    if (opens && depth >= kDeepest && !ASSAY_TWIN("io.json_depth_unchecked")) {
+      source_.refuse("lists and objects must nest at most " + std::to_string(kDeepest) +
+                     " deep, but these nest deeper");
+    }
+    if (duplicates_ == DuplicateKeys::KeepLast) return true;
     if (event == Json::parse_event_t::object_start) open_.emplace_back();
     if (event == Json::parse_event_t::object_end) open_.pop_back();
     if (event == Json::parse_event_t::key) add(parsed.get_ref<const std::string&>());
@@ -52,6 +61,7 @@ class DuplicateGuard {
   }
 
   const Source& source_;
+  DuplicateKeys duplicates_;
   std::vector<std::set<std::string>> open_;
 };
 
@@ -59,8 +69,7 @@ class DuplicateGuard {
 
 Json parse_json(std::string_view text, const Source& source, DuplicateKeys duplicates) {
   try {
-    if (duplicates == DuplicateKeys::KeepLast) return Json::parse(text.begin(), text.end());
-    return Json::parse(text.begin(), text.end(), DuplicateGuard(source));
+    return Json::parse(text.begin(), text.end(), Guard(source, duplicates));
   } catch (const Json::parse_error& error) {
     source.refuse("the text must be JSON, but at " +
                   place_of(text, error.byte == 0 ? 0 : error.byte - 1, source.first_line) + " there is a " +
@@ -140,6 +149,13 @@ double JsonObject::real(std::string_view key) const {
   const Json& found = value(key);
   if (!found.is_number()) refuse(key, "a number");
   return found.get<double>();
+}
+
+double JsonObject::positive_real(std::string_view key) const {
+  const double number = real(key);
+  if ((!(number > 0) || !std::isfinite(number)) && !ASSAY_TWIN("io.json_not_positive"))
+    refuse(key, "a positive finite number");
+  return number;
 }
 
 bool JsonObject::boolean(std::string_view key) const {

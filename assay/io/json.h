@@ -1,5 +1,6 @@
-// JSON with errors worth reading: a text that is not JSON is refused by line and column, a key given twice by its path,
-// a value of the wrong kind by its path, the rule and what was found. Numbers keep 64-bit integers exact.
+// JSON with errors worth reading: a text that is not JSON is refused by line and column, a key given twice by its name,
+// a value of the wrong kind by its path, the rule and what was found. Lists and objects nest at most 256 deep. Numbers
+// keep 64-bit integers exact.
 #pragma once
 
 #include <cstdint>
@@ -45,7 +46,9 @@ class JsonObject {
   int64_t integer(std::string_view key, int64_t least = std::numeric_limits<int64_t>::min(),
                   int64_t most = std::numeric_limits<int64_t>::max()) const;
   int64_t positive(std::string_view key) const { return integer(key, 1); }
+  int64_t positive(std::string_view key, int64_t most) const { return integer(key, 1, most); }
   double real(std::string_view key) const;
+  double positive_real(std::string_view key) const;
   bool boolean(std::string_view key) const;
   std::string text(std::string_view key) const;
   JsonObject object(std::string_view key) const;
@@ -54,7 +57,13 @@ class JsonObject {
   std::vector<int64_t> integers(std::string_view key) const;
 
   int64_t integer_or(std::string_view key, int64_t fallback) const { return has(key) ? integer(key) : fallback; }
-  int64_t positive_or(std::string_view key, int64_t fallback) const { return has(key) ? positive(key) : fallback; }
+  int64_t positive_or(std::string_view key, int64_t fallback,
+                      int64_t most = std::numeric_limits<int64_t>::max()) const {
+    return has(key) ? positive(key, most) : fallback;
+  }
+  double positive_real_or(std::string_view key, double fallback) const {
+    return has(key) ? positive_real(key) : fallback;
+  }
   double real_or(std::string_view key, double fallback) const { return has(key) ? real(key) : fallback; }
   bool boolean_or(std::string_view key, bool fallback) const { return has(key) ? boolean(key) : fallback; }
   std::string text_or(std::string_view key, std::string fallback) const { return has(key) ? text(key) : fallback; }

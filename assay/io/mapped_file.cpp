@@ -16,8 +16,8 @@ std::shared_ptr<const MappedFile> MappedFile::open(const std::string& path, Erro
   void* start = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, file.value(), 0);
   if (start == MAP_FAILED) {
     Source{.name = path, .kind = ErrorKind::Resource}.refuse(
-        "its " + std::to_string(size) +
-        " bytes must be mapped into memory, but the system says: " + std::strerror(errno));
+        "its " + std::to_string(size) + " bytes must be mapped into memory, but the system says: " +
+        std::strerror(errno) + "; close other programs, or raise the limit on address space (ulimit -v)");
   }
   return std::shared_ptr<const MappedFile>(new MappedFile({static_cast<const std::byte*>(start), size}));
 }

@@ -20,6 +20,11 @@ namespace {
 constexpr size_t kLengthBytes = 8;
 constexpr uint64_t kLongestHeader = 100'000'000;  // the reference implementation's limit
 constexpr const char* kMetadata = "__metadata__";
+constexpr const char* kFetchAll = "fetch the whole checkpoint again";
+
+Source source_of(const std::string& name, ErrorKind kind) {
+  return {.name = name, .kind = kind, .first_line = 1, .advice = "fetch or write the file again"};
+}
 
 /// A tensor's place, as the header states it; offsets count from the end of the header.
 struct TensorEntry {
@@ -80,7 +85,9 @@ DType read_dtype(const std::string& tensor, const JsonObject& fields, const Sour
 }
 
 TensorEntry read_entry(const std::string& name, const Json& value, const Source& source) {
-  const JsonObject fields(value, {.name = source.name + ": " + name, .kind = source.kind});
+  Source place = source;
+  place.name += ": " + name;
+  const JsonObject fields(value, place);
   fields.refuse_unknown({"dtype", "shape", "data_offsets"});
   TensorEntry entry{name, read_dtype(name, fields, source), fields.integers("shape"), 0, 0};
   const std::vector<int64_t> offsets = fields.integers("data_offsets");
@@ -136,8 +143,8 @@ Array make_aligned(const TensorEntry& entry, std::span<const std::byte> bytes, s
 }
 
 Safetensors read_shards(const std::filesystem::path& folder, const std::filesystem::path& index_path, ErrorKind kind) {
-  const Source source{.name = index_path.string(), .kind = kind};
-  const JsonObject weight_map = read_json_object(index_path.string(), kind).object("weight_map");
+  const Source source{.name = index_path.string(), .kind = kind, .first_line = 1, .advice = kFetchAll};
+  const JsonObject weight_map = JsonObject(read_json(source.name, kind), source).object("weight_map");
   std::map<std::string, std::set<std::string>> tensors_of;
   for (const std::string& tensor : weight_map.keys()) tensors_of[weight_map.text(tensor)].insert(tensor);
 
@@ -146,6 +153,9 @@ Safetensors read_shards(const std::filesystem::path& folder, const std::filesyst
     const std::filesystem::path relative = std::filesystem::path(shard).lexically_normal();
     if (relative.empty() || relative.is_absolute() || *relative.begin() == "..") {
       source.refuse("a shard must be a file inside the folder, but \"weight_map\" names " + quote(shard));
+    }
+    if (std::error_code ignored; !std::filesystem::exists(folder / relative, ignored)) {
+      source.refuse("shard " + quote(shard) + " must lie beside the index, but there is none of this name");
     }
     Safetensors part = read_safetensors((folder / relative).string(), kind);
     for (const std::string& tensor : expected) {
@@ -169,10 +179,10 @@ Safetensors read_shards(const std::filesystem::path& folder, const std::filesyst
 }  // namespace
 
 Safetensors read_safetensors(const std::string& path, ErrorKind kind) {
-  const Source source{.name = path, .kind = kind};
+  const Source source = source_of(path, kind);
   const std::shared_ptr<const MappedFile> file = MappedFile::open(path, kind);
   const std::string header = header_text(file->bytes(), source);
-  const Json json = parse_json(header, {.name = path + " (header)", .kind = kind});
+  const Json json = parse_json(header, source_of(path + " (header)", kind));
   const std::span<const std::byte> data = file->bytes().subspan(kLengthBytes + header.size());
 
   Safetensors result{{}, read_metadata(json, source)};
@@ -193,7 +203,7 @@ Safetensors read_safetensors_folder(const std::string& folder, ErrorKind kind) {
   std::error_code ignored;
   if (std::filesystem::exists(single, ignored)) return read_safetensors(single.string(), kind);
   if (std::filesystem::exists(index, ignored)) return read_shards(root, index, kind);
-  Source{.name = folder, .kind = kind}.refuse(
+  Source{.name = folder, .kind = kind, .first_line = 1, .advice = kFetchAll}.refuse(
       "a checkpoint folder must hold model.safetensors or model.safetensors.index.json, but it holds neither");
 }
 

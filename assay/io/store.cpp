@@ -99,7 +99,10 @@ void require_same_origin(const Json& before, const Json& now, const Source& sour
 }  // namespace
 
 Source Store::manifest_source() const {
-  return {.name = path_of(kManifest), .kind = ErrorKind::Data};
+  return {.name = path_of(kManifest),
+          .kind = ErrorKind::Data,
+          .first_line = 1,
+          .advice = "remove the folder and make it again"};
 }
 
 std::set<std::string> Store::peek(const std::string& folder, const StoreKind& kind, const Json& about) noexcept {

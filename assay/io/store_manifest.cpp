@@ -53,7 +53,7 @@ StoreManifest StoreManifest::parse(const std::string& text, const Source& source
     source.refuse(
         "its bytes must fit its checksum, but they do not; it is damaged, remove the folder and make it again");
   }
-  const JsonObject json(parse_json(text, source), source);
+  const JsonObject json(parse_json(text, source), source);  // unharmed, as its checksum says: ours if it is amiss
   StoreManifest manifest{
       json.text("kind"), json.integer("version"), json.boolean("finished"), json.object("about").json(), {}};
   const JsonObject blocks = json.object("blocks");

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "assay/io/source.h"
 #include "assay/nn/factored_gradient.h"
 #include "assay/nn/parameters.h"
 
@@ -83,7 +84,9 @@ class Architecture {
 /// Whether `name` matches `pattern`, in which * stands for any characters.
 bool matches_pattern(std::string_view name, std::string_view pattern);
 
-/// The architecture that a config.json describes; unknown "model_type" throws Error(Model) with the nearest known one.
-std::shared_ptr<const Architecture> make_architecture(const nlohmann::json& config);
+/// The architecture that a config.json describes; refusals name `source`. An unknown "model_type" is refused with the
+/// nearest known one, sizes beyond those of assay/nn/limits.h before anything is made of them.
+std::shared_ptr<const Architecture> make_architecture(const nlohmann::json& config,
+                                                      const io::Source& source = {"config.json", ErrorKind::Model});
 
 }  // namespace assay::nn

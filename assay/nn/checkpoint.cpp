@@ -15,6 +15,7 @@
 #include "assay/io/atomic_file.h"
 #include "assay/io/gguf.h"
 #include "assay/io/json.h"
+#include "assay/io/mapped_file.h"
 #include "assay/io/safetensors.h"
 #include "assay/io/tensor.h"
 #include "assay/nn/llama_gguf.h"
@@ -122,17 +123,23 @@ Checkpoint load_folder(const std::string& folder, at::ScalarType dtype) {
     refuse_pickles(folder);
     refuse(folder,
            "the folder must hold model.safetensors, model.safetensors.index.json or one .gguf file beside config.json, "
-           "and it holds none of them");
+           "and it holds none of them; fetch the weights too");
   }
   checkpoint.weights = sharded ? index.string() : single.string();
-  const io::Json config = io::read_json((fs::path(folder) / "config.json").string(), ErrorKind::Model);
-  const std::shared_ptr<const Architecture> architecture = make_architecture(config);
+  const io::Source source{.name = (fs::path(folder) / "config.json").string(),
+                          .kind = ErrorKind::Model,
+                          .first_line = 1,
+                          .advice = "correct the file, or fetch the model again"};
+  const io::Json config = io::parse_json(io::MappedFile::open(source.name, source.kind)->text(), source);
+  const std::shared_ptr<const Architecture> architecture = make_architecture(config, source);
   const io::Safetensors file = io::read_safetensors_folder(folder, ErrorKind::Model);
   Hasher hasher;
   hasher.add(config.dump());
   for (const auto& [name, array] : file.tensors) hasher.add(name).add(array.bytes);
   checkpoint.hash = hasher.digest128();
   checkpoint.model = Model(architecture, match_weights(folder, *architecture, file.tensors, dtype));
+  for (const ParameterInfo& info : architecture->parameters())
+    checkpoint.types.emplace_back(io::to_string(file.tensors.at(info.name).dtype));
   return checkpoint;
 }
 
@@ -148,8 +155,9 @@ void refuse_scaled_positions(const std::string& path, const at::Tensor& divisors
 Checkpoint load_gguf(const std::string& path, at::ScalarType dtype) {
   const io::Gguf file = io::Gguf::open(path, ErrorKind::Model);
   const nlohmann::json config = config_of_gguf(file);
-  const std::shared_ptr<const Architecture> architecture = make_architecture(config);
+  const std::shared_ptr<const Architecture> architecture = make_architecture(config, {path, ErrorKind::Model});
   Parameters parameters;
+  std::vector<std::string> types;
   std::set<std::string> used;
   for (const ParameterInfo& info : architecture->parameters()) {
     const std::string name = gguf_name(info.name);
@@ -158,6 +166,7 @@ Checkpoint load_gguf(const std::string& path, at::ScalarType dtype) {
     if (is_query || is_key)
       weight = rows_by_halves(weight, is_query ? architecture->facts().heads : architecture->facts().key_value_heads);
     parameters.add(info.name, weight);
+    types.emplace_back(io::to_string(file.tensors().find(name)->second.type));
     used.insert(name);
   }
   for (const auto& [name, tensor] : file.tensors()) {
@@ -166,10 +175,11 @@ Checkpoint load_gguf(const std::string& path, at::ScalarType dtype) {
       refuse_scaled_positions(path, io::to_tensor(file.load(name)));
       continue;
     }
-    refuse(path, fmt::format("every tensor must belong to a Llama of the sizes in the metadata, and \"{}\" does not{}",
+    refuse(path, fmt::format("every tensor must belong to a Llama of the sizes in the metadata, and \"{}\" does not{}; "
+                             "convert the model again, or take one of this family",
                              name, closest_clause(name, std::vector<std::string>(used.begin(), used.end()))));
   }
-  return {Model(architecture, std::move(parameters)), path, path, hash_file(path), "gguf"};
+  return {Model(architecture, std::move(parameters)), path, path, hash_file(path), "gguf", std::move(types)};
 }
 
 std::string only_gguf_in(const std::string& folder) {
@@ -189,7 +199,11 @@ Checkpoint load_checkpoint(const std::string& path, at::ScalarType dtype) {
   std::error_code ignored;
   if (!fs::exists(path, ignored))
     refuse(path,
-           "a model must be a folder in the Hugging Face layout or a .gguf file, and there is nothing of this name");
+           fs::is_symlink(path, ignored)
+               ? "a model must be a folder in the Hugging Face layout or a .gguf file, and this is a link that leads "
+                 "nowhere; mend the link or name the folder itself"
+               : "a model must be a folder in the Hugging Face layout or a .gguf file, and there is nothing of this "
+                 "name; check the path");
   if (!fs::is_directory(path)) {
     if (path.ends_with(".gguf")) return load_gguf(path, dtype);
     refuse(path,
@@ -200,7 +214,9 @@ Checkpoint load_checkpoint(const std::string& path, at::ScalarType dtype) {
   const std::string gguf = only_gguf_in(path);
   if (!gguf.empty()) return load_gguf(gguf, dtype);
   refuse_pickles(path);
-  refuse(path, "the folder must hold config.json beside its weights, or one .gguf file, and it holds neither");
+  refuse(path,
+         "the folder must hold config.json beside its weights, or one .gguf file, and it holds neither; name a folder "
+         "that does");
 }
 
 void save_checkpoint(const Model& model, const std::string& folder) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "assay/nn/model.h"
 
@@ -11,10 +12,11 @@ namespace assay::nn {
 /// A checkpoint and where it came from.
 struct Checkpoint {
   Model model;
-  std::string path;     ///< the folder or file given
-  std::string weights;  ///< the file that holds the weights (or the index of the shards)
-  std::string hash;     ///< XXH3-128 of the weight files' bytes and the configuration
-  std::string format;   ///< "safetensors" or "gguf"
+  std::string path;                     ///< the folder or file given
+  std::string weights;                  ///< the file that holds the weights (or the index of the shards)
+  std::string hash;                     ///< XXH3-128 of the weight files' bytes and the configuration
+  std::string format;                   ///< "safetensors" or "gguf"
+  std::vector<std::string> types = {};  ///< of the parameters as they are stored: "F32", "BF16", "Q8_0"
 };
 
 /// Loads a model folder, a .gguf file, or a folder that holds one .gguf file. Every missing, extra, wrongly shaped or

@@ -10,6 +10,7 @@
 #include "assay/core/error.h"
 #include "assay/core/philox.h"
 #include "assay/core/threads.h"
+#include "assay/core/twin.h"
 
 namespace assay::nn {
 namespace {
@@ -56,7 +57,16 @@ std::vector<double> last_logits(const Output& output, int64_t usable) {
   const at::Tensor last = output.hidden.select(1, output.hidden.size(1) - 1).squeeze(0);
   const at::Tensor logits = (output.head.defined() ? output.head.mv(last) : last).to(at::kDouble).contiguous();
   const int64_t count = usable > 0 ? std::min(usable, logits.numel()) : logits.numel();
-  return {logits.const_data_ptr<double>(), logits.const_data_ptr<double>() + count};
+  const std::vector<double> numbers(logits.const_data_ptr<double>(), logits.const_data_ptr<double>() + count);
+  const auto wrong = std::find_if(numbers.begin(), numbers.end(), [](double x) { return !std::isfinite(x); });
+  if (wrong != numbers.end() && !ASSAY_TWIN("nn.logits_not_finite")) {
+    throw Error(
+        ErrorKind::Numeric,
+        fmt::format("generating text: the model's logits must be finite, but that of token {} is {}; try --dtype "
+                    "fp64, which has the wider range, or another checkpoint",
+                    wrong - numbers.begin(), std::isnan(*wrong) ? "not a number" : "infinite"));
+  }
+  return numbers;
 }
 
 }  // namespace

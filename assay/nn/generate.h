@@ -31,7 +31,7 @@ void require_fits(const Model& model, int64_t prompt_tokens, int64_t max_tokens)
 Cost generation_cost(const Model& model, int64_t prompt_tokens, int64_t max_tokens);
 
 /// Continues `prompt` [T >= 1]. `on_token` (may be empty) sees each token as it comes; returning false stops.
-/// Errors: those of require_fits.
+/// Errors: those of require_fits; Numeric where logits are not finite.
 std::vector<int32_t> generate(const Model& model, std::span<const int32_t> prompt, const GenerateOptions& options,
                               const std::function<bool(int32_t)>& on_token = {});
 

@@ -7,6 +7,7 @@
 
 #include "assay/core/error.h"
 #include "assay/core/twin.h"
+#include "assay/nn/limits.h"
 
 namespace assay::nn {
 namespace {
@@ -23,7 +24,7 @@ constexpr std::array<std::pair<const char*, const char*>, 9> kMatrices{{{"input_
 
 /// A file without a tokenizer may still state its size.
 int64_t vocabulary_of(const io::GgufMetadata& metadata) {
-  if (metadata.has("llama.vocab_size")) return metadata.positive("llama.vocab_size");
+  if (metadata.has("llama.vocab_size")) return metadata.positive("llama.vocab_size", kMostWidth);
   return static_cast<int64_t>(metadata.texts("tokenizer.ggml.tokens").size());
 }
 
@@ -33,7 +34,7 @@ int64_t head_width_of(const io::GgufMetadata& metadata, int64_t width, int64_t h
              *turned = "llama.rope.dimension_count";
   if (!metadata.has(key) && width % heads != 0)
     metadata.refuse("llama.embedding_length", fmt::format("a multiple of the {} heads", heads));
-  const int64_t head_width = metadata.positive_or(key, width / heads);
+  const int64_t head_width = metadata.positive_or(key, width / heads, kMostWidth);
   if (head_width % 2 != 0) {
     metadata.refuse(
         metadata.has(key) ? key : "llama.embedding_length",
@@ -56,8 +57,8 @@ nlohmann::json config_of_gguf(const io::Gguf& file) {
   if (metadata.has("llama.rope.scaling.type") && metadata.text("llama.rope.scaling.type") != "none") {
     metadata.refuse("llama.rope.scaling.type", "absent or none: scaled rotary positions are not supported");
   }
-  const int64_t heads = metadata.positive("llama.attention.head_count");
-  const int64_t width = metadata.positive("llama.embedding_length");
+  const int64_t heads = metadata.positive("llama.attention.head_count", kMostWidth);
+  const int64_t width = metadata.positive("llama.embedding_length", kMostWidth);
   const int64_t key_value_heads = metadata.positive_or("llama.attention.head_count_kv", heads);
   if (heads % key_value_heads != 0)
     metadata.refuse("llama.attention.head_count_kv", fmt::format("a divisor of the {} heads", heads));
@@ -65,14 +66,14 @@ nlohmann::json config_of_gguf(const io::Gguf& file) {
   return {{"model_type", "llama"},
           {"architectures", {"LlamaForCausalLM"}},
           {"hidden_size", width},
-          {"intermediate_size", metadata.positive("llama.feed_forward_length")},
-          {"num_hidden_layers", metadata.positive("llama.block_count")},
+          {"intermediate_size", metadata.positive("llama.feed_forward_length", kMostWidth)},
+          {"num_hidden_layers", metadata.positive("llama.block_count", kMostBlocks)},
           {"num_attention_heads", heads},
           {"num_key_value_heads", key_value_heads},
           {"head_dim", head_width},
-          {"max_position_embeddings", metadata.positive("llama.context_length")},
-          {"rms_norm_eps", metadata.real("llama.attention.layer_norm_rms_epsilon")},
-          {"rope_theta", metadata.real_or("llama.rope.freq_base", 10000.0)},
+          {"max_position_embeddings", metadata.positive("llama.context_length", kMostPositions)},
+          {"rms_norm_eps", metadata.positive_real("llama.attention.layer_norm_rms_epsilon")},
+          {"rope_theta", metadata.positive_real_or("llama.rope.freq_base", 10000.0)},
           {"vocab_size", vocabulary_of(metadata)},
           {"tie_word_embeddings", !file.tensors().contains("output.weight")},
           {"hidden_act", "silu"}};

@@ -4,9 +4,15 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/zeros.h>
+#include <fmt/format.h>
+
+#include <functional>
+#include <numeric>
 
 #include "assay/core/error.h"
 #include "assay/core/philox.h"
+#include "assay/core/plan.h"
+#include "assay/core/threads.h"
 #include "assay/nn/pass.h"
 
 namespace assay::nn {
@@ -21,6 +27,20 @@ at::Tensor draw(const ParameterInfo& info, uint64_t seed) {
       numbers[i] = info.deviation * random_normal(seed, stream, static_cast<uint64_t>(i));
   });
   return tensor;
+}
+
+/// The system grants memory that it does not have and stops the program once it is written to.
+void require_memory(const Architecture& architecture, at::ScalarType dtype) {
+  double weights = 0;
+  for (const ParameterInfo& info : architecture.parameters())
+    weights += std::accumulate(info.shape.begin(), info.shape.end(), 1.0, std::multiplies<>());
+  const double bytes = weights * static_cast<double>(c10::elementSize(dtype));
+  const int64_t available = available_memory_bytes();
+  if (bytes <= static_cast<double>(available)) return;
+  throw Error(ErrorKind::Resource,
+              fmt::format("making a model: its weights must fit into memory, but {:.3g} of them take {:.3g} GB of {} "
+                          "that are free; choose smaller sizes",
+                          weights, bytes / 1e9, format_bytes(available)));
 }
 
 }  // namespace
@@ -42,6 +62,7 @@ Run Model::run(const data::Batch& batch, const Taps& taps, const RunOptions& opt
 }
 
 Model initialize(std::shared_ptr<const Architecture> architecture, uint64_t seed, at::ScalarType dtype) {
+  require_memory(*architecture, dtype);
   Parameters parameters;
   for (const ParameterInfo& info : architecture->parameters()) {
     switch (info.initial) {

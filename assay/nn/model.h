@@ -50,6 +50,7 @@ class Model {
 };
 
 /// A model with fresh weights, drawn from Philox keyed (seed, parameter name, index): the same on every machine.
+/// Error(Resource) where they do not fit the memory that is free.
 Model initialize(std::shared_ptr<const Architecture> architecture, uint64_t seed, at::ScalarType dtype = at::kFloat);
 
 }  // namespace assay::nn

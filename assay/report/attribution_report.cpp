@@ -212,9 +212,10 @@ Html sums_section(const QueryFacts& facts) {
   return wide_section(
       {.id = "sums",
        .name = are_groups ? "Groups" : "All queries together",
-       .finding = are_groups ? html("{} groups of {}, by the sum of their scores",
-                                    count(std::ssize(view.sums.front().rows)), view.noun.many)
-                             : html("The {} that matter over all queries", view.noun.many),
+       .finding = are_groups
+                      ? html("{} of {}, by the sum of their scores",
+                             counted_in_digits(std::ssize(view.sums.front().rows), {"group", "groups"}), view.noun.many)
+                      : html("The {} that matter over all queries", view.noun.many),
        .notes = {Html::text("Scores add up: a sum is the influence of all its members at once, to first order. It says "
                             "nothing about how they act on each other.")},
        .stage = stage});

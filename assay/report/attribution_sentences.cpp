@@ -63,6 +63,7 @@ std::string headline_finding(const QueryFacts& facts) {
     return "By " + facts.view->method_title + ", " + noun.one + " " + count(support.order.front()) +
            " comes first of " + count(n);
   }
+  if (n == 1) return "The only " + noun.one + (support.half == 0 ? " does not support " : " supports ") + whose;
   if (support.half == 0) return "None of the " + counted(n, noun) + " supports " + whose;
   const std::string condition = facts.is_removal() ? "" : "seen once more, ";
   if (!support.is_concentrated()) {
@@ -113,11 +114,11 @@ Html headline_deck(const QueryFacts& facts) {
 }
 
 std::vector<std::string> headline_facts(const AttributionView& view, std::int64_t documents) {
-  const std::string searched = documents == 1 ? "1 " + view.noun.one : count(documents) + " " + view.noun.many;
+  const std::string searched = counted_in_digits(documents, view.noun);
   std::vector<std::string> facts = {
       view.method_title, view.model.name + ", " + count(view.model.parameters) + " parameters",
       searched + (view.corpus.empty() ? " searched" : " of " + view.corpus + ", all searched")};
-  if (view.corpus_tokens > 0) facts.push_back(count(view.corpus_tokens) + " tokens");
+  if (view.corpus_tokens > 0) facts.push_back(counted_in_digits(view.corpus_tokens, {"token", "tokens"}));
   if (view.documents_cut > 0) facts.push_back(count(view.documents_cut) + " cut at " + count(view.context) + " tokens");
   if (view.questions > std::ssize(view.queries)) {
     facts.push_back(count(view.questions) + " queries, the first " + count_in_words(std::ssize(view.queries)) +
@@ -404,8 +405,10 @@ Html no_trust_sentence(const QueryFacts& facts) {
 
 std::vector<ProvenanceRow> method_rows(const AttributionView& view) {
   const ModelFacts& model = view.model;
-  std::string network = model.family + ", " + count(model.blocks) + " blocks, width " + count(model.width);
-  if (model.heads > 0) network += ", " + count(model.heads) + " heads (" + count(model.kv_heads) + " key-value)";
+  std::string network =
+      model.family + ", " + counted_in_digits(model.blocks, {"block", "blocks"}) + ", width " + count(model.width);
+  if (model.heads > 0)
+    network += ", " + counted_in_digits(model.heads, {"head", "heads"}) + " (" + count(model.kv_heads) + " key-value)";
   network += ", vocabulary " + count(model.vocabulary) + ", " + model.dtype;
   std::string sign = "this method has none";
   if (view.is_signed) {

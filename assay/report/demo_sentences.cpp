@@ -176,8 +176,8 @@ Html demo_deck(const DemoView& view) {
 
 std::vector<std::string> demo_facts(const DemoView& view) {
   return {view.method_title,
-          view.model.family + ", " + count(view.model.blocks) + " blocks, width " + count(view.model.width) + ", " +
-              count(view.model.parameters) + " parameters",
+          view.model.family + ", " + counted_in_digits(view.model.blocks, {"block", "blocks"}) + ", width " +
+              count(view.model.width) + ", " + count(view.model.parameters) + " parameters",
           count(view.documents) + " generated documents, seed " + std::to_string(view.seed), view.took, view.date};
 }
 

@@ -53,7 +53,8 @@ Html excerpt(const ValuedTokens& text, const Window& window, const CardScale& sc
 std::string summary_of(const ScoredDocument& document, const ValuedTokens& text, const Window& window,
                        const CardScale& scale) {
   const std::string name = capitalised(scale.noun.one) + " " + count(document.index);
-  const std::string length = count(std::ssize(text.tokens)) + (text.values.empty() ? " words" : " tokens");
+  const std::string length =
+      counted_in_digits(std::ssize(text.tokens), text.values.empty() ? Noun{"word", "words"} : Noun{"token", "tokens"});
   if (window.begin == 0 && window.end == text.tokens.size()) return name + " (" + length + ")";
   if (text.tokens.size() > kLongestFullText) return name + ", first " + count(kLongestFullText) + " of " + length;
   const double share = share_of_window(text, window);

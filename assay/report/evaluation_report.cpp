@@ -1,5 +1,8 @@
 #include "assay/report/evaluation_report.h"
 
+#include <cmath>
+
+#include "assay/core/twin.h"
 #include "assay/report/evaluation_sentences.h"
 #include "assay/report/loss_cards.h"
 #include "assay/report/loss_histogram.h"
@@ -26,10 +29,21 @@ Html examples_section(const EvaluationFacts& facts) {
                        .stage = loss_cards(facts)});
 }
 
+/// What has no number has no rank either.
+void drop_what_is_no_number(const EvaluationFacts& facts, std::vector<EvaluatedExample>& ranked) {
+  std::erase_if(ranked, [&](const EvaluatedExample& example) {
+    return !std::isfinite(facts.per_target[static_cast<std::size_t>(example.index)]) &&
+           !ASSAY_TWIN("report.ranks_what_is_no_number");
+  });
+}
+
 }  // namespace
 
-std::string evaluation_report(const EvaluationView& view) {
+std::string evaluation_report(const EvaluationView& given) {
+  EvaluationView view = given;
   const EvaluationFacts facts = facts_of(view);
+  drop_what_is_no_number(facts, view.worst);
+  drop_what_is_no_number(facts, view.best);
   FigureNumbers numbers;
   std::vector<Anchor> anchors;
   Html main = headline(evaluation_headline(facts), evaluation_deck(facts), evaluation_facts_line(facts));

@@ -37,7 +37,8 @@ struct EvaluationView {
 };
 
 /// The whole page. Same view, same bytes. A loss that is not a number is said, not refused: it is a finding about the
-/// model. Throws ErrorKind::Internal on a view that contradicts itself.
-std::string evaluation_report(const EvaluationView& view);
+/// model; such an example is left out of `worst` and `best`. Throws ErrorKind::Internal on a view that contradicts
+/// itself.
+std::string evaluation_report(const EvaluationView& given);
 
 }  // namespace assay::report

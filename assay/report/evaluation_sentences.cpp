@@ -11,6 +11,8 @@
 namespace assay::report {
 namespace {
 
+const Noun kToken = {"token", "tokens"};
+
 [[noreturn]] void refuse_evaluation(const std::string& rule, const std::string& found) {
   throw Error(ErrorKind::Internal, "writing the report: " + rule + ", but " + found +
                                        "; this is a mistake of the program, please report it");
@@ -32,7 +34,7 @@ void check_examples(const EvaluationView& view) {
 
 /// "40 documents", "1 document".
 std::string examples_of(const EvaluationView& view) {
-  return count(std::ssize(view.losses)) + " " + (view.losses.size() == 1 ? view.noun.one : view.noun.many);
+  return counted_in_digits(std::ssize(view.losses), view.noun);
 }
 
 /// With one decimal, but never 100 % unless it is all.
@@ -41,7 +43,7 @@ std::string accuracy_in_percent(double share) {
 }
 
 std::string number_of(const Noun& noun, std::int64_t n) {
-  return capitalised(count_in_words(n)) + " " + (n == 1 ? noun.one : noun.many);
+  return capitalised(counted(n, noun));
 }
 
 }  // namespace
@@ -121,12 +123,12 @@ Html evaluation_deck(const EvaluationFacts& facts) {
     deck += html("The harder end of {} costs {} {}, the easier {}.", examples_of(view),
                  significant(facts.sorted.back()), facts.unit_a_target(), significant(facts.sorted.front()));
   } else {
-    deck += html("That is one {}: {} {} to predict.", view.noun.one, count(view.targets[0]),
-                 view.targets[0] == 1 ? view.target.one : view.target.many);
+    const auto only = std::find_if(view.targets.begin(), view.targets.end(), [](std::int64_t n) { return n > 0; });
+    deck += html("That is one {}: {} to predict.", view.noun.one, counted_in_digits(*only, view.target));
   }
   if (view.choices > 1 && facts.is_in_nats()) {
     const double guess = std::log(static_cast<double>(view.choices));
-    const std::string what = count(view.choices) + (facts.is_text() ? " tokens" : " classes");
+    const std::string what = counted_in_digits(view.choices, facts.is_text() ? kToken : Noun{"class", "classes"});
     deck += view.loss_per_target > guess
                 ? html(" An even guess among {} would cost {}: this is worse than guessing.", what, significant(guess))
                 : html(" An even guess among {} would cost {}.", what, significant(guess));
@@ -138,7 +140,7 @@ std::vector<std::string> evaluation_facts_line(const EvaluationFacts& facts) {
   const EvaluationView& view = *facts.view;
   std::vector<std::string> line = {view.model.family + ", " + count(view.model.parameters) + " parameters",
                                    examples_of(view) + (view.data.empty() ? "" : " of " + view.data)};
-  if (facts.is_text()) line.push_back(count(view.tokens) + " tokens");
+  if (facts.is_text()) line.push_back(counted_in_digits(view.tokens, kToken));
   if (view.documents_cut > 0) line.push_back(count(view.documents_cut) + " cut at " + count(view.context) + " tokens");
   line.push_back(view.date);
   return line;
@@ -182,8 +184,8 @@ Html examples_finding(const EvaluationFacts& facts) {
   const EvaluationView& view = *facts.view;
   const std::string name = capitalised(view.noun.one);
   if (view.best.empty()) return html("{} {}", name, count(view.worst.front().index));
-  return html("{} {} is the hardest, {} {} the easiest", name, count(view.worst.front().index), view.noun.one,
-              count(view.best.front().index));
+  return html("{} {} is the hardest{}, {} {} the easiest", name, count(view.worst.front().index),
+              facts.not_finite > 0 ? " of those with a number" : "", view.noun.one, count(view.best.front().index));
 }
 
 Html examples_note(const EvaluationFacts& facts) {

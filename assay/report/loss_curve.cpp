@@ -159,7 +159,7 @@ Html loss_curve(FigureNumbers& numbers, const TrainingFacts& facts) {
       pale_path(view, axis), mean_path(facts, axis));
   const std::string description = "From " + significant(facts.first()) + " at the first step to a running mean of " +
                                   significant(facts.last()) + " " + view.unit + " after " +
-                                  count(view.log.back().step + 1) + " steps.";
+                                  counted_in_digits(view.log.back().step + 1, {"step", "steps"}) + ".";
   const Html curve =
       svg_figure(numbers, kCurveHeight + 42, "Loss by step", description, path_layer(kCurveHeight, paths) + labels);
   const Html rate = rate_chart(numbers, view);  // after the curve: figures are numbered in reading order

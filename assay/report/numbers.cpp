@@ -103,6 +103,10 @@ std::string counted(std::int64_t n, const Noun& noun) {
   return count_in_words(n) + " " + (n == 1 ? noun.one : noun.many);
 }
 
+std::string counted_in_digits(std::int64_t n, const Noun& noun) {
+  return count(n) + " " + (n == 1 ? noun.one : noun.many);
+}
+
 std::string percent(double share, int decimals) {
   return fixed(100 * share, decimals) + kPercent;
 }

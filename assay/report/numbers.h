@@ -31,6 +31,8 @@ std::string count_in_words(std::int64_t n);
 std::string capitalised(std::string text);
 /// "one document", "eleven documents", "1,000 documents".
 std::string counted(std::int64_t n, const Noun& noun);
+/// "1 document", "11 documents", "1,000 documents": for tables and lines of facts.
+std::string counted_in_digits(std::int64_t n, const Noun& noun);
 
 /// A share as "54 %", "99.5 %", "0.3 %", "0.002 %", with a blank that does not break; 100 % only if it is all.
 std::string percent(double share);

@@ -106,7 +106,7 @@ Html training_deck(const TrainingFacts& facts) {
 
 std::vector<std::string> training_facts_line(const TrainingView& view) {
   std::vector<std::string> line = {view.recipe, view.model.family + ", " + count(view.model.parameters) + " parameters",
-                                   count(view.tokens) + " tokens"};
+                                   counted_in_digits(view.tokens, {"token", "tokens"})};
   if (view.documents_cut > 0) line.push_back(count(view.documents_cut) + " cut at " + count(view.context) + " tokens");
   if (view.tokens_per_second > 0) line.push_back(significant(view.tokens_per_second) + " tokens a second");
   line.push_back(view.date);
@@ -122,7 +122,8 @@ Html curve_finding(const TrainingFacts& facts) {
   std::size_t half = 0;
   while (half + 1 < steps && facts.mean[half] > facts.first() - fall / 2) ++half;
   const auto step = static_cast<std::int64_t>(half) + 1;
-  return html("Half of the fall was done after {} of {} steps", count(step), count(static_cast<std::int64_t>(steps)));
+  return html("Half of the fall was done after {} of {}", count(step),
+              counted_in_digits(static_cast<std::int64_t>(steps), {"step", "steps"}));
 }
 
 std::vector<Html> curve_notes(const TrainingFacts& facts) {
@@ -143,18 +144,22 @@ std::vector<Html> curve_notes(const TrainingFacts& facts) {
 
 std::vector<ProvenanceRow> training_rows(const TrainingFacts& facts) {
   const TrainingView& view = *facts.view;
-  std::string data = count(view.examples) + " " + view.noun.many + ", " + count(view.tokens) + " tokens";
+  std::string data =
+      counted_in_digits(view.examples, view.noun) + ", " + counted_in_digits(view.tokens, {"token", "tokens"});
   if (view.left_out > 0) data += ", " + count(view.left_out) + " left out";
-  std::string length = count(view.log.empty() ? 0 : view.log.back().step + 1) + " steps";
+  const Noun step = {"step", "steps"};
+  std::string length = counted_in_digits(view.log.empty() ? 0 : view.log.back().step + 1, step);
   if (view.steps_per_epoch > 0 && !view.log.empty()) {
-    length += ", " + epochs_in_digits(facts.epochs()) + " epochs of " + count(view.steps_per_epoch) + " steps";
+    const std::string epochs = epochs_in_digits(facts.epochs());
+    length +=
+        ", " + epochs + (epochs == "1" ? " epoch of " : " epochs of ") + counted_in_digits(view.steps_per_epoch, step);
   }
   std::vector<ProvenanceRow> rows = {
       {"Started from", "", view.start},
       {"Data", view.data, data},
       {"Optimizer", "", view.optimizer},
       {"Learning rate", "", view.schedule},
-      {"Length", "", length + ", " + count(view.batch) + " " + view.noun.many + " a step"}};
+      {"Length", "", length + ", " + counted_in_digits(view.batch, view.noun) + " a step"}};
   if (view.tokens_per_second > 0) {
     rows.push_back({"Speed", "",
                     significant(view.tokens_per_second) + " tokens a second, " + significant(view.seconds) +

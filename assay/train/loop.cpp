@@ -9,6 +9,7 @@
 #include <cmath>
 
 #include "assay/core/error.h"
+#include "assay/core/hash.h"
 #include "assay/core/twin.h"
 #include "assay/nn/measurement.h"
 #include "assay/train/order.h"
@@ -27,12 +28,15 @@ void check(const TrainOptions& options) {
   const Schedule& schedule = options.schedule;
   if (options.epochs < 1 && options.steps < 1) refuse("epochs or steps must be at least 1, but neither is; give one");
   if (options.batch_size < 0)
-    refuse("the batch size must not be negative, but it is " + std::to_string(options.batch_size));
+    refuse("the batch size must not be negative, but it is " + std::to_string(options.batch_size) +
+           "; 0 takes all examples");
   if (!(schedule.rate >= 0) || !std::isfinite(schedule.rate)) {
-    refuse("the learning rate must be a finite number of at least 0, but it is " + std::to_string(schedule.rate));
+    refuse("the learning rate must be a finite number of at least 0, but it is " + std::to_string(schedule.rate) +
+           "; choose another");
   }
   if (!(schedule.final_fraction >= 0 && schedule.final_fraction <= 1)) {
-    refuse("the final fraction of the rate must lie in [0, 1], but it is " + std::to_string(schedule.final_fraction));
+    refuse("the final fraction of the rate must lie in [0, 1], but it is " + std::to_string(schedule.final_fraction) +
+           "; choose another");
   }
 }
 
@@ -52,14 +56,16 @@ std::vector<at::Tensor> gradients_of(const at::Tensor& total, const nn::Paramete
 }  // namespace
 
 Penalty squared_distance(nn::Parameters reference, double coefficient) {
-  return {"squared_distance", [reference = std::move(reference), coefficient](const nn::Parameters& parameters) {
-            ASSAY_ASSERT(parameters.size() == reference.size());
-            at::Tensor sum = at::zeros({}, reference[0].options());
-            for (size_t i = 0; i < parameters.size(); ++i) {
-              sum = sum.add(parameters[i].sub(reference[i]).square().sum());
-            }
-            return sum.mul(0.5 * coefficient);
-          }};
+  std::string identity = Hasher().add(coefficient).add(reference.hash()).digest128();
+  const auto value = [reference = std::move(reference), coefficient](const nn::Parameters& parameters) {
+    ASSAY_ASSERT(parameters.size() == reference.size());
+    at::Tensor sum = at::zeros({}, reference[0].options());
+    for (size_t i = 0; i < parameters.size(); ++i) {
+      sum = sum.add(parameters[i].sub(reference[i]).square().sum());
+    }
+    return sum.mul(0.5 * coefficient);
+  };
+  return {"squared_distance", value, std::move(identity)};
 }
 
 Trainer::Trainer(const nn::Model& start, const data::Dataset& dataset, TrainOptions options)

@@ -29,6 +29,7 @@ enum class Reduction { MeanOverTokens, MeanOverExamples };
 struct Penalty {
   std::string name;
   std::function<at::Tensor(const nn::Parameters&)> value;  ///< a scalar
+  std::string identity = {};  ///< of everything that decides the value: a run goes on only under the same
 };
 
 /// ½ · coefficient · ‖θ - reference‖² over all parameters.

@@ -119,7 +119,9 @@ nn::Model starting_model(const Recipe& recipe, const data::Tokenizer& tokenizer,
   if (!recipe.from.empty()) return nn::load_checkpoint(recipe.from, dtype).model;
   nlohmann::json config = recipe.config;
   config["vocab_size"] = tokenizer.vocabulary_size();
-  return nn::initialize(nn::make_architecture(config), recipe.initial_seed, dtype);
+  const io::Source source{
+      .name = recipe.name, .kind = ErrorKind::Usage, .first_line = 1, .advice = "correct [model] in the recipe"};
+  return nn::initialize(nn::make_architecture(config, source), recipe.initial_seed, dtype);
 }
 
 }  // namespace
@@ -147,12 +149,14 @@ PreparedRun prepare(const Recipe& recipe, at::ScalarType dtype) {
   encode.context = encode.context == 0 ? context : std::min(encode.context, context);
   data::EncodedCorpus corpus = data::encode(data::read_corpus(recipe.text.path, recipe.text.corpus), tokenizer, encode);
 
+  data::require_targets(corpus, recipe.text.path);
   TrainOptions options = recipe.options;
   for (const int64_t row : recipe.text.leave_out) {
     if (row >= corpus.documents) {
-      throw Error(ErrorKind::Usage,
-                  "preparing \"" + recipe.name + "\": data.leave_out must hold rows below the corpus' " +
-                      std::to_string(corpus.documents) + " documents, but it holds " + std::to_string(row));
+      throw Error(ErrorKind::Usage, "preparing \"" + recipe.name +
+                                        "\": data.leave_out must hold rows below the corpus' " +
+                                        std::to_string(corpus.documents) + " documents, but it holds " +
+                                        std::to_string(row) + "; correct data.leave_out");
     }
   }
   const std::set<int64_t> left_out(recipe.text.leave_out.begin(), recipe.text.leave_out.end());

@@ -146,6 +146,69 @@ TEST_F(BadInput, ADocumentBeyondTheContextWhereThatIsRefused) {
   expect_bad_data(folder_.write("long.txt", text), "long.txt", {"--long", "refuse"});
 }
 
+TEST_F(BadInput, NestedBeyondMeasure) {
+  std::string deep(200'000, '[');
+  deep.append(200'000, ']');
+  const std::string corpus = folder_.write("corpus.txt", tiny_corpus()), words = "must nest at most 256 deep";
+  const std::string line = "{\"text\": " + deep + "}";
+  expect_bad_data(folder_.write("deep.jsonl", line), words);
+  expect_refusal(run_assay({"attribute", model_, "--data", corpus, "--queries", folder_ / "deep.jsonl", "--quiet"}), 3,
+                 "data", words);
+  const std::string header = "{\"__metadata__\": " + deep + "}", weights = read_bytes(model_ + "/model.safetensors");
+  const uint64_t length = header.size();
+  folder_.write("model/model.safetensors", std::string(reinterpret_cast<const char*>(&length), 8) + header);
+  expect_bad_model(words);
+  folder_.write("model/model.safetensors", weights);
+  folder_.write("model/config.json", "{\"model_type\": \"llama\", \"x\": " + deep + "}");
+  expect_bad_model(words);
+  folder_.write("model/tokenizer.json", "{\"model\": " + deep + "}");
+  expect_refusal(run_assay({"tokenize", model_, "--text", "the cat"}), 4, "model", words);
+}
+
+TEST_F(BadInput, MoreBlocksThanAnybodyHas) {
+  rewrite_config([](auto& config) { config["num_hidden_layers"] = 1'000'000'000; });
+  const Outcome outcome = run_assay({"inspect", model_});
+  expect_refusal(outcome, 4, "model", "\"num_hidden_layers\" must be an integer from 1 to 4096, but it is 1000000000");
+}
+
+TEST_F(BadInput, ACorpusWithNothingToPredict) {
+  const std::string data = folder_.write("one.txt", "the<|endoftext|>cat");
+  const std::string words = "tokenizing \"" + data + "\": at least one document must have a token to predict";
+  expect_bad_data(data, words);
+  expect_refusal(run_assay({"attribute", model_, "--data", data, "--prompt", "the", "--completion", " cat", "--quiet",
+                            "--cache", folder_ / "cache"}),
+                 3, "data", words);
+}
+
+TEST_F(BadInput, AFieldOfPlainText) {
+  const std::string data = folder_.write("plain.txt", tiny_corpus());
+  expect_refusal(run_assay({"evaluate", model_, "--data", data, "--field", "story", "--quiet"}), 2, "usage",
+                 "plain text has no fields; leave the field out");
+}
+
+TEST_F(BadInput, ALinkThatLeadsNowhere) {
+  std::filesystem::create_symlink("nowhere", folder_ / "link");
+  expect_bad_data(folder_ / "link", "mend the link");
+  expect_refusal(run_assay({"inspect", folder_ / "link"}), 4, "model", "mend the link");
+}
+
+TEST_F(BadInput, NumbersThatLeaveTheRangeOfTheirType) {
+  rewrite_weights([](io::Arrays& tensors) {
+    for (auto& [name, array] : tensors) {
+      const bool is_factor = name.find("q_proj") != std::string::npos || name.find("k_proj") != std::string::npos;
+      if (is_factor) array = io::from_tensor(io::to_tensor(array).mul(1e32));
+    }
+  });
+  const std::string corpus = folder_.write("corpus.txt", tiny_corpus()), out = folder_ / "out";
+  expect_refusal(run_assay({"evaluate", model_, "--data", corpus, "--json", "--quiet", "--out", out}), 5, "numeric",
+                 "every loss must be finite, but 3 of 3 are not");
+  EXPECT_THAT(read_bytes(out + "/report.html"), testing::Not(HasSubstr("hardest")));
+  expect_refusal(run_assay({"generate", model_, "--prompt", "the cat", "--max-tokens", "2", "--json", "--quiet"}), 5,
+                 "numeric", "logits must be finite");
+  const Outcome wide = run_assay({"evaluate", model_, "--data", corpus, "--quiet", "--dtype", "fp64"});
+  EXPECT_EQ(wide.exit_code, 0) << wide.err;
+}
+
 TEST_F(BadInput, AContextBeyondTheModels) {
   const std::string corpus = folder_.write("corpus.txt", tiny_corpus());
   expect_refusal(run_assay({"evaluate", model_, "--data", corpus, "--context", "17", "--quiet"}), 2, "usage",

@@ -51,7 +51,10 @@ TEST_F(Commands, InspectNamesEveryPart) {
   EXPECT_EQ(found["layers"][0]["name"], "blocks.0.attn.q");
   EXPECT_GT(found["sites"].size(), 10u);
   EXPECT_GT(found["weights"][0]["norm"].get<double>(), 0.0);
-  const Outcome page = run_assay({"inspect", model_, "--layers"});
+  EXPECT_EQ(found["weights"][0]["type"], "F32");
+  const Outcome page = run_assay({"inspect", model_, "--layers", "--weights"});
+  EXPECT_THAT(page.out, HasSubstr("   type        norm\n"));
+  EXPECT_THAT(page.out, HasSubstr(" 8 × 16    F32 "));
   EXPECT_THAT(page.out, HasSubstr("2 of width 16"));
   EXPECT_THAT(page.out, HasSubstr("blocks.1.mlp.down"));
 }
@@ -168,6 +171,21 @@ TEST_F(Commands, AFolderWithOtherFilesIsNeverTouched) {
   const Outcome outcome = evaluate({"--out", folder_ / "papers", "--force"});
   EXPECT_EQ(outcome.exit_code, 2) << outcome.err;
   EXPECT_EQ(read_bytes(thesis), "irreplaceable");
+}
+
+TEST_F(Commands, ADamagedRunIsNamedAndNeverTouched) {
+  const std::string run = folder_.write("result/run.json", "{\"identity\": ");
+  for (const bool force : {false, true}) {
+    std::vector<std::string> words{"--out", folder_ / "result"};
+    if (force) words.emplace_back("--force");
+    const Outcome outcome = evaluate(words);
+    EXPECT_EQ(outcome.exit_code, 2) << outcome.err;
+    EXPECT_THAT(outcome.err, HasSubstr("its run.json must name the run that it belongs to, but it is damaged; choose"));
+  }
+  EXPECT_EQ(read_bytes(run), "{\"identity\": ");
+  std::string deep(200'000, '[');
+  folder_.write("result/run.json", deep + std::string(200'000, ']'));
+  EXPECT_THAT(evaluate({"--out", folder_ / "result"}).err, HasSubstr("but it is damaged"));
 }
 
 TEST_F(Commands, ASecondProcessOnOneResultFolderSaysSo) {

@@ -136,6 +136,11 @@ TEST(Start, UsageErrorsAreOneSentenceWithTheNearestName) {
       {with({"--prompt", "p", "--completion", "c", "--group", "both", "--self"}), "but --self is given too"},
       {with({"--prompt", "p", "--completion", "c", "--group-field", "g"}), "they are not grouped"},
       {{"generate", "m", "--prompt", "p", "--system", "s"}, "it needs --chat"},
+      {{"generate", "m", "--prompt", "p", "--top-k", "3"}, "add --temperature 1, or leave out --top-k"},
+      {{"generate", "m", "--prompt", "p", "--top-p", "0.9"}, "add --temperature 1, or leave out --top-p"},
+      {{"evaluate", "m", "--data", "d", "--separator", "\\d"},
+       R"(a backslash must begin \n, \t or \\, but it is "\d")"},
+      {{"evaluate", "m", "--data", "d", "--separator", "\\"}, "write \\\\ for a backslash of its own"},
       {{"inspect", "m", "--device", "cuda"}, "this version computes on the processor"},
       {with({"--measure", "logits"}), "must be one of logprob|loss|margin"},
   };

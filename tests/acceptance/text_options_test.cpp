@@ -97,6 +97,9 @@ TEST_F(TextOptions, LongDocumentsAreCutSplitOrRefused) {
 
 TEST_F(TextOptions, AnotherSeparatorBetweenTheSameDocuments) {
   EXPECT_EQ(evaluated({"--separator", "###"}, "\n###\n")["loss"], evaluated()["loss"]);
+  EXPECT_EQ(evaluated({"--separator", "\\n\\t"}, "\n\t")["loss"], evaluated()["loss"])
+      << "typed as a shell hands them on";
+  EXPECT_EQ(evaluated({"--separator", "\\\\n"}, "\\n")["loss"], evaluated()["loss"]);
 }
 
 TEST_F(TextOptions, ABeginTokenIsPutAsAskedOrAsTheTokenizerSays) {

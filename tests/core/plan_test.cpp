@@ -104,6 +104,9 @@ TEST(Formats, ReadAsPeopleWriteThem) {
   EXPECT_EQ(format_count(1234567), "1,234,567");
   EXPECT_EQ(format_count(-1234), "-1,234");
   EXPECT_EQ(format_count(-123), "-123");
+  EXPECT_EQ(format_counted(0, "token"), "0 tokens");
+  EXPECT_EQ(format_counted(1, "token"), "1 token");
+  EXPECT_EQ(format_counted(24'000, "empty one"), "24,000 empty ones");
 }
 
 TEST(Formats, SizesAreReadWithTheirUnitsAndNonsenseIsRefused) {

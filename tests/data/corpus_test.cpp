@@ -6,6 +6,8 @@
 #include <unistd.h>
 #include <zstd.h>
 
+#include <filesystem>
+
 #include "assay/core/twin.h"
 #include "tests/support/data.h"
 #include "tests/support/errors.h"
@@ -112,6 +114,36 @@ TEST(ReadCorpus, StandardInputIsTextOrJsonl) {
               Refusal(ErrorKind::Data, "standard input"));
 }
 
+TEST(ReadCorpus, AFieldIsOfJsonlLines) {
+  const TemporaryFolder folder;
+  const std::string plain = folder.write("a.txt", "one");
+  const auto refusal = [&] { return error_of([&] { read_corpus(plain, {.field = "story"}); }); };
+  EXPECT_THAT(refusal(),
+              Refusal(ErrorKind::Usage, "reading \"" + plain + "\": the field \"story\" must be one of JSONL"));
+  EXPECT_EQ(texts_of(read_corpus(plain, {.field = "text"})).size(), 1u) << "the default may be named";
+  folder.write("b.jsonl", "{\"story\": \"two\"}");
+  EXPECT_THAT(texts_of(read_corpus(folder.path(), {.field = "story"})), ElementsAre("one", "two"));
+  EXPECT_THAT(error_of([&] { read_corpus(folder / "absent.txt", {.field = "story"}); }),
+              Refusal(ErrorKind::Data, "there is none of this name"));
+  const ScopedTwin twin("data.field_of_plain_text_ignored");
+  EXPECT_FALSE(refusal());
+}
+
+TEST(ReadCorpus, MessagesNameThePathAsItWasTyped) {
+  const TemporaryFolder folder;
+  const std::string path = folder.write("a/b.jsonl", "{\"text\": \"x\"}\n{\"text\": 5}\n{\"text\": ");
+  const std::string place = "reading \"" + path;
+  const std::string number =
+      place + ", line 2\": \"text\" must be a text, but it is 5; correct that line, or name another field";
+  EXPECT_THAT(error_of([&] { read_corpus(path); }), Refusal(ErrorKind::Data, number));
+  EXPECT_THAT(error_of([&] { read_corpus(folder.path()); }), Refusal(ErrorKind::Data, number));
+  folder.write("a/b.jsonl", "{\"text\": ");
+  EXPECT_THAT(error_of([&] { read_corpus(path); }),
+              Refusal(ErrorKind::Data, place + "\": the text must be JSON, but at line 1"));
+  std::filesystem::create_symlink("nowhere.txt", folder / "link.txt");
+  EXPECT_THAT(error_of([&] { read_corpus(folder / "link.txt"); }), Refusal(ErrorKind::Data, "mend the link"));
+}
+
 TEST(ReadCorpus, BadFilesAreOneSentence) {
   const TemporaryFolder folder;
   const auto refuses = [&](const std::string& name, const std::string& bytes, const std::string& words) {
@@ -120,6 +152,8 @@ TEST(ReadCorpus, BadFilesAreOneSentence) {
   refuses("latin1.txt", "abc<|endoftext|>na\xefve", "18");  // byte 3 + 13 + 2
   refuses("nothing.txt", "", "nothing.txt");
   refuses("empty.txt", " \n<|endoftext|>\n", "2 empty ones");
+  refuses("blank.txt", " \n", "it holds 1 empty one; name a file");
+  refuses("text.jsonl.zst", "{\"text\": \"a\"}", "must be compressed with Zstandard");
   refuses("list.json", "[\"a\"]", "jq -c");
   refuses("broken.jsonl", "{\"text\": \"a\"}\n{\"text\": ", "line 2");
   refuses("other.jsonl", "{\"txet\": \"a\"}", "text");

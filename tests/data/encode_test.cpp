@@ -91,6 +91,20 @@ TEST(Encode, ADocumentOfOneTokenStaysAndHasNoTarget) {
   EXPECT_THAT(encoded.dataset.examples[1].tokens, ElementsAre(5));
 }
 
+TEST(Encode, ACorpusWithNothingToPredictIsRefused) {
+  const auto refusal = [](const std::vector<std::string>& texts, const Tokenizer& tokenizer) {
+    const EncodedCorpus encoded = encode(make_corpus(texts, "test"), tokenizer, {.context = 8});
+    return error_of([&] { require_targets(encoded, "a/c.txt"); });
+  };
+  EXPECT_THAT(refusal({"w1"}, words(false)),
+              Refusal(ErrorKind::Data, "tokenizing \"a/c.txt\": at least one document must have a token to predict"));
+  EXPECT_THAT(refusal({"w1", "w2"}, words(false)), Refusal(ErrorKind::Data, "--bos yes"));
+  EXPECT_FALSE(refusal({"w1", "w2 w3"}, words(false)));
+  EXPECT_FALSE(refusal({"w1"}, words(true)));
+  const ScopedTwin twin("data.nothing_to_predict_allowed");
+  EXPECT_FALSE(refusal({"w1"}, words(false)));
+}
+
 TEST(Encode, ADocumentWithoutATokenIsRefused) {
   EXPECT_THAT(error_of([] {
                 encode(make_corpus({"w0", "\u00a0"}, "test"), words(false), {.context = 8});
@@ -162,7 +176,7 @@ TEST(ReadQueries, LinesArePromptsOrTexts) {
   ASSERT_EQ(queries.size(), 2u);
   EXPECT_EQ(queries[0].completion, " b");
   EXPECT_EQ(queries[1].prompt, "");
-  EXPECT_EQ(queries[1].source, "q.jsonl, line 3");
+  EXPECT_EQ(queries[1].source, folder / "q.jsonl, line 3");
   const auto refuses = [&](const std::string& lines, const std::string& words_said) {
     EXPECT_THAT(error_of([&] { read_queries(folder.write("bad.jsonl", lines)); }),
                 Refusal(ErrorKind::Data, words_said));

@@ -96,6 +96,7 @@ TEST(TokenizerJson, EveryPartThatAssayDoesNotDoIsRefusedByItsName) {
   const json byte = byte_level_file(), word = word_level_file(), piece = sentencepiece_file();
   const auto refuses = [](const json& file, const std::string& words) {
     EXPECT_THAT(refusal_of(file), Refusal(ErrorKind::Model, words));
+    EXPECT_EQ(std::string(refusal_of(file)->what()).find("be be"), std::string::npos) << words;
   };
   refuses(with(byte, "/model/type", "Unigram"), "\"Unigram\"");
   refuses(with(byte, "/model/type", "WordPiece"), "\"WordPiece\"");
@@ -127,6 +128,7 @@ TEST(TokenizerJson, BrokenFilesAreRefusedWithTheFault) {
   const json byte = byte_level_file();
   const auto refuses = [](const json& file, const std::string& words) {
     EXPECT_THAT(refusal_of(file), Refusal(ErrorKind::Model, words));
+    EXPECT_EQ(std::string(refusal_of(file)->what()).find("be be"), std::string::npos) << words;
   };
   refuses(with(byte, "/model/vocab/ab", 1), "\"ab\" and \"b\" both have 1");
   refuses(with(byte, "/model/vocab/ab", -1), "\"ab\" has -1");
@@ -208,6 +210,12 @@ TEST(TokenizerGguf, MetadataAreRead) {
 TEST(TokenizerGguf, WhatAssayDoesNotDoIsRefusedByItsName) {
   EXPECT_THAT(refusal_of(gguf_tokenizer("llama")), Refusal(ErrorKind::Model, "\"llama\""));
   EXPECT_THAT(refusal_of(gguf_tokenizer("gpt2", "smolm")), Refusal(ErrorKind::Model, "closest: \"smollm\""));
+  EXPECT_THAT(refusal_of(gguf_tokenizer("gpt2", "smolm")),
+              Refusal(ErrorKind::Model, "must be a pre-tokenizer that Assay"));
+  EXPECT_THAT(refusal_of(gguf_tokenizer("llama")),
+              Refusal(ErrorKind::Model,
+                      "must be \"gpt2\" (byte-level BPE), the one kind that Assay reads from GGUF files, "
+                      "but it is \"llama\"; fetch or convert the model again"));
   EXPECT_THAT(refusal_of(gguf_tokenizer().value("tokenizer.ggml.add_eos_token", 7, std::string(1, 1))),
               Refusal(ErrorKind::Model, "add_eos_token"));
   EXPECT_THAT(refusal_of(gguf_tokenizer().integer("tokenizer.ggml.eos_token_id", 4)),

@@ -121,6 +121,18 @@ TEST(Prediction, StoppedAndStartedAgainHasTheSameBitsAndRepeatsNoBatch) {
   EXPECT_NE(resumed_after(broken.path(), ErrorKind::Interrupted, 5, fourth).correct, straight.correct);
 }
 
+TEST(Prediction, ALossThatIsNotFiniteIsAnErrorThatNamesTheFirst) {
+  Prediction prediction{.losses = {1, std::nan(""), 2, INFINITY}, .targets = {1, 1, 1, 1}};
+  const auto said = [&] { return error_of([&] { require_finite(prediction); }); };
+  EXPECT_THAT(said(), Refusal(ErrorKind::Numeric, "but 2 of 4 are not, the first that of example 1 (counted from 0)"));
+  {
+    const ScopedTwin twin("evaluate.losses_not_finite");
+    EXPECT_FALSE(said());
+  }
+  prediction.losses = {1, 2, 0, 3};
+  EXPECT_FALSE(said());
+}
+
 TEST(Arrays, EveryBrokenLineIsRefusedByItsNumber) {
   const TemporaryFolder folder;
   const auto refusal = [&folder](const std::string& text) {

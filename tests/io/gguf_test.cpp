@@ -169,6 +169,24 @@ TEST_F(GgufFile, ReadsEveryKindOfMetadata) {
   EXPECT_THAT(error_of([&] { m.text("txet"); }), Refusal(ErrorKind::Model, R"(is missing; closest: "text")"));
 }
 
+TEST_F(GgufFile, NumbersOfTheMetadataKeepTheirBounds) {
+  GgufWriter writer;
+  writer.integer("size", 9).real("good", 1e-5F).real("zero", 0).real("negative", -1).real("huge", HUGE_VALF);
+  const Gguf file = Gguf::open(folder_.write("x.gguf", writer.bytes()), ErrorKind::Model);
+  const GgufMetadata& metadata = file.metadata();
+  EXPECT_EQ(metadata.positive("size", 9), 9);
+  EXPECT_THAT(error_of([&] { metadata.positive("size", 8); }),
+              Refusal(ErrorKind::Model, "\"size\" must be a positive integer up to 8, but it is 9; fetch or convert"));
+  EXPECT_EQ(metadata.positive_real("good"), double{1e-5F});
+  EXPECT_EQ(metadata.positive_real_or("absent", 3), 3);
+  for (const char* key : {"zero", "negative", "huge"}) {
+    EXPECT_THAT(error_of([&] { metadata.positive_real(key); }),
+                Refusal(ErrorKind::Model, "must be a positive finite number"));
+  }
+  const ScopedTwin twin("io.gguf_not_positive");
+  EXPECT_EQ(metadata.positive_real("zero"), 0);
+}
+
 TEST_F(GgufFile, RefusesTensorsOfOtherTypesByName) {
   const Gguf gguf = open(GgufWriter().tensor("blk.0.attn_q.weight", {256}, 11, pattern(110, 3)));
   EXPECT_THAT(error_of([&] { gguf.load("blk.0.attn_q.weight"); }),

@@ -39,9 +39,26 @@ TEST(Json, AKeyGivenTwiceIsRefusedAtEveryDepthUnlessAskedFor) {
   EXPECT_NO_THROW(object(twice));
 }
 
-TEST(Json, ADeeplyNestedTextIsReadWithoutRecursion) {
-  const std::string deep(200'000, '[');
-  EXPECT_THAT(error_of([&] { parse_json(deep, {.name = "deep"}); }), Refusal(ErrorKind::Data, "must be JSON"));
+TEST(Json, NestsAtMost256Deep) {
+  const auto refusal = [](size_t depth, const std::string& open, const std::string& close,
+                          DuplicateKeys duplicates = DuplicateKeys::Refuse) {
+    std::string text;
+    for (size_t i = 0; i < depth; ++i) text += open;
+    text += "1";
+    for (size_t i = 0; i < depth; ++i) text += close;
+    return error_of([&] { brief(parse_json(text, {.name = "deep", .kind = ErrorKind::Model}, duplicates)); });
+  };
+  const auto too_deep = Refusal(ErrorKind::Model, "must nest at most 256 deep, but these nest deeper");
+  EXPECT_FALSE(refusal(256, "[", "]"));
+  EXPECT_FALSE(refusal(256, R"({"a":)", "}"));
+  for (const size_t depth : {257u, 200'000u}) {
+    EXPECT_THAT(refusal(depth, "[", "]"), too_deep);
+    EXPECT_THAT(refusal(depth, R"({"a":)", "}"), too_deep);
+    EXPECT_THAT(refusal(depth, "[", "]", DuplicateKeys::KeepLast), too_deep);
+  }
+  EXPECT_THAT(refusal(200'000, "[", ""), too_deep) << "before the text is found to be no JSON";
+  const ScopedTwin twin("io.json_depth_unchecked");
+  EXPECT_FALSE(refusal(257, "[", "]"));
 }
 
 TEST(JsonObject, ReturnsValuesAndFallbacks) {
@@ -87,6 +104,20 @@ TEST(JsonObject, AWrongValueIsNamedWithItsPathTheRuleAndWhatWasFound) {
         object(R"({"dmping": 1})").refuse_unknown({"damping", "rank"});
       },
       R"("dmping" is not; closest: "damping")");
+}
+
+TEST(JsonObject, APositiveNumberIsNoZeroAndNotNegative) {
+  const JsonObject config = object(R"({"good": 1e-5, "one": 1, "zero": 0, "negative": -1.5, "text": "1"})");
+  EXPECT_EQ(config.positive_real("good"), 1e-5);
+  EXPECT_EQ(config.positive_real_or("one", 2), 1);
+  EXPECT_EQ(config.positive_real_or("absent", 2), 2);
+  for (const char* key : {"zero", "negative"}) {
+    EXPECT_THAT(error_of([&] { config.positive_real(key); }),
+                Refusal(ErrorKind::Model, "must be a positive finite number, but it is "));
+  }
+  EXPECT_THAT(error_of([&] { config.positive_real("text"); }), Refusal(ErrorKind::Model, "must be a number"));
+  const ScopedTwin twin("io.json_not_positive");
+  EXPECT_EQ(config.positive_real("zero"), 0);
 }
 
 TEST(JsonObject, AnObjectInsideOutlivesItsParent) {

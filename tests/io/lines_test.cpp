@@ -108,6 +108,22 @@ TEST_F(Lines, ADamagedOrShortenedArchiveIsOneSentence) {
   EXPECT_TRUE(error) << "two bytes of a block's head were changed";
 }
 
+TEST_F(Lines, AnArchiveByItsNameIsAnArchive) {
+  const auto read = [&](const std::string& name, const std::string& bytes) {
+    return pieces(folder_.write(name, bytes), "\n");
+  };
+  using List = std::vector<std::string>;
+  EXPECT_EQ(read("a.zst", compressed("a\nb")), (List{"a", "b"}));
+  const std::string skippable("\x51\x2A\x4D\x18\x02\0\0\0hi", 10);  // a frame of two bytes that hold no text
+  EXPECT_EQ(read("b.zst", skippable + compressed("a\nb")), (List{"a", "b"}));
+  for (const char* text : {"{\"text\": 1}", "x"}) {
+    EXPECT_THAT(error_of([&] { read("c.jsonl.zst", text); }),
+                Refusal(ErrorKind::Data, "a .zst file must be compressed with Zstandard, but this one is not"));
+  }
+  const ScopedTwin twin("io.any_file_is_zstandard");
+  EXPECT_EQ(read("c.jsonl.zst", "x"), (List{"x"}));
+}
+
 TEST(Utf8, EveryCharacterIsValidAndEveryOtherFormIsNot) {
   for (uint32_t c = 0; c < 0x110000; c += c < 0x900 ? 1 : 97) {
     if (c >= 0xD800 && c < 0xE000) continue;

@@ -27,6 +27,10 @@ TEST(MappedFile, RefusesWhatIsNotAReadableFileWithBytes) {
   folder.write("corpus.txt", "x");
   EXPECT_THAT(refusal_of(folder / "corups.txt"),
               Refusal(ErrorKind::Model, "must exist, but there is none of this name; closest: \"corpus.txt\""));
+  EXPECT_THAT(refusal_of(folder / "zzz"), Refusal(ErrorKind::Model, "there is none of this name; check the path"));
+  std::filesystem::create_symlink("nowhere.txt", folder / "dangling.txt");
+  EXPECT_THAT(refusal_of(folder / "dangling.txt"),
+              Refusal(ErrorKind::Model, "but this is a link to \"nowhere.txt\", where there is none; mend the link"));
   EXPECT_THAT(refusal_of(folder / "corpus.txt/x"), Refusal(ErrorKind::Model, "must exist"));
   EXPECT_THAT(refusal_of(folder / "no/such/folder"), Refusal(ErrorKind::Model, "must exist"));
   EXPECT_THAT(refusal_of(folder.path()), Refusal(ErrorKind::Model, "this is a folder"));

@@ -186,7 +186,7 @@ TEST_F(SafetensorsFile, RefusesAFolderThatContradictsItsIndex) {
   expect_folder_refusal("must hold model.safetensors or model.safetensors.index.json");
   shard("one.safetensors", "a");
   index(R"({"a":"two.safetensors"})");
-  expect_folder_refusal("there is none of this name; closest: \"one.safetensors\"");
+  expect_folder_refusal("shard \"two.safetensors\" must lie beside the index, but there is none of this name");
   index(R"({"a":"one.safetensors","b":"one.safetensors"})");
   expect_folder_refusal(R"(must hold tensor "b")");
   index(R"({"a":7})");

@@ -52,6 +52,7 @@ TEST(Recipe, AWrongValueIsNamedWithItsPathRuleAndLine) {
       recipe("epochs = 0\nrate = 'fast'\nbig = inf\n[train]\nsteps = 1.5\nlist = [1, 'a']\nkind = 'sqd'\n");
   expect_refusal([&] { r.integer("epochs", {.least = 1}); },
                  R"(reading "r.toml": "epochs" must be a positive integer, but line 1 says 0)");
+  expect_refusal([&] { r.integer("epochs", {.least = 1}); }, "but line 1 says 0; correct the recipe");
   expect_refusal([&] { r.integer_or("epochs", 5, {.least = 2, .most = 9}); }, "must be an integer from 2 up to 9");
   expect_refusal([&] { r.real("rate", {.least = 0, .most = 1, .above_least = true}); },
                  R"("rate" must be a finite number above 0 up to 1, but line 2 says "fast")");

@@ -87,6 +87,52 @@ TEST_F(CheckpointFolder, UnknownFamiliesAndSettingsAreNamed) {
   EXPECT_THAT(refusal(), Refusal(ErrorKind::Model, "hidden_size"));
 }
 
+TEST_F(CheckpointFolder, SizesThatNoMachineHoldsAreRefusedBeforeAnythingIsMade) {
+  for (const char* key :
+       {"num_hidden_layers", "hidden_size", "intermediate_size", "vocab_size", "head_dim", "max_position_embeddings"}) {
+    configure(key, 2'000'000'000);
+    EXPECT_THAT(refusal(),
+                Refusal(ErrorKind::Model, std::string("config.json\": \"") + key + "\" must be an integer from 1 to "));
+  }
+  const nlohmann::json wide{{"model_type", "mlp"}, {"features", 2}, {"hidden", {4, int64_t{1} << 40}}, {"outputs", 2}};
+  const std::vector<int64_t> many(5000, 2);
+  const nlohmann::json deep{{"model_type", "mlp"}, {"features", 2}, {"hidden", many}, {"outputs", 2}};
+  for (const nlohmann::json& config : {wide, deep}) {
+    EXPECT_THAT(error_of([&] { make_architecture(config); }),
+                Refusal(ErrorKind::Model, "\"hidden\" must be a list of at most 4096 positive widths up to 16777216"));
+  }
+}
+
+TEST_F(CheckpointFolder, NumbersThatMustBePositiveAre) {
+  for (const char* key : {"rms_norm_eps", "rope_theta"}) {
+    for (const double wrong : {0.0, -1e-5}) {
+      configure(key, wrong);
+      EXPECT_THAT(refusal(), Refusal(ErrorKind::Model, std::string(key) + "\" must be a positive finite number"));
+    }
+  }
+  configure("rope_parameters", {{"rope_theta", -1}});
+  EXPECT_THAT(refusal(), Refusal(ErrorKind::Model, "\"rope_parameters.rope_theta\" must be a positive finite number"));
+  configure("initializer_range", nullptr);  // absent, as Hugging Face writes it
+  EXPECT_FALSE(refusal());
+}
+
+TEST_F(CheckpointFolder, KnowsTheTypesOnTheDisk) {
+  const std::string name = model.parameters().name(1);
+  tensors[name] = io::from_tensor(model.parameters()[1].to(at::kBFloat16));
+  rewrite();
+  const Checkpoint loaded = load_checkpoint(folder.path());
+  ASSERT_EQ(loaded.types.size(), loaded.model.parameters().size());
+  EXPECT_EQ(loaded.types[0], "F32");
+  EXPECT_EQ(loaded.types[1], "BF16");
+}
+
+TEST(Initialize, WeightsThatDoNotFitAreRefusedBeforeTheyAreDrawn) {
+  const nlohmann::json config{
+      {"model_type", "mlp"}, {"features", 16'777'216}, {"hidden", {16'777'216}}, {"outputs", 2}};
+  EXPECT_THAT(error_of([&] { initialize(make_architecture(config), 0); }),
+              Refusal(ErrorKind::Resource, "its weights must fit into memory"));
+}
+
 TEST_F(CheckpointFolder, PicklesAreRefusedWithWhatToDo) {
   std::filesystem::remove(folder / "model.safetensors");
   folder.write("pytorch_model.bin", "PK");
@@ -100,7 +146,7 @@ TEST_F(CheckpointFolder, PlacesThatAreNoModelAreRefused) {
               Refusal(ErrorKind::Model, "there is nothing of this name"));
 }
 
-GgufWriter llama_header() {
+GgufWriter llama_header(const std::string& without = "") {
   GgufWriter file;
   file.text("general.architecture", "llama");
   for (const auto& [key, number] : {std::pair("llama.embedding_length", 8u),
@@ -108,8 +154,9 @@ GgufWriter llama_header() {
                                     {"llama.block_count", 1u},
                                     {"llama.attention.head_count", 2u},
                                     {"llama.context_length", 32u}})
-    file.integer(key, number);
-  file.real("llama.attention.layer_norm_rms_epsilon", 1e-5f);
+    if (key != without) file.integer(key, number);
+  const std::string epsilon = "llama.attention.layer_norm_rms_epsilon";
+  if (epsilon != without) file.real(epsilon, 1e-5f);
   return file;
 }
 
@@ -124,6 +171,29 @@ TEST(LlamaGguf, SizesTheVocabularyByItsNumberOrByItsTokens) {
   EXPECT_EQ(vocabulary(llama_header().integer("llama.vocab_size", 40).texts("tokenizer.ggml.tokens", {"a", "b", "c"})),
             40);
   EXPECT_THAT(error_of([&] { vocabulary(llama_header()); }), Refusal(ErrorKind::Model, "tokenizer.ggml.tokens"));
+}
+
+TEST(LlamaGguf, RefusesSizesAndNumbersThatNoModelHas) {
+  const TemporaryFolder folder;
+  const auto refusal = [&](const std::string& key, auto value) {
+    GgufWriter file = llama_header(key).integer("llama.vocab_size", 4);
+    if constexpr (std::is_same_v<decltype(value), float>)
+      file.real(key, value);
+    else
+      file.integer(key, value);
+    const std::string path = folder.write("model.gguf", file.bytes());
+    return error_of([&] { config_of_gguf(io::Gguf::open(path, ErrorKind::Model)); });
+  };
+  EXPECT_FALSE(refusal("llama.rope.freq_base", 1e4F));
+  EXPECT_THAT(
+      refusal("llama.block_count", 1'000'000'000u),
+      Refusal(ErrorKind::Model, "\"llama.block_count\" must be a positive integer up to 4096, but it is 1000000000"));
+  EXPECT_THAT(refusal("llama.feed_forward_length", 1'000'000'000u), Refusal(ErrorKind::Model, "up to 16777216"));
+  for (const char* key : {"llama.attention.layer_norm_rms_epsilon", "llama.rope.freq_base"}) {
+    for (const float wrong : {0.0F, -1.0F, std::numeric_limits<float>::infinity()}) {
+      EXPECT_THAT(refusal(key, wrong), Refusal(ErrorKind::Model, "must be a positive finite number"));
+    }
+  }
 }
 
 /// A whole file of that header: every weight a small number, but for one that has another shape.

@@ -258,5 +258,24 @@ TEST_F(LlamaSites, DecodingWithACacheChoosesWhatTheFullPassChooses) {
               Refusal(ErrorKind::Usage, "context of 64 tokens"));
 }
 
+TEST(Generate, LogitsThatAreNotFiniteAreAnErrorAndNoText) {
+  const Model sound = tiny_llama(true, at::kFloat);
+  Parameters weights = sound.parameters().to(at::kFloat);
+  for (size_t i = 0; i < weights.size(); ++i) {
+    const std::string& name = weights.name(i);
+    if (name.find("q_proj") != std::string::npos || name.find("k_proj") != std::string::npos)
+      weights[i] = weights[i].mul(1e30);
+  }
+  const std::vector<int32_t> prompt{3, 17, 28};
+  const auto said = [&](const Model& model) { return error_of([&] { generate(model, prompt, {.max_tokens = 2}); }); };
+  const Model model = sound.with(weights);  // scores of 1e60: beyond float32, within float64
+  EXPECT_FALSE(said(sound));
+  EXPECT_THAT(said(model),
+              Refusal(ErrorKind::Numeric, "the model's logits must be finite, but that of token 0 is not a number"));
+  EXPECT_FALSE(said(model.with(weights.to(at::kDouble))));
+  const ScopedTwin twin("nn.logits_not_finite");
+  EXPECT_FALSE(said(model));
+}
+
 }  // namespace
 }  // namespace assay::nn

@@ -153,6 +153,25 @@ TEST(EvaluationPage, ALossThatIsNotANumberComesFirst) {
   EXPECT_THAT(page, HasSubstr("One document whose loss is not a number is left out."));
 }
 
+TEST(EvaluationPage, WhatIsNoNumberIsNeitherTheHardestNorTheEasiest) {
+  EvaluationView view = four_documents();
+  view.worst = {{3, "", "", ""}, {2, "", "", ""}};
+  view.best = {{1, "", "", ""}, {0, "", "", ""}};
+  const auto says = [&](const std::string& words) { return evaluation_report(view).find(words) != std::string::npos; };
+  EXPECT_TRUE(says("Document 3 is the hardest, document 1 the easiest"));
+  view.losses[3] = view.losses[1] = std::nan("");
+  view.loss = view.loss_per_target = std::nan("");
+  view.perplexity = std::nan("");
+  EXPECT_TRUE(says("Document 2 is the hardest of those with a number, document 0 the easiest"));
+  {
+    const ScopedTwin twin("report.ranks_what_is_no_number");
+    EXPECT_TRUE(says("Document 3 is the hardest"));
+  }
+  view.losses = std::vector<double>(4, INFINITY);
+  EXPECT_FALSE(says("hardest"));
+  EXPECT_EQ(fault_in(evaluation_report(view)), "");
+}
+
 TEST(EvaluationPage, HostileTextStaysInert) {
   const char* const hostile = "</script><script>alert(1)</script><img src=x>\" onmouseover=\"alert(1) \u202E&lt;";
   EvaluationView view = sample::evaluation();

@@ -219,6 +219,9 @@ TEST(AttributionPage, HandlesNoneOneAndManyDocuments) {
     view.queries = {sample::query(documents, 4, 4, 5)};
     if (documents < 3) view.queries[0].trust.reset();
     const std::string page = attribution_report(view);
+    if (documents == 1) {
+      EXPECT_THAT(text_of(page, "h1"), HasSubstr("The only story")) << "and not one of 1 stories";
+    }
     EXPECT_EQ(fault_in(page), "") << documents;
     EXPECT_LT(page.size(), 120000U);
   }

@@ -70,6 +70,8 @@ TEST(Numbers, HaveATrueMinusAPlusSignAndNoNegativeZero) {
   EXPECT_EQ(count(412717), "412,717");
   EXPECT_EQ(count(-1000), "−1,000");
   EXPECT_EQ(count(999), "999");
+  EXPECT_EQ(counted_in_digits(1, {"token", "tokens"}), "1 token");
+  EXPECT_EQ(counted_in_digits(1000, {"class", "classes"}), "1,000 classes");
 }
 
 TEST(Numbers, HaveThreeSignificantDigitsInProse) {

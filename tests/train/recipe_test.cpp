@@ -114,6 +114,8 @@ TEST_F(RecipeFile, RefusesWhatItDoesNotKnowByNameAndLine) {
   EXPECT_NE(refusal("batch = 2", "batch = 0").find("batch"), std::string::npos);
   EXPECT_NE(refusal("leave_out = [1]", "leave_out = [7]").find("leave_out"), std::string::npos);
   EXPECT_NE(refusal("tokenizer = \"words\"", "").find("tokenizer"), std::string::npos);
+  EXPECT_NE(refusal("rate = 1e-2", "rate = -1").find("; correct the recipe"), std::string::npos);
+  EXPECT_NE(refusal("width = 16", "width = 17").find("; correct [model] in the recipe"), std::string::npos);
   EXPECT_NE(refusal("weight_decay = 0.1", "weight_decay = 0.1\nmomentum = 0.9").find("momentum"), std::string::npos);
 }
 

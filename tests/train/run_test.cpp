@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include "assay/core/error.h"
+#include "assay/core/twin.h"
 #include "assay/nn/checkpoint.h"
 #include "assay/train/checkpoints.h"
 #include "assay/train/log_file.h"
@@ -160,6 +161,20 @@ TEST_F(Run, AnotherRunInTheFolderIsRefused) {
   run();
   options_.schedule.rate = 2e-2;
   EXPECT_EQ(refusal(), ErrorKind::Usage);  // finished
+}
+
+TEST_F(Run, APenaltyBelongsToTheRunWithAllThatDecidesIt) {
+  const auto identity = [&](const nn::Model& reference, double coefficient) {
+    options_.penalties = {squared_distance(reference.parameters(), coefficient)};
+    return run_identity(Trainer(start_, dataset_, options_));
+  };
+  const nn::Model other = nn::initialize(nn::make_architecture(start_.architecture().config()), 99);
+  const std::string first = identity(start_, 0.1);
+  EXPECT_EQ(identity(start_, 0.1), first);
+  EXPECT_NE(identity(start_, 0.2), first);
+  EXPECT_NE(identity(other, 0.1), first);
+  const ScopedTwin twin("train.penalties_known_by_name");
+  EXPECT_EQ(identity(start_, 0.2), identity(other, 0.1));
 }
 
 TEST_F(Run, LeftOutExamplesAreInTheRecord) {

@@ -17,8 +17,8 @@ constexpr std::array kFamilies{Family{"llama", make_llama}, Family{"mlp", make_m
 
 }  // namespace
 
-std::shared_ptr<const Architecture> make_architecture(const nlohmann::json& config) {
-  const io::JsonObject object(config, {"config.json", ErrorKind::Model});
+std::shared_ptr<const Architecture> make_architecture(const nlohmann::json& config, const io::Source& source) {
+  const io::JsonObject object(config, source);
   const std::string model_type = object.text("model_type");
   std::vector<std::string> known;
   for (const Family& family : kFamilies) {

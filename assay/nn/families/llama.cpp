@@ -13,6 +13,7 @@
 #include "assay/kernel/norm.h"
 #include "assay/kernel/rotary.h"
 #include "assay/nn/families/families.h"
+#include "assay/nn/limits.h"
 #include "assay/nn/pass.h"
 
 namespace assay::nn {
@@ -55,7 +56,7 @@ class Llama final : public Architecture {
 
   nlohmann::json config_;
   Facts facts_;
-  double epsilon_, rotary_base_;
+  double epsilon_, rotary_base_, deviation_;
   int64_t embedding_, final_norm_, head_;  // head_ == embedding_ when tied
   SiteId embed_, logits_;
   NormSites final_sites_;
@@ -75,34 +76,35 @@ void refuse_what_is_not_supported(const io::JsonObject& config) {
 }
 
 double rotary_base(const io::JsonObject& config) {
-  if (config.has("rope_parameters"))
-    return config.object("rope_parameters").real_or("rope_theta", config.real_or("rope_theta", 10000.0));
-  return config.real_or("rope_theta", 10000.0);
+  const double base = config.positive_real_or("rope_theta", 10000.0);
+  if (!config.has("rope_parameters")) return base;
+  return config.object("rope_parameters").positive_real_or("rope_theta", base);
 }
 
 Llama::Llama(const io::JsonObject& config) : config_(config.json()) {
   refuse_what_is_not_supported(config);
-  facts_.width = config.positive("hidden_size");
-  facts_.heads = config.positive("num_attention_heads");
-  facts_.key_value_heads = config.positive_or("num_key_value_heads", facts_.heads);
-  facts_.blocks = config.positive("num_hidden_layers");
-  facts_.mlp_width = config.positive("intermediate_size");
-  facts_.vocabulary = config.positive("vocab_size");
-  facts_.context = config.positive_or("max_position_embeddings", 2048);
+  facts_.width = config.positive("hidden_size", kMostWidth);
+  facts_.heads = config.positive("num_attention_heads", kMostWidth);
+  facts_.key_value_heads = config.positive_or("num_key_value_heads", facts_.heads, kMostWidth);
+  facts_.blocks = config.positive("num_hidden_layers", kMostBlocks);
+  facts_.mlp_width = config.positive("intermediate_size", kMostWidth);
+  facts_.vocabulary = config.positive("vocab_size", kMostWidth);
+  facts_.context = config.positive_or("max_position_embeddings", 2048, kMostPositions);
   facts_.head_is_tied = config.boolean_or("tie_word_embeddings", false);
   if (!config.has("head_dim") && facts_.width % facts_.heads != 0)
     config.refuse("hidden_size", fmt::format("a multiple of the {} heads", facts_.heads));
-  facts_.head_width = config.positive_or("head_dim", facts_.width / facts_.heads);
+  facts_.head_width = config.positive_or("head_dim", facts_.width / facts_.heads, kMostWidth);
   if (facts_.head_width % 2 != 0)
-    config.refuse("hidden_size", "such that a head has an even width, which rotary positions need");
+    config.refuse(config.has("head_dim") ? "head_dim" : "hidden_size",
+                  "such that a head has an even width, which rotary positions need");
   if (facts_.heads % facts_.key_value_heads != 0)
     config.refuse("num_key_value_heads", fmt::format("a divisor of the {} heads", facts_.heads));
-  epsilon_ = config.real_or("rms_norm_eps", 1e-6);
+  epsilon_ = config.positive_real_or("rms_norm_eps", 1e-6);
   rotary_base_ = rotary_base(config);
 
-  const double deviation = config.real_or("initializer_range", 0.02);
+  deviation_ = config.real_or("initializer_range", 0.02);
   embedding_ =
-      add_parameter({"model.embed_tokens.weight", {facts_.vocabulary, facts_.width}, Initial::Normal, deviation});
+      add_parameter({"model.embed_tokens.weight", {facts_.vocabulary, facts_.width}, Initial::Normal, deviation_});
   embed_ = add_site("hook_embed");
   for (int64_t l = 0; l < facts_.blocks; ++l) {
     blocks_.push_back(add_block(l, config.boolean_or("attention_bias", false), config.boolean_or("mlp_bias", false)));
@@ -112,7 +114,7 @@ Llama::Llama(const io::JsonObject& config) : config_(config.json()) {
   logits_ = add_site("logits");
   head_ = facts_.head_is_tied
               ? embedding_
-              : add_parameter({"lm_head.weight", {facts_.vocabulary, facts_.width}, Initial::Normal, deviation});
+              : add_parameter({"lm_head.weight", {facts_.vocabulary, facts_.width}, Initial::Normal, deviation_});
   add_layer(
       {.name = "unembed",
        .weight = head_,
@@ -125,9 +127,8 @@ Llama::Llama(const io::JsonObject& config) : config_(config.json()) {
 
 LayerId Llama::add_matrix(const std::string& prefix, const std::string& weight, const std::string& name, int64_t out,
                           int64_t in, const std::string& input, bool bias) {
-  const double deviation = config_.value("initializer_range", 0.02);
   Layer layer{.name = name, .input = input};
-  layer.weight = add_parameter({prefix + weight + ".weight", {out, in}, Initial::Normal, deviation});
+  layer.weight = add_parameter({prefix + weight + ".weight", {out, in}, Initial::Normal, deviation_});
   if (bias) layer.bias = add_parameter({prefix + weight + ".bias", {out}, Initial::Zeros});
   return add_layer(std::move(layer));
 }

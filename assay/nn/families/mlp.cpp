@@ -5,10 +5,12 @@
 #include <ATen/ops/tanh.h>
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "assay/nn/families/families.h"
+#include "assay/nn/limits.h"
 #include "assay/nn/pass.h"
 
 namespace assay::nn {
@@ -19,13 +21,15 @@ class Mlp final : public Architecture {
   explicit Mlp(const io::JsonObject& config) : config_(config.json()) {
     config.refuse_unknown(
         {"model_type", "features", "hidden", "outputs", "activation", "task", "bias", "repeats", "torch_dtype"});
-    widths_.push_back(config.positive("features"));
-    for (int64_t width : config.integers("hidden")) {
-      if (width < 1) config.refuse("hidden", "a list of positive widths");
-      widths_.push_back(width);
-    }
-    widths_.push_back(config.positive("outputs"));
-    repeats_ = config.positive_or("repeats", 1);
+    widths_.push_back(config.positive("features", kMostWidth));
+    const std::vector<int64_t> hidden = config.integers("hidden");
+    const bool fits = std::ssize(hidden) <= kMostBlocks &&
+                      std::all_of(hidden.begin(), hidden.end(), [](int64_t w) { return w >= 1 && w <= kMostWidth; });
+    if (!fits)
+      config.refuse("hidden", fmt::format("a list of at most {} positive widths up to {}", kMostBlocks, kMostWidth));
+    widths_.insert(widths_.end(), hidden.begin(), hidden.end());
+    widths_.push_back(config.positive("outputs", kMostWidth));
+    repeats_ = config.positive_or("repeats", 1, kMostBlocks);
     const std::string activation = config.text_or("activation", "tanh"),
                       task = config.text_or("task", "classification");
     if (activation != "tanh" && activation != "relu") config.refuse("activation", "tanh or relu");
