@@ -195,9 +195,9 @@ std::string attribution_table(const AttributionInputs& inputs, const Attribution
       table += question_heading(inputs, q) + documents_table(inputs, found, q, nats.value_or(1), unit);
       if (found.queries[q].trust) table += trust_line(inputs, *found.queries[q].trust);
     }
-    if (found.queries.size() < inputs.queries.size()) {
+    if (const size_t others = inputs.queries.size() - found.queries.size(); others > 0) {
       table += fmt::format(
-          "\nThe other {} questions are scored, too: {}.\n", inputs.queries.size() - found.queries.size(),
+          "\nThe other {} scored, too: {}.\n", others == 1 ? "question is" : fmt::format("{} questions are", others),
           options.common.out.empty() ? "--out keeps their scores" : "their scores are in scores.safetensors");
     }
   }

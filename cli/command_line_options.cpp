@@ -206,8 +206,10 @@ const Command& find_command(const std::string& name) {
     if (each.name == name) return each;
     known.push_back(each.name);
   }
-  usage_error(fmt::format("running \"assay {}\": it must be one of the commands {}, but there is no \"{}\"{}", name,
-                          fmt::join(known, ", "), name, closest_clause(name, known)));
+  usage_error(
+      fmt::format("running \"assay {}\": it must be one of the commands {}, but there is no \"{}\"{}; list them "
+                  "with \"assay --help\"",
+                  name, fmt::join(known, ", "), name, closest_clause(name, known)));
 }
 
 std::string help_of_program() {

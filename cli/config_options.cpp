@@ -47,8 +47,10 @@ const CLI::Option& option_of_key(const CLI::App& command, const std::string& key
     if (option->check_lname(key)) return *option;
     known.push_back(option->get_lnames().front());
   }
-  throw Error(ErrorKind::Usage, fmt::format("reading --config: a key must be an option of \"{}\", but \"{}\" is none{}",
-                                            command.get_name(), key, closest_clause(key, known)));
+  throw Error(ErrorKind::Usage,
+              fmt::format("reading --config: a key must be an option of \"{}\", but \"{}\" is none{}; list "
+                          "them with \"{} --help\"",
+                          command.get_name(), key, closest_clause(key, known), command.get_name()));
 }
 
 }  // namespace

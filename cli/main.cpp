@@ -71,7 +71,8 @@ int main(int argc, char** argv) {
     std::fputs(line.text.c_str(), stdout);
     return std::fflush(stdout) == 0 && std::ferror(stdout) == 0
                ? 0
-               : report(ErrorKind::Resource, "writing to standard output: it could not be written");
+               : report(ErrorKind::Resource,
+                        "writing to standard output: it must take what is printed, but it does not; is the disk full?");
   } catch (const Error& error) {
     return report(error.kind(), error.what());
   } catch (const std::exception& error) {

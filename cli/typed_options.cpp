@@ -9,7 +9,8 @@ namespace assay::cli {
 namespace {
 
 [[noreturn]] void refuse(const std::string& name, const std::string& rule, const std::string& text) {
-  throw Error(ErrorKind::Usage, fmt::format("reading {}: it must be {}, but it is \"{}\"", name, rule, text));
+  throw Error(ErrorKind::Usage,
+              fmt::format("reading {}: it must be {}, but it is \"{}\"; correct it", name, rule, text));
 }
 
 template <typename Value>

@@ -56,8 +56,9 @@ CLI::Option* add_choice(CLI::App& command, const std::string& name, Enum& value,
         return;
       }
     }
+    const std::string closest = closest_clause(text, words);
     throw Error(ErrorKind::Usage, "reading " + name + ": it must be one of " + type + ", but it is \"" + text + "\"" +
-                                      closest_clause(text, words));
+                                      (closest.empty() ? "; choose one of them" : closest));
   };
   CLI::Option* option = command.add_option_function<std::string>(name, read, doc)->type_name(type);
   return option->default_str(default_word);

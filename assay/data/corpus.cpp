@@ -88,7 +88,7 @@ bool add_text(const Input& input, const CorpusOptions& options, Collector& colle
                             "lines, but plain text has no fields; give JSONL, or leave the grouping out",
                             input.shown, options.group_field));
   }
-  io::PieceReader pieces(input.path, options.separator, ErrorKind::Data);
+  io::PieceReader pieces(input.path, options.separator, ErrorKind::Data, input.shown);
   while (const auto piece = pieces.next()) {
     if (!collector.add(*piece, fmt::format("{}, document {}", input.origin, pieces.number() - 1))) return false;
   }
@@ -96,7 +96,7 @@ bool add_text(const Input& input, const CorpusOptions& options, Collector& colle
 }
 
 bool add_jsonl(const Input& input, const CorpusOptions& options, Collector& collector) {
-  io::LineReader lines(input.path, ErrorKind::Data);
+  io::LineReader lines(input.path, ErrorKind::Data, input.shown);
   while (const auto line = lines.next()) {
     if (strip(*line).empty()) continue;  // no document at all, not an empty one
     const io::Source source{.name = input.shown,

@@ -57,8 +57,9 @@ struct ByteStream::State {
   }
 };
 
-ByteStream::ByteStream(const std::string& path, ErrorKind kind) : state_(std::make_unique<State>()) {
-  state_->source = {.name = path, .kind = kind};
+ByteStream::ByteStream(const std::string& path, ErrorKind kind, const std::string& shown)
+    : state_(std::make_unique<State>()) {
+  state_->source = {.name = shown.empty() ? path : shown, .kind = kind};
   state_->file = open_for_reading(path, kind);
   state_->refill();
   uint32_t magic = 0;

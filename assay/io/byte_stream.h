@@ -12,8 +12,8 @@ namespace assay::io {
 
 class ByteStream {
  public:
-  /// Error(kind) as open_for_reading.
-  ByteStream(const std::string& path, ErrorKind kind);
+  /// Error(kind) as open_for_reading. `shown` is what messages call the file; empty: its path.
+  ByteStream(const std::string& path, ErrorKind kind, const std::string& shown = {});
   ~ByteStream();
   ByteStream(ByteStream&&) noexcept;
   ByteStream& operator=(ByteStream&&) noexcept;

@@ -14,8 +14,9 @@ constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
 }  // namespace
 
-PieceReader::PieceReader(const std::string& path, std::string separator, ErrorKind kind, size_t most_bytes)
-    : stream_(path, kind), separator_(std::move(separator)), most_bytes_(most_bytes) {
+PieceReader::PieceReader(const std::string& path, std::string separator, ErrorKind kind, const std::string& shown,
+                         size_t most_bytes)
+    : stream_(path, kind, shown), separator_(std::move(separator)), most_bytes_(most_bytes) {
   ASSAY_ASSERT(!separator_.empty());
   while (buffer_.size() < kByteOrderMark.size() && refill()) {
   }

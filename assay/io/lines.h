@@ -13,9 +13,10 @@ namespace assay::io {
 
 class PieceReader {
  public:
-  /// `separator` is not empty. A piece of more than `most_bytes` is refused: without separators a file would fill
-  /// memory.
-  PieceReader(const std::string& path, std::string separator, ErrorKind kind, size_t most_bytes = size_t{1} << 28);
+  /// `separator` is not empty. `shown` is what messages call the file; empty: its path. A piece of more than
+  /// `most_bytes` is refused: without separators a file would fill memory.
+  PieceReader(const std::string& path, std::string separator, ErrorKind kind, const std::string& shown = {},
+              size_t most_bytes = size_t{1} << 28);
 
   /// The next piece without its separator, valid until the next call; nothing at the end. Text after the last separator
   /// is a piece unless it is empty. Error(kind) by byte offset where the text is not UTF-8.
@@ -43,7 +44,8 @@ class PieceReader {
 /// Lines end with "\n"; a "\r" before it belongs to the line end.
 class LineReader {
  public:
-  LineReader(const std::string& path, ErrorKind kind) : pieces_(path, "\n", kind) {}
+  LineReader(const std::string& path, ErrorKind kind, const std::string& shown = {})
+      : pieces_(path, "\n", kind, shown) {}
 
   std::optional<std::string_view> next() {
     std::optional<std::string_view> line = pieces_.next();

@@ -112,6 +112,8 @@ TEST(ReadCorpus, StandardInputIsTextOrJsonl) {
   EXPECT_THAT(texts_of(read_from_standard_input(folder.write("b", "\n{\"text\": \"a\"}\n"))), ElementsAre("a"));
   EXPECT_THAT(error_of([&] { read_from_standard_input(folder.write("c", "")); }),
               Refusal(ErrorKind::Data, "standard input"));
+  EXPECT_THAT(error_of([&] { read_from_standard_input(folder.write("d", "na\xefve")); }),
+              Refusal(ErrorKind::Data, "reading \"standard input\": the text must be UTF-8, but byte 2"));
 }
 
 TEST(ReadCorpus, AFieldIsOfJsonlLines) {

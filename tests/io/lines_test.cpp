@@ -88,7 +88,7 @@ TEST_F(Lines, RefusesWhatIsNotTextOrNeverEnds) {
               Refusal(ErrorKind::Data, "must be UTF-8, but byte 5 (0xFF) does not begin a character"));
   EXPECT_THAT(error_of([&] { pieces(folder_.write("x", ""), "\n"); }), Refusal(ErrorKind::Data, "must not be empty"));
   EXPECT_THAT(error_of([&] {
-                PieceReader(folder_.write("x", std::string(300'000, 'a')), "\n", ErrorKind::Data, 100'000).next();
+                PieceReader(folder_.write("x", std::string(300'000, 'a')), "\n", ErrorKind::Data, "", 100'000).next();
               }),
               Refusal(ErrorKind::Data, "at most 100000 bytes long"));
 }
