@@ -1,11 +1,9 @@
 #include "cli/attribution_view.h"
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
-#include <ctime>
 #include <filesystem>
 #include <map>
 
@@ -15,6 +13,7 @@
 #include "assay/core/version.h"
 #include "assay/math/bootstrap.h"
 #include "cli/attribution_sums.h"
+#include "cli/page_facts.h"
 #include "cli/result.h"
 
 namespace assay::cli {
@@ -185,11 +184,7 @@ report::Provenance provenance(const AttributionInputs& inputs, const Session& se
                  {"Tokenizer", inputs.tokenizer.hash(), inputs.tokenizer.description()},
                  {"Seed", std::to_string(session.invocation.common().seed), ""},
                  {"Version", version(), ""}};
-  const int64_t peak = peak_resident_bytes();
-  result.costs = {
-      {"Time", format_seconds(plan.total_seconds()), format_seconds(seconds), plan.total_seconds(), seconds},
-      {"Memory", format_bytes(plan.peak_bytes()), format_bytes(peak), static_cast<double>(plan.peak_bytes()),
-       static_cast<double>(peak)}};
+  result.costs = cost_rows(plan, seconds);
   return result;
 }
 
@@ -213,7 +208,7 @@ report::AttributionView attribution_view(const AttributionInputs& inputs, const 
   view.documents_cut = inputs.text.encoded.long_documents;
   view.context = static_cast<int>(inputs.context);
   if (options.train_size > 0) view.train_size = options.train_size;
-  view.date = fmt::format("{0:%d} {0:%B} {0:%Y}", fmt::gmtime(std::time(nullptr)));
+  view.date = today();
   view.layers_not_covered = inputs.not_covered;
   view.warnings = found.warnings;
   if (found.curvature) view.curvature = curvature_view(*found.curvature);

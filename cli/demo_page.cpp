@@ -1,24 +1,19 @@
 #include "cli/demo_page.h"
 
 #include <ATen/Parallel.h>
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <ctime>
 
 #include "assay/core/threads.h"
 #include "assay/core/version.h"
 #include "cli/demo_plan.h"
+#include "cli/page_facts.h"
 #include "cli/result.h"
 
 namespace assay::cli {
 namespace {
-
-std::string today() {
-  return fmt::format("{0:%d} {0:%B} {0:%Y}", fmt::gmtime(std::time(nullptr)));
-}
 
 report::ModelFacts model_facts(const AttributionInputs& subject) {
   const nn::Facts facts = subject.checkpoint.model.architecture().facts();
@@ -48,10 +43,7 @@ report::Provenance provenance_of(const DemoOutcome& outcome, const Invocation& i
     provenance.rows.push_back(
         {"Trained again", "",
          fmt::format("2 training sets × {} seeds, and everything with the same seeds", outcome.seeds.size())});
-  provenance.costs = {
-      {"time", format_seconds(plan.total_seconds()), format_seconds(seconds), plan.total_seconds(), seconds},
-      {"memory", format_bytes(plan.peak_bytes()), format_bytes(peak_resident_bytes()),
-       static_cast<double>(plan.peak_bytes()), static_cast<double>(peak_resident_bytes())}};
+  provenance.costs = cost_rows(plan, seconds);
   return provenance;
 }
 

@@ -1,12 +1,10 @@
 #include "cli/evaluation_view.h"
 
 #include <ATen/Parallel.h>
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
-#include <ctime>
 #include <filesystem>
 #include <span>
 
@@ -14,6 +12,7 @@
 #include "assay/core/threads.h"
 #include "assay/core/version.h"
 #include "assay/report/escape.h"
+#include "cli/page_facts.h"
 #include "cli/result.h"
 
 namespace assay::cli {
@@ -100,11 +99,7 @@ report::Provenance evaluation_provenance(const nn::Checkpoint& checkpoint, const
   if (text != nullptr) result.rows.push_back({"Tokenizer", text->tokenizer.hash(), text->tokenizer.description()});
   result.rows.push_back({"Seed", std::to_string(session.invocation.common().seed), "nothing here is random"});
   result.rows.push_back({"Threads", std::to_string(at::get_num_threads()), processor().model});
-  const int64_t peak = peak_resident_bytes();
-  result.costs = {
-      {"Time", format_seconds(plan.total_seconds()), format_seconds(seconds), plan.total_seconds(), seconds},
-      {"Memory", format_bytes(plan.peak_bytes()), format_bytes(peak), static_cast<double>(plan.peak_bytes()),
-       static_cast<double>(peak)}};
+  result.costs = cost_rows(plan, seconds);
   return result;
 }
 
@@ -141,7 +136,7 @@ report::EvaluationView evaluation_view(const EvaluateOptions& options, const nn:
   view.losses = prediction.losses;
   view.targets = prediction.targets;
   add_examples(view, dataset, text, prediction);
-  view.date = fmt::format("{0:%d} {0:%B} {0:%Y}", fmt::gmtime(std::time(nullptr)));
+  view.date = today();
   view.provenance = evaluation_provenance(checkpoint, dataset, text, session, plan, seconds);
   return view;
 }

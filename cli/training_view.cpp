@@ -1,15 +1,14 @@
 #include "cli/training_view.h"
 
 #include <ATen/Parallel.h>
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 
-#include <ctime>
 #include <filesystem>
 
 #include "assay/core/threads.h"
 #include "assay/core/version.h"
 #include "assay/train/checkpoints.h"
+#include "cli/page_facts.h"
 #include "cli/result.h"
 
 namespace assay::cli {
@@ -68,11 +67,7 @@ report::Provenance training_provenance(const train::Recipe& recipe, const train:
                  {"Seed", std::to_string(record.seed), "of the order of the examples"},
                  {"Run", record.run, "start, data and options"},
                  {"Threads", std::to_string(at::get_num_threads()), processor().model}};
-  const int64_t peak = peak_resident_bytes();
-  result.costs = {
-      {"Time", format_seconds(plan.total_seconds()), format_seconds(seconds), plan.total_seconds(), seconds},
-      {"Memory", format_bytes(plan.peak_bytes()), format_bytes(peak), static_cast<double>(plan.peak_bytes()),
-       static_cast<double>(peak)}};
+  result.costs = cost_rows(plan, seconds);
   return result;
 }
 
@@ -108,7 +103,7 @@ report::TrainingView training_view(const train::Recipe& recipe, const train::Pre
     view.seconds = training_seconds;
     view.tokens_per_second = static_cast<double>(tokens_taken) / training_seconds;
   }
-  view.date = fmt::format("{0:%d} {0:%B} {0:%Y}", fmt::gmtime(std::time(nullptr)));
+  view.date = today();
   view.provenance = training_provenance(recipe, record, prepared.tokenizer, folder, session, plan, seconds);
   return view;
 }
