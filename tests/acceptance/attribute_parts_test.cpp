@@ -170,7 +170,7 @@ TEST_F(AttributeParts, GroupsAreSumsAndTheTrustCheckStandsBesideThem) {
   const json ranking = result["sums"][0]["ranking"];
   ASSERT_EQ(ranking.size(), 3u);
   for (size_t place = 0; place < 3; ++place) {
-    const size_t g = ranking[place]["group"].get<std::string>()[0] - size_t{'x'};
+    const auto g = static_cast<size_t>(ranking[place]["group"].get<std::string>()[0] - 'x');
     EXPECT_EQ(ranking[place]["score"].get<float>(), io::values<float>(sums.at("scores"))[g]);
     EXPECT_EQ(ranking[place]["documents"], g == 0 ? 14 : 13) << "40 stories in turns";
     if (place > 0) {
