@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <limits>
 #include <numeric>
 
 #include "assay/attribute/cost.h"
@@ -99,18 +98,6 @@ void check_trust(const AttributionInputs& inputs, const AttributeOptions& option
   }
 }
 
-/// Smaller parts take more walks, but may fit where larger ones do not: the largest share with which the plan stays
-/// below --memory; where none does, the one that comes nearest.
-int64_t share_that_fits(AttributionInputs inputs, const AttributeOptions& options) {
-  int64_t best = inputs.memory_bytes, least = std::numeric_limits<int64_t>::max();
-  for (int halvings = 0; halvings < 6; ++halvings, inputs.memory_bytes /= 2) {
-    const int64_t peak = plan_attribution(inputs, options).peak_bytes();
-    if (peak < least) best = inputs.memory_bytes, least = peak;
-    if (peak <= options.common.memory_bytes) return inputs.memory_bytes;
-  }
-  return best;
-}
-
 }  // namespace
 
 AttributionInputs load_attribution(const AttributeOptions& options, Progress& progress) {
@@ -130,7 +117,6 @@ AttributionInputs load_attribution(const AttributeOptions& options, Progress& pr
       .checkpoint = std::move(checkpoint),
       .tokenizer = tokenizer,
       .context = context,
-      .memory_bytes = memory_of(options) / 4,  // the rest is the model's
       .text = load_text(options.data, tokenizer, context, progress, groups_documents ? group_field_of(options) : ""),
       .texts = {},
       .groups = {},
@@ -141,6 +127,8 @@ AttributionInputs load_attribution(const AttributeOptions& options, Progress& pr
       .measurement = nn::measurement_named(measure_name(options.measure)),
       .layers = {},
       .not_covered = {}};
+  if (attribute::uses_gradients(call) || options.trust_check)
+    data::require_targets(inputs.text.encoded, shown_name(options.data));
   std::vector<std::string> names;
   for (size_t row = 0; row < inputs.text.encoded.document_of.size(); ++row) {
     inputs.texts.push_back(text_of(inputs, row));
@@ -157,7 +145,6 @@ AttributionInputs load_attribution(const AttributeOptions& options, Progress& pr
   inputs.layers = kept.match_layers(options.layers.empty() ? "*" : options.layers);
   inputs.not_covered = kept.uncovered_parameters(inputs.layers);
   check_top(options, inputs.dataset().size());
-  if (options.common.memory_bytes > 0) inputs.memory_bytes = share_that_fits(inputs, options);
   return inputs;
 }
 
@@ -168,7 +155,7 @@ attribute::Inputs method_inputs(const AttributionInputs& inputs, const Attribute
           .measurement = inputs.measurement,
           .layers = inputs.layers,
           .seed = static_cast<uint64_t>(options.common.seed),
-          .memory_bytes = inputs.memory_bytes,
+          .memory_bytes = memory_of(options) / 4,  // each of factors, directions, a batch; the rest is the model's
           .model_hash = inputs.checkpoint.hash,
           .cache_folder = cache_folder(options.cache)};
 }

@@ -24,7 +24,6 @@ struct AttributionInputs {
   nn::Checkpoint checkpoint;
   data::Tokenizer tokenizer;
   int64_t context = 0;
-  int64_t memory_bytes = 0;  ///< of each of factors, directions, a batch
   LoadedText text;
   std::vector<std::string> texts;  ///< of the examples
   attribute::Groups groups;        ///< of the examples, where they are to be summed

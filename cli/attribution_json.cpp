@@ -189,8 +189,8 @@ std::string attribution_table(const AttributionInputs& inputs, const Attribution
   const bool has_trust = std::ranges::any_of(found.queries, [](const QueryFindings& findings) {
     return findings.trust && std::isfinite(findings.trust->difference);
   });
+  if (!table.empty()) table += "\n";
   if (options.grouping == Grouping::None || options.grouping == Grouping::Documents) {
-    if (!table.empty()) table += "\n";
     for (size_t q = 0; q < found.queries.size(); ++q) {
       table += question_heading(inputs, q) + documents_table(inputs, found, q, nats.value_or(1), unit);
       if (found.queries[q].trust) table += trust_line(inputs, *found.queries[q].trust);
@@ -200,6 +200,9 @@ std::string attribution_table(const AttributionInputs& inputs, const Attribution
           "\nThe other {} scored, too: {}.\n", others == 1 ? "question is" : fmt::format("{} questions are", others),
           options.common.out.empty() ? "--out keeps their scores" : "their scores are in scores.safetensors");
     }
+  } else {  // their sums stand above; the check is of each question apart
+    for (size_t q = 0; q < found.queries.size(); ++q)
+      if (found.queries[q].trust) table += question_heading(inputs, q) + trust_line(inputs, *found.queries[q].trust);
   }
   if (nats) {
     table += fmt::format(

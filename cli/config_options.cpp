@@ -71,7 +71,9 @@ std::vector<std::string> read_config(const CLI::App& command, const std::string&
     } else if (text != "false") {
       throw Error(
           ErrorKind::Usage,
-          fmt::format("reading --config: \"{}\" is a switch and must be true or false, but it is \"{}\"", key, text));
+          fmt::format(
+              "reading --config: \"{}\" is a switch and must be true or false, but it is \"{}\"; correct the file", key,
+              text));
     }
   }
   return words;

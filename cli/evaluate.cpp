@@ -44,6 +44,7 @@ EvaluatedExamples load_examples(const EvaluateOptions& options, const nn::Archit
   data::require_tokenizer_fits(tokenizer, facts.vocabulary);
   const int64_t context = context_of(options.data, architecture);
   EvaluatedText text{tokenizer, load_text(options.data, tokenizer, context, progress), context};
+  data::require_targets(text.loaded.encoded, shown_name(options.data));
   data::Dataset dataset = std::move(text.loaded.encoded.dataset);
   return {std::move(dataset), std::move(text)};
 }

@@ -30,9 +30,11 @@ data::CorpusOptions corpus_options(const DataOptions& options) {
 int64_t context_of(const DataOptions& options, const nn::Architecture& architecture) {
   const int64_t most = architecture.facts().context;
   if (options.context > most || options.context == 1) {
-    throw Error(ErrorKind::Usage,
-                fmt::format("reading --context: it must be from 2 to the model's {} tokens, but it is {}", most,
-                            options.context));
+    throw Error(
+        ErrorKind::Usage,
+        fmt::format(
+            "reading --context: it must be from 2 to the model's {} tokens, but it is {}; leave it out for all of them",
+            most, options.context));
   }
   return options.context > 0 ? options.context : most;
 }
@@ -46,6 +48,10 @@ Cost loading_cost(const std::string& model_path) {
   return {.bytes_moved = 3.0 * static_cast<double>(in_memory), .peak_bytes = resident_bytes() + bytes + in_memory};
 }
 
+std::string shown_name(const DataOptions& options) {
+  return options.data == "-" ? "standard input" : options.data;
+}
+
 LoadedText load_text(const DataOptions& options, const data::Tokenizer& tokenizer, int64_t context, Progress& progress,
                      const std::string& group_field) {
   LoadedText text;
@@ -57,7 +63,6 @@ LoadedText load_text(const DataOptions& options, const data::Tokenizer& tokenize
                                                                  : data::LongTexts::Refuse;
   text.encoded = data::encode(text.corpus, tokenizer,
                               {.context = context, .long_texts = long_texts, .bos = bos_policy(options.begin_token)});
-  data::require_targets(text.encoded, options.data == "-" ? "standard input" : options.data);
   std::string line = fmt::format("{}, {}", format_counted(text.encoded.documents, "document"),
                                  format_counted(text.encoded.dataset.tokens(), "token"));
   if (text.corpus.dropped > 0) line += fmt::format("; {} dropped", format_counted(text.corpus.dropped, "empty one"));

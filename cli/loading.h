@@ -23,6 +23,9 @@ int64_t context_of(const DataOptions& options, const nn::Architecture& architect
 /// loaded.
 Cost loading_cost(const std::string& model_path);
 
+/// What messages call the data: the path as it was typed, or standard input.
+std::string shown_name(const DataOptions& options);
+
 /// A corpus with its tokens; what was dropped, cut and split is noted once.
 struct LoadedText {
   data::Corpus corpus;

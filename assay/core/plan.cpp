@@ -188,9 +188,9 @@ int64_t parse_bytes(std::string_view text, std::string_view what) {
       std::find_if(kUnits.begin(), kUnits.end(), [unit](const auto& each) { return each.first == unit; });
   const double bytes = known == kUnits.end() ? -1 : value * known->second;
   if (error != std::errc() || !(bytes >= 1) || bytes > 1e18) {
-    throw Error(
-        ErrorKind::Usage,
-        fmt::format("reading {}: it must be a size such as 8GB, 500MB or 1.5GiB, but it is \"{}\"", what, text));
+    throw Error(ErrorKind::Usage,
+                fmt::format("reading {}: it must be a size such as 8GB, 500MB or 1.5GiB, but it is \"{}\"; correct it",
+                            what, text));
   }
   return static_cast<int64_t>(bytes);
 }

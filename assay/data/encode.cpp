@@ -102,7 +102,7 @@ void require_targets(const EncodedCorpus& encoded, const std::string& path) {
               fmt::format("tokenizing \"{}\": at least one document must have a token to predict, which has another "
                           "before it, but {} one token long; give longer documents{}",
                           path, encoded.documents == 1 ? "its one document is" : "all of its documents are",
-                          encoded.adds_bos ? "" : ", or put a begin token before each (--bos yes)"));
+                          encoded.adds_bos ? "" : ", or put a begin token before each, where the tokenizer has one"));
 }
 
 }  // namespace assay::data

@@ -43,7 +43,7 @@ struct LayerShares {
 
 struct TrustDocument {
   std::int64_t index = 0;
-  std::optional<double> predicted_nats;  ///< by the scores where the model was trained again, else by the gradient
+  std::optional<double> predicted_nats;  ///< by the scores, where the model was trained again
   double measured_nats = 0;              ///< change of the query's measurement; + : the document helped it
 };
 

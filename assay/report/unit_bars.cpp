@@ -23,8 +23,8 @@ Html squares(const DemoRanking& ranking, bool is_ours, bool is_bottom) {
 }  // namespace
 
 Html unit_bars(const std::vector<DemoRanking>& rankings, std::int64_t questions, bool is_bottom) {
-  Html out =
-      html("<div class=\"pk\"><p></p><p class=\"hd two\">this question</p><p class=\"hd\">mean of&nbsp;{}</p>\n", questions);
+  Html out = html("<div class=\"pk\"><p></p><p class=\"hd two\">this question</p><p class=\"hd\">mean of&nbsp;{}</p>\n",
+                  questions);
   for (std::size_t i = 0; i < rankings.size(); ++i) {
     const DemoRanking& ranking = rankings[i];
     const auto hits = std::count(ranking.hits.begin(), ranking.hits.end(), true);

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "tests/acceptance/attribution.h"
@@ -105,6 +106,17 @@ TEST(AttributeQuestions, EachHasATableOfItsOwn) {
   ASSERT_EQ(run_assay(kept).exit_code, 0);
   EXPECT_THAT(read_bytes(job.out("twelve") + "/report.html"), HasSubstr("12 queries, the first ten told here"));
   EXPECT_THAT(run_assay(words_of_questions(job, 1)).out, Not(HasSubstr("Question 1")));
+}
+
+TEST(AttributeQuestions, SummedAreStillCheckedApart) {
+  const TinyAttribution job(40);
+  std::vector<std::string> words = words_of_questions(job, 2);
+  std::replace(words.begin(), words.end(), std::string("no"), std::string("yes"));  // --trust
+  words.insert(words.end(), {"--group", "queries"});
+  const Outcome outcome = run_assay(words);
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_EQ(times_in(outcome.out, "Trust: one training step"), 2) << outcome.out;
+  EXPECT_THAT(outcome.out, HasSubstr("Question 2 of 2"));
 }
 
 TEST(AttributeQuestions, ArraysNeedAFolder) {

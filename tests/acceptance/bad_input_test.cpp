@@ -178,6 +178,10 @@ TEST_F(BadInput, ACorpusWithNothingToPredict) {
   expect_refusal(run_assay({"attribute", model_, "--data", data, "--prompt", "the", "--completion", " cat", "--quiet",
                             "--cache", folder_ / "cache"}),
                  3, "data", words);
+  // Who only counts words needs nothing to predict.
+  const Outcome counted = run_assay({"attribute", model_, "--data", data, "--prompt", "the", "--completion", " cat",
+                                     "--method", "bm25", "--trust", "no", "--quiet"});
+  EXPECT_EQ(counted.exit_code, 0) << counted.err;
 }
 
 TEST_F(BadInput, AFieldOfPlainText) {

@@ -98,7 +98,7 @@ TEST(Encode, ACorpusWithNothingToPredictIsRefused) {
   };
   EXPECT_THAT(refusal({"w1"}, words(false)),
               Refusal(ErrorKind::Data, "tokenizing \"a/c.txt\": at least one document must have a token to predict"));
-  EXPECT_THAT(refusal({"w1", "w2"}, words(false)), Refusal(ErrorKind::Data, "--bos yes"));
+  EXPECT_THAT(refusal({"w1", "w2"}, words(false)), Refusal(ErrorKind::Data, "begin token"));
   EXPECT_FALSE(refusal({"w1", "w2 w3"}, words(false)));
   EXPECT_FALSE(refusal({"w1"}, words(true)));
   const ScopedTwin twin("data.nothing_to_predict_allowed");

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "assay/io/safetensors.h"
 #include "tests/support/temporary_folder.h"
@@ -51,7 +52,8 @@ TEST(Demo, AttributeOnItsFilesGivesTheSameBits) {
 TEST(Demo, RunAgainItUsesWhatIsThereAndSaysTheSame) {
   const TemporaryFolder folder;
   const std::string program = std::string("ASSAY_CACHE='") + (folder / "cache") + "' '" ASSAY_BINARY "' ";
-  const std::string command = program + "demo --no-retrain --quiet --seed 4 --out '" + (folder / "demo") + "'";
+  const std::string said = folder / "said.txt";
+  const std::string command = program + "demo --no-retrain --seed 4 --out '" + (folder / "demo") + "' 2>'" + said + "'";
   ASSERT_EQ(shell(command), 0);
   const nlohmann::json first = result_of(folder / "demo");
   const auto trained_at = [&] {
@@ -60,6 +62,9 @@ TEST(Demo, RunAgainItUsesWhatIsThereAndSaysTheSame) {
   const auto before = trained_at();
   ASSERT_EQ(shell(command), 0);
   EXPECT_EQ(trained_at(), before) << "nothing is trained twice";
+  std::stringstream lines;
+  lines << std::ifstream(said).rdbuf();
+  EXPECT_NE(lines.str().find("covariances: reused"), std::string::npos) << "nothing is fitted twice\n" << lines.str();
   EXPECT_EQ(result_of(folder / "demo")["groups"], first["groups"]);
 }
 

@@ -3,9 +3,8 @@
 //
 //   Facts            30 people, six documents each that say where they live (three in the question's words), ten decoys
 //                    each that hold the name with other places; 300 other people in the same sentence.
-//   Disputed facts   12 people, six documents for one home and four, in other words, for another: here the sign
-//   matters.
-//                    Each shares a first name with 20 others, five of whom live in the denied place.
+//   Disputed facts   12 people, six documents for one home and four in other words for another: the sign matters. Each
+//                    shares a first name with 20 others, five of whom live in the denied place.
 //   A rule           three categories of 20 nouns, known from twelve context sentences each. In one category the plural
 //                    takes another ending, which 10 nouns show in 3 documents each under "all" and "many" and 8
 //                    documents deny; asked is "two" with a noun that was never seen in the plural. 300 decoys hold the
