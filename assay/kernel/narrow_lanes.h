@@ -46,12 +46,14 @@ template <>
 struct NarrowVector<float> {
   typedef float Lanes __attribute__((vector_size(64)));
   typedef int32_t Whole __attribute__((vector_size(64)));
+  typedef uint32_t Bits __attribute__((vector_size(64)));
   static constexpr Whole kPlaces = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 };
 template <>
 struct NarrowVector<double> {
   typedef double Lanes __attribute__((vector_size(64)));
   typedef int64_t Whole __attribute__((vector_size(64)));
+  typedef uint64_t Bits __attribute__((vector_size(64)));
   static constexpr Whole kPlaces = {0, 1, 2, 3, 4, 5, 6, 7};
 };
 template <typename Number>
@@ -99,7 +101,7 @@ struct NarrowTask {
 template <typename Number>
 ASSAY_NARROW_INLINE void narrow_exp2(NarrowLanes<Number>& x) {
   using Lanes = NarrowLanes<Number>;
-  using Whole = typename NarrowVector<Number>::Whole;
+  using Bits = typename NarrowVector<Number>::Bits;  // what is far below 0 wraps, and is not used
   constexpr int kDigits = std::numeric_limits<Number>::digits - 1;
   constexpr size_t kDegree = sizeof(Number) == 4 ? 7 : 13;
   constexpr Number kRound = static_cast<Number>(int64_t{3} << (kDigits - 1));
@@ -109,7 +111,7 @@ ASSAY_NARROW_INLINE void narrow_exp2(NarrowLanes<Number>& x) {
   Lanes power = rest * kNarrowTaylor<Number>[kDegree] + kNarrowTaylor<Number>[kDegree - 1];
   ASSAY_NARROW_UNROLL
   for (size_t i = 2; i <= kDegree; ++i) power = power * rest + kNarrowTaylor<Number>[kDegree - i];
-  const Whole scaled = __builtin_bit_cast(Whole, power) + (__builtin_bit_cast(Whole, shifted) << kDigits);
+  const Bits scaled = __builtin_bit_cast(Bits, power) + (__builtin_bit_cast(Bits, shifted) << kDigits);
   x = x < kSmallest ? Lanes{} : __builtin_bit_cast(Lanes, scaled);
 }
 

@@ -125,7 +125,8 @@ TEST_F(Interruption, ASecondProcessOnTheSameFolderIsRefusedAndTheFirstIsNotDistu
 
 TEST_F(Interruption, TwoProcessesWithOneCacheBothFinish) {
   Running first(job_.into("one"));
-  ASSERT_TRUE(first.wait_until([&] { return !job_.factors().empty(); }));
+  // The manifest is written under the lock: a folder alone may not be locked yet.
+  ASSERT_TRUE(first.wait_until([&] { return std::filesystem::exists(job_.factors() + "/manifest.json"); }));
   first.signal(SIGSTOP);  // in the middle of its fit, however fast the machine
   const Outcome second = run_assay(job_.into("two"));
   first.signal(SIGCONT);

@@ -106,7 +106,8 @@ TEST(TokenizerVectors, SmolLM2PromptsGiveTheIdsOfTheReference) {
   if (file.empty()) GTEST_SKIP() << no_data("models/smollm2");
   if (model.empty()) GTEST_SKIP() << no_smollm2();
   const Tokenizer tokenizer = load_tokenizer(model);
-  for (const auto& prompt : io::read_json(file, ErrorKind::Data)["prompts"]) {
+  const io::Json expected = io::read_json(file, ErrorKind::Data);  // a temporary would end before the loop
+  for (const auto& prompt : expected["prompts"]) {
     EXPECT_EQ(tokenizer.encode(prompt["prompt"].get<std::string>()), prompt["ids"].get<std::vector<int32_t>>());
     const auto greedy = prompt["greedy"].get<std::vector<int32_t>>();
     EXPECT_EQ(tokenizer.decode(greedy, {.is_continuation = true}), prompt["greedy_text"].get<std::string>());
