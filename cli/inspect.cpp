@@ -12,6 +12,7 @@
 #include "assay/core/plan.h"
 #include "assay/core/version.h"
 #include "assay/data/tokenizer.h"
+#include "assay/nn/site_names.h"
 #include "cli/commands.h"
 #include "cli/loading.h"
 #include "cli/planning.h"
@@ -48,10 +49,16 @@ ordered_json facts_json(const nn::Checkpoint& checkpoint) {
           {"head_is_tied", facts.head_is_tied}};
 }
 
+/// [out, in], however it lies.
+at::Tensor weight_of(const nn::Model& model, const nn::Layer& layer) {
+  const at::Tensor& weight = model.parameters()[static_cast<size_t>(layer.weight)];
+  return layer.is_transposed ? weight.t() : weight;
+}
+
 ordered_json layers_json(const nn::Model& model) {
   ordered_json layers = ordered_json::array();
   for (const nn::Layer& layer : model.architecture().layers()) {
-    const at::Tensor& weight = model.parameters()[static_cast<size_t>(layer.weight)];
+    const at::Tensor weight = weight_of(model, layer);
     ordered_json entry{
         {"name", layer.name},          {"weight", model.parameters().name(static_cast<size_t>(layer.weight))},
         {"outputs", weight.size(0)},   {"inputs", weight.size(1)},
@@ -72,6 +79,18 @@ ordered_json weights_json(const nn::Checkpoint& checkpoint) {
                        {"norm", norm_of(parameters[i])}});
   }
   return weights;
+}
+
+ordered_json sites_json(const nn::Architecture& architecture) {
+  ordered_json sites = ordered_json::array();
+  for (const std::string& site : architecture.sites()) {
+    const nn::SiteMeaning meaning = nn::meaning_of_site(site);
+    ordered_json entry{{"name", site}};
+    if (!meaning.shape.empty()) entry["shape"] = meaning.shape;
+    if (!meaning.pyvene.empty()) entry["pyvene"] = meaning.pyvene;
+    sites.push_back(entry);
+  }
+  return sites;
 }
 
 /// The tokenizer beside a text model in one line; models of arrays have none. A model whose tokenizer cannot be read
@@ -113,10 +132,19 @@ void print_facts(const nn::Checkpoint& checkpoint, const std::string& tokenizer)
   line("hash", checkpoint.hash);
 }
 
+void print_sites(const nn::Architecture& architecture) {
+  fmt::print("\n{:<32}{:<10}{}\n", "site", "shape", "in pyvene");
+  for (const std::string& site : architecture.sites()) {
+    const nn::SiteMeaning meaning = nn::meaning_of_site(site);
+    const std::string line = fmt::format("{:<32}{:<10}{}", site, meaning.shape, meaning.pyvene);
+    fmt::print("{}\n", line.substr(0, line.find_last_not_of(' ') + 1));
+  }
+}
+
 void print_layers(const nn::Model& model) {
   fmt::print("\n{:<28}{:>14}  {}\n", "layer", "out × in", "tracked");
   for (const nn::Layer& layer : model.architecture().layers()) {
-    const at::Tensor& weight = model.parameters()[static_cast<size_t>(layer.weight)];
+    const at::Tensor weight = weight_of(model, layer);
     const std::string shape = fmt::format("{} × {}", weight.size(0), weight.size(1));
     fmt::print("{:<28}{:>14}  {}\n", layer.name, shape, layer.excluded.empty() ? "yes" : "no: " + layer.excluded);
   }
@@ -147,13 +175,13 @@ void run(const InspectOptions& options, Session& session) {
   result["model"] = {{"path", checkpoint.path}, {"hash", checkpoint.hash}};
   result["facts"] = facts_json(checkpoint);
   result["tokenizer"] = tokenizer;
-  if (options.sites) result["sites"] = architecture.sites();
+  if (options.sites) result["sites"] = sites_json(architecture);
   if (options.layers) result["layers"] = layers_json(checkpoint.model);
   if (options.weights) result["weights"] = weights_json(checkpoint);
   if (folder) folder->write_result(result);
   if (options.common.json) return print_json(result);
   print_facts(checkpoint, tokenizer);
-  if (options.sites) fmt::print("\nsites\n{}\n", fmt::join(architecture.sites(), "\n"));
+  if (options.sites) print_sites(architecture);
   if (options.layers) print_layers(checkpoint.model);
   if (options.weights) print_weights(checkpoint);
 }

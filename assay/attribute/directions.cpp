@@ -2,16 +2,17 @@
 
 #include <ATen/ops/bmm.h>
 #include <ATen/ops/cat.h>
-#include <ATen/ops/linalg_svd.h>
-#include <ATen/ops/ones_like.h>
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "assay/core/error.h"
+#include "assay/core/philox.h"
 #include "assay/core/twin.h"
 #include "assay/curvature/layer_shape.h"
 #include "assay/data/batch.h"
+#include "assay/math/randomized_svd.h"
 #include "assay/nn/gradients.h"
 
 namespace assay::attribute {
@@ -44,15 +45,17 @@ Directions Directions::solve(const curvature::Curvature& curvature, const curvat
 }
 
 Directions Directions::compress(int64_t rank) && {
-  ASSAY_ASSERT(rank >= 1);
+  at::Tensor lost = at::zeros({queries()}, at::kDouble), whole = at::zeros({queries()}, at::kDouble);
   for (auto& [layer, pair] : pairs_) {
     const at::Tensor full = at(layer);
-    const int64_t kept = std::min({rank, full.size(1), full.size(2)});
-    const auto [u, values, v] = at::linalg_svd(full, /*full_matrices=*/false);
-    const at::Tensor s = ASSAY_TWIN("attribute.rank_without_singular_values") ? at::ones_like(values) : values;
-    pair = {u.narrow(2, 0, kept).mul(s.narrow(1, 0, kept).unsqueeze(1)).contiguous(),
-            v.narrow(1, 0, kept).contiguous()};
+    whole.add_(full.to(at::kDouble).square().sum({1, 2}));
+    math::LowRank found = math::randomized_svd(full, rank, stream_of("compressed directions"));
+    lost.add_(found.lost);
+    if (ASSAY_TWIN("attribute.rank_without_singular_values"))
+      found.left = found.left.div(found.left.norm(2, /*dim=*/{1}, /*keepdim=*/true).clamp_min(1e-30));
+    pair = {std::move(found.left), std::move(found.right)};
   }
+  compression_errors_ = lost.div(whole.clamp_min(std::numeric_limits<double>::min())).sqrt();
   return std::move(*this);
 }
 
@@ -62,6 +65,8 @@ void Directions::append(const Directions& further) {
     pair.left = at::cat({pair.left, more.left});
     if (pair.right.defined()) pair.right = at::cat({pair.right, more.right});
   }
+  if (compression_errors_.defined())
+    compression_errors_ = at::cat({compression_errors_, further.compression_errors_});
 }
 
 Directions query_gradients(const nn::Model& model, const data::Dataset& queries, std::span<const int64_t> rows,

@@ -27,8 +27,10 @@ class Directions {
 
   /// (P + λ)⁻¹ u, layer by layer and in the same memory.
   Directions solve(const curvature::Curvature& curvature, const curvature::Damping& damping) &&;
-  /// The nearest of rank at most `rank` in each layer.
+  /// In each layer nearly the nearest of rank at most `rank` (math::randomized_svd).
   Directions compress(int64_t rank) &&;
+  /// ‖u - compressed u‖ / ‖u‖ over all layers, of each query: [Q] float64; undefined before compress().
+  const at::Tensor& compression_errors() const { return compression_errors_; }
   /// Takes further queries of the same layers and rank in, behind its own.
   void append(const Directions& further);
 
@@ -39,6 +41,7 @@ class Directions {
   };
   std::map<nn::LayerId, Pair> pairs_;
   std::vector<nn::LayerId> layers_;
+  at::Tensor compression_errors_;
 };
 
 /// ∇f_q for the queries `rows` of a dataset, in their order.

@@ -19,7 +19,8 @@ inline const nn::Layer& layer_at(const nn::Architecture& architecture, nn::Layer
 inline LayerShape shape_of(const nn::Architecture& architecture, nn::LayerId id) {
   const nn::Layer& layer = layer_at(architecture, id);
   const auto& weight = architecture.parameters().at(static_cast<size_t>(layer.weight)).shape;
-  return {weight.at(0), weight.at(1) + (layer.bias >= 0 ? 1 : 0)};
+  const size_t rows = layer.is_transposed ? 1 : 0;
+  return {weight.at(rows), weight.at(1 - rows) + (layer.bias >= 0 ? 1 : 0)};
 }
 
 }  // namespace assay::curvature

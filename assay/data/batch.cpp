@@ -15,26 +15,28 @@ int64_t positions_of(const Example& example) {
   return std::max<int64_t>(1, static_cast<int64_t>(example.tokens.size()) - 1);  // one token: one masked position
 }
 
-void fill_text(const Example& example, int64_t row, Batch& batch) {
-  const int64_t width = batch.tokens.size(1);
-  int64_t* tokens = batch.tokens.data_ptr<int64_t>() + row * width;
-  int64_t* targets = batch.targets.data_ptr<int64_t>() + row * width;
-  bool* mask = batch.mask.data_ptr<bool>() + row * width;
-  bool* counted = batch.counted.data_ptr<bool>() + row * width;
-  const int64_t real = static_cast<int64_t>(example.tokens.size()) - 1;
+void fill_text(const Example& example, int64_t row, PaddingSide side, Batch& batch) {
+  const int64_t width = batch.tokens.size(1), real = static_cast<int64_t>(example.tokens.size()) - 1;
+  const int64_t skipped = side == PaddingSide::Left ? width - real : 0, place = row * width + skipped;
+  if (side == PaddingSide::Left) batch.first.data_ptr<int64_t>()[row] = skipped;
+  int64_t* tokens = batch.tokens.data_ptr<int64_t>() + place;
+  int64_t* targets = batch.targets.data_ptr<int64_t>() + place;
+  bool* mask = batch.mask.data_ptr<bool>() + place;
+  bool* counted = batch.counted.data_ptr<bool>() + place;
   for (int64_t t = 0; t < real; ++t) {
-    const auto place = static_cast<size_t>(t);
-    tokens[t] = example.tokens[place];
+    const auto token = static_cast<size_t>(t);
+    tokens[t] = example.tokens[token];
     mask[t] = true;
     counted[t] = t + 1 >= example.first_counted;
-    if (counted[t]) targets[t] = example.tokens[place + 1];
+    if (counted[t]) targets[t] = example.tokens[token + 1];
   }
   if (real < width) batch.is_padded = true;
 }
 
 }  // namespace
 
-Batch make_batch(const Dataset& dataset, std::span<const int64_t> rows, at::ScalarType dtype, int64_t positions) {
+Batch make_batch(const Dataset& dataset, std::span<const int64_t> rows, at::ScalarType dtype, int64_t positions,
+                 PaddingSide side) {
   ASSAY_ASSERT(!rows.empty());
   const auto count = static_cast<int64_t>(rows.size());
   const auto example_at = [&](int64_t row) -> const Example& { return dataset.examples.at(static_cast<size_t>(row)); };
@@ -50,11 +52,13 @@ Batch make_batch(const Dataset& dataset, std::span<const int64_t> rows, at::Scal
     batch.targets = at::zeros({count, width}, at::kLong);
     batch.mask = at::zeros({count, width}, at::kBool);
     batch.counted = at::zeros({count, width}, at::kBool);
+    if (side == PaddingSide::Left) batch.first = at::zeros({count}, at::kLong);
     for (int64_t b = 0; b < count; ++b) {
       const Example& example = example_at(rows[static_cast<size_t>(b)]);
       ASSAY_ASSERT(!example.tokens.empty() && example.first_counted >= 1);
-      fill_text(example, b, batch);
+      fill_text(example, b, side, batch);
     }
+    if (!batch.is_padded) batch.first.reset();
     return batch;
   }
 
@@ -79,16 +83,32 @@ Batch make_batch(const Dataset& dataset, std::span<const int64_t> rows, at::Scal
 }
 
 Batch prompt_batch(std::span<const int32_t> tokens) {
-  ASSAY_ASSERT(!tokens.empty());
-  const auto length = static_cast<int64_t>(tokens.size());
+  return prompt_batch(std::vector<std::vector<int32_t>>{{tokens.begin(), tokens.end()}});
+}
+
+Batch prompt_batch(const std::vector<std::vector<int32_t>>& texts) {
+  ASSAY_ASSERT(!texts.empty());
+  const auto count = static_cast<int64_t>(texts.size());
+  int64_t width = 0;
+  for (const auto& text : texts) width = std::max(width, static_cast<int64_t>(text.size()));
   Batch batch;
-  batch.ids = {0};
-  batch.rows = {0};
-  batch.tokens = at::empty({1, length}, at::kLong);
-  std::copy(tokens.begin(), tokens.end(), batch.tokens.data_ptr<int64_t>());
-  batch.targets = at::zeros({1, length}, at::kLong);
-  batch.mask = at::ones({1, length}, at::kBool);
-  batch.counted = at::zeros({1, length}, at::kBool);
+  batch.tokens = at::zeros({count, width}, at::kLong);
+  batch.targets = at::zeros({count, width}, at::kLong);
+  batch.mask = at::zeros({count, width}, at::kBool);
+  batch.counted = at::zeros({count, width}, at::kBool);
+  batch.first = at::empty({count}, at::kLong);
+  for (int64_t b = 0; b < count; ++b) {
+    const auto& text = texts[static_cast<size_t>(b)];
+    ASSAY_ASSERT(!text.empty());
+    const int64_t skipped = width - static_cast<int64_t>(text.size());
+    batch.ids.push_back(static_cast<ExampleId>(b));
+    batch.rows.push_back(b);
+    batch.first.data_ptr<int64_t>()[b] = skipped;
+    std::copy(text.begin(), text.end(), batch.tokens.data_ptr<int64_t>() + b * width + skipped);
+    std::fill_n(batch.mask.data_ptr<bool>() + b * width + skipped, text.size(), true);
+    if (skipped > 0) batch.is_padded = true;
+  }
+  if (!batch.is_padded) batch.first.reset();
   return batch;
 }
 

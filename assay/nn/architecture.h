@@ -24,6 +24,7 @@ using SiteId = int64_t;  ///< place in Architecture::sites()
 struct Layer {
   std::string name;           ///< canonical: "blocks.3.mlp.up"
   int64_t weight = 0;         ///< place in parameters() of W [O,I]
+  bool is_transposed = false; ///< the parameter lies as [I,O]
   int64_t bias = -1;          ///< place in parameters() of b [O], or -1
   std::string input = {};     ///< name of what it reads; layers with the same input share its covariance
   std::string excluded = {};  ///< why it cannot be a Kronecker block of its own ("it is tied to ..."); empty if it can
@@ -57,6 +58,8 @@ class Architecture {
   virtual Facts facts() const = 0;
   virtual OutputKind output_kind() const = 0;
   virtual Output forward(Pass& pass) const = 0;
+  /// What checkpoints may leave out at the front of the names of weights: "transformer.".
+  virtual std::string optional_prefix() const { return {}; }
   /// The config.json that makes this architecture again.
   virtual nlohmann::json config() const = 0;
 

@@ -1,8 +1,9 @@
 #include "assay/nn/checkpoint.h"
 
-#include <ATen/ops/isfinite.h>
+#include <ATen/ops/aminmax.h>
 #include <fmt/core.h>
 
+#include <cmath>
 #include <filesystem>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -18,7 +19,7 @@
 #include "assay/io/mapped_file.h"
 #include "assay/io/safetensors.h"
 #include "assay/io/tensor.h"
-#include "assay/nn/llama_gguf.h"
+#include "assay/nn/gguf_model.h"
 
 namespace assay::nn {
 namespace {
@@ -32,7 +33,14 @@ namespace fs = std::filesystem;
 // Buffers that older checkpoints carry beside their weights.
 bool is_buffer(const std::string& name) {
   return name.ends_with(".rotary_emb.inv_freq") || name.ends_with(".attn.bias") ||
-         name.ends_with(".attn.masked_bias") || name.ends_with(".attention.bias");
+         name.ends_with(".attn.masked_bias") || name.ends_with(".attention.bias") ||
+         name.ends_with(".attention.masked_bias");
+}
+
+/// Without a copy: NaN spreads to both ends, and an infinity is one.
+bool is_finite(const at::Tensor& numbers) {
+  const auto [least, most] = at::aminmax(numbers);
+  return std::isfinite(least.item<double>()) && std::isfinite(most.item<double>());
 }
 
 bool is_number(at::ScalarType type) {
@@ -51,7 +59,7 @@ at::Tensor checked(const std::string& path, const ParameterInfo& info, const at:
                              info.name, c10::toString(tensor.scalar_type())));
   }
   const at::Tensor numbers = tensor.to(dtype);
-  if (!at::isfinite(numbers).all().item<bool>()) {
+  if (!is_finite(numbers)) {
     refuse(path, fmt::format("tensor \"{}\" must be finite, and it holds NaN or infinity; the training run diverged or "
                              "the file is damaged, so load an earlier "
                              "checkpoint",
@@ -66,12 +74,19 @@ std::vector<std::string> names_of(const io::Arrays& tensors) {
   return names;
 }
 
+/// Checkpoints of a bare model, without its head, leave out the prefix that the whole has.
+io::Arrays::const_iterator find_weight(const io::Arrays& tensors, const std::string& name, const std::string& prefix) {
+  const auto found = tensors.find(name);
+  return found == tensors.end() && name.starts_with(prefix) ? tensors.find(name.substr(prefix.size())) : found;
+}
+
 Parameters match_weights(const std::string& path, const Architecture& architecture, const io::Arrays& tensors,
                          at::ScalarType dtype) {
   Parameters parameters;
   std::set<std::string> used;
+  const std::string prefix = architecture.optional_prefix();
   for (const ParameterInfo& info : architecture.parameters()) {
-    const auto found = tensors.find(info.name);
+    const auto found = find_weight(tensors, info.name, prefix);
     if (found == tensors.end()) {
       refuse(path,
              fmt::format("the weights must hold tensor \"{}\" {}, and they do not{}; the checkpoint is incomplete or "
@@ -79,17 +94,17 @@ Parameters match_weights(const std::string& path, const Architecture& architectu
                          info.name, io::shape_to_string(info.shape), closest_clause(info.name, names_of(tensors))));
     }
     parameters.add(info.name, checked(path, info, io::to_tensor(found->second), dtype));
-    used.insert(info.name);
+    used.insert(found->first);
   }
   for (const auto& [name, array] : tensors) {
     if (used.contains(name) || is_buffer(name)) continue;
-    if (name == "lm_head.weight" &&
+    if ((name == "lm_head.weight" || name == "embed_out.weight") &&
         architecture.facts().head_is_tied) {  // some writers store the tied head a second time
       if (io::to_tensor(array).to(dtype).equal(parameters[0])) continue;
       refuse(path,
-             "config.json says that the output head is tied to the embedding (tie_word_embeddings), but lm_head.weight "
-             "differs from it; set "
-             "tie_word_embeddings to false if the head is its own");
+             fmt::format("config.json says that the output head is tied to the embedding (tie_word_embeddings), but {} "
+                         "differs from it; set tie_word_embeddings to false if the head is its own",
+                         name));
     }
     refuse(path, fmt::format("every tensor must belong to the model that config.json describes, and \"{}\" does not{}; "
                              "the configuration and the weights "
@@ -138,46 +153,38 @@ Checkpoint load_folder(const std::string& folder, at::ScalarType dtype) {
   for (const auto& [name, array] : file.tensors) hasher.add(name).add(array.bytes);
   checkpoint.hash = hasher.digest128();
   checkpoint.model = Model(architecture, match_weights(folder, *architecture, file.tensors, dtype));
-  for (const ParameterInfo& info : architecture->parameters())
-    checkpoint.types.emplace_back(io::to_string(file.tensors.at(info.name).dtype));
+  for (const ParameterInfo& info : architecture->parameters()) {
+    const auto found = find_weight(file.tensors, info.name, architecture->optional_prefix());
+    checkpoint.types.emplace_back(io::to_string(found->second.dtype));
+  }
   return checkpoint;
-}
-
-// llama.cpp writes Llama 3.1's scaled rotary positions as divisors of the frequencies, one a pair, and says so nowhere
-// else.
-void refuse_scaled_positions(const std::string& path, const at::Tensor& divisors) {
-  if (divisors.eq(1).all().item<bool>() || ASSAY_TWIN("nn.gguf_scaled_positions_ignored")) return;
-  refuse(path,
-         "\"rope_freqs.weight\" must be 1 throughout, and it is not: scaled rotary positions are not supported; take a "
-         "checkpoint without them");
 }
 
 Checkpoint load_gguf(const std::string& path, at::ScalarType dtype) {
   const io::Gguf file = io::Gguf::open(path, ErrorKind::Model);
   const nlohmann::json config = config_of_gguf(file);
   const std::shared_ptr<const Architecture> architecture = make_architecture(config, {path, ErrorKind::Model});
+  const DecoderNames& names = gguf_weight_names(config.at("model_type"));
+  const Facts facts = architecture->facts();
   Parameters parameters;
   std::vector<std::string> types;
-  std::set<std::string> used;
+  std::set<std::string> used{"rope_freqs.weight"};  // in the configuration
   for (const ParameterInfo& info : architecture->parameters()) {
-    const std::string name = gguf_name(info.name);
-    at::Tensor weight = checked(path, info, io::to_tensor(file.load(name)), dtype);
-    const bool is_query = info.name.ends_with("q_proj.weight"), is_key = info.name.ends_with("k_proj.weight");
-    if (is_query || is_key)
-      weight = rows_by_halves(weight, is_query ? architecture->facts().heads : architecture->facts().key_value_heads);
-    parameters.add(info.name, weight);
+    const std::string name = gguf_name(names, info.name);
+    ParameterInfo written = info;
+    written.shape = shape_in_gguf(info.shape, info.name, config);
+    const at::Tensor tensor = checked(path, written, io::to_tensor(file.load(name)), dtype);
+    parameters.add(info.name, in_our_order(tensor, info.name, config, facts));
     types.emplace_back(io::to_string(file.tensors().find(name)->second.type));
     used.insert(name);
   }
+  if (facts.head_is_tied) used.insert("output.weight");  // equal to the embedding where it is there
   for (const auto& [name, tensor] : file.tensors()) {
     if (used.contains(name)) continue;
-    if (name == "rope_freqs.weight") {
-      refuse_scaled_positions(path, io::to_tensor(file.load(name)));
-      continue;
-    }
-    refuse(path, fmt::format("every tensor must belong to a Llama of the sizes in the metadata, and \"{}\" does not{}; "
-                             "convert the model again, or take one of this family",
-                             name, closest_clause(name, std::vector<std::string>(used.begin(), used.end()))));
+    refuse(path, fmt::format("every tensor must belong to a {} model of the sizes in the metadata, and \"{}\" does "
+                             "not{}; convert the model again, or take one of this family",
+                             architecture->family(), name,
+                             closest_clause(name, std::vector<std::string>(used.begin(), used.end()))));
   }
   return {Model(architecture, std::move(parameters)), path, path, hash_file(path), "gguf", std::move(types)};
 }

@@ -40,12 +40,12 @@ std::vector<std::pair<double, int32_t>> candidates(const std::vector<double>& lo
   return ranked;
 }
 
-int32_t choose(const std::vector<double>& logits, const GenerateOptions& options, int64_t position) {
+int32_t choose(const std::vector<double>& logits, const GenerateOptions& options, size_t prompt, int64_t position) {
   if (options.temperature <= 0) return likeliest(logits);
   const auto ranked = candidates(logits, options);
   double total = 0;
   for (const auto& [weight, id] : ranked) total += weight;
-  double level = random_uniform(options.seed, stream_of("generate"), static_cast<uint64_t>(position)) * total;
+  double level = random_uniform(options.seed, stream_of("generate") + prompt, static_cast<uint64_t>(position)) * total;
   for (const auto& [weight, id] : ranked) {
     level -= weight;
     if (level < 0) return id;
@@ -53,9 +53,13 @@ int32_t choose(const std::vector<double>& logits, const GenerateOptions& options
   return ranked.back().second;
 }
 
-std::vector<double> last_logits(const Output& output, int64_t usable) {
-  const at::Tensor last = output.hidden.select(1, output.hidden.size(1) - 1).squeeze(0);
-  const at::Tensor logits = (output.head.defined() ? output.head.mv(last) : last).to(at::kDouble).contiguous();
+/// Of the last position of every row: [B,V] float64.
+at::Tensor last_logits(const Output& output) {
+  const at::Tensor last = output.hidden.select(1, output.hidden.size(1) - 1);
+  return (output.head.defined() ? last.matmul(output.head.t()) : last).to(at::kDouble).contiguous();
+}
+
+std::vector<double> usable_logits(const at::Tensor& logits, int64_t usable) {
   const int64_t count = usable > 0 ? std::min(usable, logits.numel()) : logits.numel();
   const std::vector<double> numbers(logits.const_data_ptr<double>(), logits.const_data_ptr<double>() + count);
   const auto wrong = std::find_if(numbers.begin(), numbers.end(), [](double x) { return !std::isfinite(x); });
@@ -95,22 +99,36 @@ Cost generation_cost(const Model& model, int64_t prompt_tokens, int64_t max_toke
 
 std::vector<int32_t> generate(const Model& model, std::span<const int32_t> prompt, const GenerateOptions& options,
                               const std::function<bool(int32_t)>& on_token) {
-  const auto length = static_cast<int64_t>(prompt.size());
-  require_fits(model, length, options.max_tokens);
+  const auto watch = [&](size_t, int32_t token) { return !on_token || on_token(token); };
+  return generate_all(model, {{prompt.begin(), prompt.end()}}, options, watch)[0];
+}
+
+std::vector<std::vector<int32_t>> generate_all(const Model& model, const std::vector<std::vector<int32_t>>& prompts,
+                                               const GenerateOptions& options,
+                                               const std::function<bool(size_t prompt, int32_t token)>& on_token) {
+  for (const auto& prompt : prompts) require_fits(model, std::ssize(prompt), options.max_tokens);
   const at::NoGradGuard no_history;
+  std::vector<std::vector<int32_t>> texts(prompts.size()), next = prompts;
+  std::vector<bool> ended(prompts.size(), prompts.empty() || options.max_tokens <= 0);
   KeyValueCache cache;
-  std::vector<int32_t> text;
-  std::vector<int32_t> next(prompt.begin(), prompt.end());
-  while (static_cast<int64_t>(text.size()) < options.max_tokens) {
+  while (std::find(ended.begin(), ended.end(), false) != ended.end()) {
     const Run run = model.run(data::prompt_batch(next), {}, {.cache = &cache, .first_block = 0, .state = {}});
-    const int32_t token =
-        choose(last_logits(run.output, options.usable_vocabulary), options, length + static_cast<int64_t>(text.size()));
-    if (std::find(options.stop.begin(), options.stop.end(), token) != options.stop.end()) break;
-    text.push_back(token);
-    if (on_token && !on_token(token)) break;
-    next = {token};
+    const at::Tensor logits = last_logits(run.output);
+    for (size_t i = 0; i < prompts.size(); ++i) {
+      if (ended[i]) continue;  // its column is filled with what it had last; nobody looks at it
+      const int32_t token = choose(usable_logits(logits[static_cast<int64_t>(i)], options.usable_vocabulary), options,
+                                   i, std::ssize(prompts[i]) + std::ssize(texts[i]));
+      if (std::find(options.stop.begin(), options.stop.end(), token) != options.stop.end()) {
+        ended[i] = true;
+      } else {
+        texts[i].push_back(token);
+        ended[i] = (on_token && !on_token(i, token)) || std::ssize(texts[i]) >= options.max_tokens;
+      }
+      next[i] = {token};
+    }
+    for (auto& tokens : next) tokens = {tokens.back()};
   }
-  return text;
+  return texts;
 }
 
 }  // namespace assay::nn

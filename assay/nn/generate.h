@@ -16,7 +16,7 @@ struct GenerateOptions {
   double temperature = 0;          ///< 0: greedy (the lowest id among equals)
   int64_t top_k = 0;               ///< 0: all
   double top_p = 1;                ///< smallest set of tokens with at least this probability
-  uint64_t seed = 0;               ///< Philox, keyed (seed, position)
+  uint64_t seed = 0;               ///< Philox, keyed (seed, prompt, position)
   std::vector<int32_t> stop = {};  ///< ids that end the text and are not returned
   int64_t usable_vocabulary = 0;   ///< ids at and beyond this are never chosen (padded vocabularies); 0: all
 };
@@ -34,5 +34,12 @@ Cost generation_cost(const Model& model, int64_t prompt_tokens, int64_t max_toke
 /// Errors: those of require_fits; Numeric where logits are not finite.
 std::vector<int32_t> generate(const Model& model, std::span<const int32_t> prompt, const GenerateOptions& options,
                               const std::function<bool(int32_t)>& on_token = {});
+
+/// Continues several prompts together, each as if it were alone: shorter ones are padded on the left, so that the next
+/// token of each is the next column. What a prompt gives does not depend on its company beyond rounding; prompts other
+/// than the first draw from streams of their own.
+std::vector<std::vector<int32_t>> generate_all(const Model& model, const std::vector<std::vector<int32_t>>& prompts,
+                                               const GenerateOptions& options,
+                                               const std::function<bool(size_t prompt, int32_t token)>& on_token = {});
 
 }  // namespace assay::nn

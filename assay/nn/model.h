@@ -14,6 +14,7 @@ namespace assay::nn {
 struct KeyValueCache {
   std::vector<at::Tensor> keys, values;  ///< each [B,H_kv,T,K]
   int64_t length = 0;
+  at::Tensor first;  ///< [B]: the padding on the left of each row; undefined: none
 };
 
 struct RunOptions {

@@ -5,6 +5,8 @@
 #include <ATen/ops/linear.h>
 #include <fmt/core.h>
 
+#include <algorithm>
+
 #include "assay/core/error.h"
 #include "assay/core/near_match.h"
 #include "assay/core/twin.h"
@@ -114,9 +116,30 @@ at::Tensor Pass::site(SiteId id, at::Tensor value) {
   return value;
 }
 
-at::Tensor Pass::linear(LayerId id, const at::Tensor& x) {
+bool Pass::is_changed(SiteId id) const {
+  if (!is_tapped(id)) return false;
+  const auto& taps = taps_by_site_[static_cast<size_t>(id)];
+  return std::any_of(taps.begin(), taps.end(), [](const Tap* tap) { return tap->kind != Tap::Kind::Record; });
+}
+
+void Pass::refuse_capture(LayerId layer, const char* because) const {
+  if (captures_.empty() || !captures_[static_cast<size_t>(layer)]) return;
+  throw Error(ErrorKind::Usage,
+              fmt::format("capturing gradients: layer \"{}\" must be applied as a whole, and {} in the same run; take "
+                          "one of the two in a run of its own",
+                          architecture_.layers()[static_cast<size_t>(layer)].name, because));
+}
+
+at::Tensor Pass::weight(LayerId id) const {
   const Layer& layer = architecture_.layers()[static_cast<size_t>(id)];
   const at::Tensor& weight = parameter(layer.weight);
+  const bool forgotten = ASSAY_TWIN("nn.square_weights_not_transposed") && weight.size(0) == weight.size(1);
+  return layer.is_transposed && !forgotten ? weight.t() : weight;
+}
+
+at::Tensor Pass::linear(LayerId id, const at::Tensor& x) {
+  const Layer& layer = architecture_.layers()[static_cast<size_t>(id)];
+  const at::Tensor weight = this->weight(id);
   const at::Tensor bias = layer.bias >= 0 ? parameter(layer.bias) : at::Tensor();
   const std::shared_ptr<Capture> capture = captures_.empty() ? nullptr : captures_[static_cast<size_t>(id)];
   if (!capture || !at::GradMode::is_enabled()) return at::linear(x, weight, bias);

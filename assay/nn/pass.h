@@ -23,11 +23,19 @@ class Pass {
   const data::Batch& batch() const { return batch_; }
   const RunOptions& options() const { return options_; }
   const at::Tensor& parameter(int64_t place) const { return parameters_[static_cast<size_t>(place)]; }
+  /// The weight of a layer as [O,I], however it lies.
+  at::Tensor weight(LayerId layer) const;
+  /// What values between layers are made of.
+  at::ScalarType dtype() const { return parameters_[0].scalar_type(); }
 
   /// `value` after the taps of this site.
   at::Tensor site(SiteId id, at::Tensor value);
   /// Whether any tap asks for this site: values that exist only to be looked at are made only then.
   bool is_tapped(SiteId id) const { return !taps_by_site_.empty() && !taps_by_site_[static_cast<size_t>(id)].empty(); }
+  /// Whether a tap at this site does more than record the value.
+  bool is_changed(SiteId id) const;
+  /// Throws Error(Usage) where the gradient of `layer` is captured, which this run does not apply as a whole.
+  void refuse_capture(LayerId layer, const char* because) const;
 
   /// x Wᵀ + b: [B,T,I] → [B,T,O]. A captured layer hands its pair to the sink during the backward pass.
   at::Tensor linear(LayerId layer, const at::Tensor& x);

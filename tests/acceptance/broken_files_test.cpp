@@ -213,7 +213,7 @@ GgufWriter llama_without(const std::string& key) {
 TEST_F(BrokenFiles, AGgufThatIsNoLlamaOfOurs) {
   gguf("\"general.architecture\" must be given", GgufWriter());
   gguf("\"general.architecture\" must be a text, but it is 1", GgufWriter().integer("general.architecture", 1));
-  gguf("must be llama, the only one that Assay reads from GGUF, but it is \"gemma\"",
+  gguf("must be one that Assay reads from GGUF (gpt2, gptneox, llama, qwen2), but it is \"gemma\"",
        GgufWriter().text("general.architecture", "gemma"));
   gguf("\"llama.block_count\" must be given", llama_without("block_count"));
   gguf("\"llama.embedding_length\" must be a positive integer, but it is \"wide\"",
@@ -223,7 +223,7 @@ TEST_F(BrokenFiles, AGgufThatIsNoLlamaOfOurs) {
   gguf("must be a number, but it is \"small\"",
        llama_without("epsilon").text("llama.attention.layer_norm_rms_epsilon", "small"));
   gguf("must be a list of texts, but it is 8", llama_without("tokens").integer("tokenizer.ggml.tokens", 8));
-  gguf("scaled rotary positions are not supported, but it is \"yarn\"",
+  gguf("must be absent, none or linear, the scalings that Assay knows by name, but it is \"yarn\"",
        llama_without("").text("llama.rope.scaling.type", "yarn"));
   gguf("\"llama.embedding_length\" must be a multiple of the 3 heads, but it is 16",
        llama_without("attention.head_count").integer("llama.attention.head_count", 3));

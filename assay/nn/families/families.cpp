@@ -1,7 +1,8 @@
 #include "assay/nn/families/families.h"
 
+#include <fmt/format.h>
+
 #include <array>
-#include <nlohmann/json.hpp>
 
 #include "assay/core/near_match.h"
 
@@ -13,7 +14,9 @@ struct Family {
   std::shared_ptr<const Architecture> (*make)(const io::JsonObject&);
 };
 
-constexpr std::array kFamilies{Family{"llama", make_llama}, Family{"mlp", make_mlp}};
+constexpr std::array kFamilies{Family{"gpt2", make_gpt2},   Family{"gpt_neo", make_gpt_neo},
+                               Family{"gpt_neox", make_gpt_neox}, Family{"llama", make_llama},
+                               Family{"mlp", make_mlp},     Family{"qwen2", make_qwen2}};
 
 }  // namespace
 
@@ -25,8 +28,8 @@ std::shared_ptr<const Architecture> make_architecture(const nlohmann::json& conf
     if (model_type == family.model_type) return family.make(object);
     known.push_back(family.model_type);
   }
-  object.refuse("model_type",
-                "one of the families that Assay has (llama, mlp" + closest_clause(model_type, known) + ")");
+  object.refuse("model_type", fmt::format("one of the families that Assay has ({}{})", fmt::join(known, ", "),
+                                          closest_clause(model_type, known)));
 }
 
 }  // namespace assay::nn
