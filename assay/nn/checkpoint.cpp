@@ -161,7 +161,8 @@ Checkpoint load_gguf(const std::string& path, at::ScalarType dtype) {
   std::set<std::string> used;
   for (const ParameterInfo& info : architecture->parameters()) {
     const std::string name = gguf_name(info.name);
-    at::Tensor weight = checked(path, info, io::to_tensor(file.load(name)), dtype);
+    const io::DType stored = dtype == at::kBFloat16 ? io::DType::BF16 : io::DType::F32;
+    at::Tensor weight = checked(path, info, io::to_tensor(file.load(name, stored)), dtype);
     const bool is_query = info.name.ends_with("q_proj.weight"), is_key = info.name.ends_with("k_proj.weight");
     if (is_query || is_key)
       weight = rows_by_halves(weight, is_query ? architecture->facts().heads : architecture->facts().key_value_heads);
