@@ -177,7 +177,7 @@ struct Q5KBlock {
     scales.expand(s, m);
     const int fifth = ASSAY_TWIN("io.fifth_bits_ignored") ? 0 : 16;
     for (size_t g = 0; g < 8; g += 2) {
-      const auto weight = [fifth](float d, float e, size_t group) {
+      const auto weight = [=](float d, float e, size_t group) {
         return [=](int q, int bits) { return d * static_cast<float>(q | (bits >> group << 4 & fifth)) + e; };
       };
       expand_nibbles<0, 32>(nibbles + 16 * g, fifth_bits, to + 32 * g, weight(s[g], m[g], g));
