@@ -1,7 +1,7 @@
 // GGUF, the one-file checkpoints of llama.cpp (versions 2 and 3, little-endian): metadata, then a table of tensors,
 // then their bytes, aligned. Reading maps the file and checks every count, length, offset and alignment before it
-// follows them. Tensors come as they lie in the file; `load` gives float32. What the names mean is the model's
-// business. Source: the format's description at github.com/ggml-org/ggml, docs/gguf.md.
+// follows them. Tensors come as they lie in the file; `load` gives float32 or bfloat16. What the names mean is the
+// model's business. Source: the format's description at github.com/ggml-org/ggml, docs/gguf.md.
 #pragma once
 
 #include <map>
@@ -32,9 +32,10 @@ class Gguf {
   const GgufMetadata& metadata() const noexcept { return metadata_; }
   const std::map<std::string, GgufTensor, std::less<>>& tensors() const noexcept { return tensors_; }
 
-  /// A tensor as float32: dequantised, or the file's own bytes where it is F32 (no copy). Error where there is no such
-  /// tensor (nearest names) or its type is one that Assay does not dequantise (it is named).
-  Array load(std::string_view name) const;
+  /// A tensor as float32, or as bfloat16 (rounded to nearest): the file's own bytes where they are of that type, else
+  /// dequantised straight into memory of its own. Error where there is no such tensor (nearest names) or its type is
+  /// one that Assay does not dequantise (it is named).
+  Array load(std::string_view name, DType dtype = DType::F32) const;
 
  private:
   Gguf(Source source, std::shared_ptr<const void> file) : source_(std::move(source)), file_(std::move(file)) {}

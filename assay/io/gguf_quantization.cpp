@@ -1,10 +1,13 @@
 #include "assay/io/gguf_quantization.h"
 
-#include <array>
+#include <ATen/Parallel.h>
+
 #include <cstring>
+#include <iterator>
 
 #include "assay/core/error.h"
 #include "assay/core/twin.h"
+#include "assay/io/gguf_blocks.h"
 #include "assay/io/half.h"
 
 namespace assay::io {
@@ -47,61 +50,79 @@ constexpr GgmlTypeFacts kTypes[] = {
     {GgmlType::Q1_0, "Q1_0", 128, 18},
 };
 
-constexpr size_t kBlock = 32;
+constexpr int64_t kWeightsAtOnce = 16 * 1024;  // a share of the work that outweighs the start of a thread
 
-struct Q8Block {
-  uint16_t scale;
-  int8_t weights[kBlock];
-};
-static_assert(sizeof(Q8Block) == 34);
-
-struct Q4Block {
-  uint16_t scale;
-  uint16_t minimum;
-  uint8_t nibbles[kBlock / 2];
-};
-static_assert(sizeof(Q4Block) == 20);
-
-/// Calls expand(block, weights) for each block; the copy into `block` makes unaligned bytes safe and costs nothing.
-template <class Block, size_t elements, class Expand>
-void for_each_block(std::span<const std::byte> bytes, std::span<float> weights, Expand expand) {
-  ASSAY_ASSERT(weights.size() % elements == 0 && bytes.size() == weights.size() / elements * sizeof(Block));
-  const std::byte* from = bytes.data();
-  float* to = weights.data();
-  for (size_t i = 0; i < weights.size() / elements; ++i, from += sizeof(Block), to += elements) {
-    Block block;
-    std::memcpy(&block, from, sizeof(Block));
-    expand(block, to);
+/// `count` blocks, compiled for each width of registers.
+template <class Block>
+struct ExpandBlocks {
+  template <int, class Number>
+  static ASSAY_INLINE void run(const std::byte* bytes, int64_t count, Number* weights) {
+    static_assert(alignof(Block) == 1);
+    const Block* blocks = reinterpret_cast<const Block*>(bytes);
+    for (int64_t i = 0; i < count; ++i) blocks[i].expand(weights + i * Block::kWeights);
   }
-}
+};
 
-void expand_q8(const Q8Block& block, float* __restrict weights) {
-  const float scale = half_to_float(block.scale);
-  for (size_t i = 0; i < kBlock; ++i) weights[i] = scale * static_cast<float>(block.weights[i]);
-}
-
-void expand_q4(const Q4Block& block, float* __restrict weights) {
-  float scale = half_to_float(block.scale);
-  float minimum = half_to_float(block.minimum);
-  if (ASSAY_TWIN("io.q4_1_scale_and_minimum_swapped")) std::swap(scale, minimum);
-  for (size_t i = 0; i < kBlock / 2; ++i) {
-    weights[i] = scale * static_cast<float>(block.nibbles[i] & 0x0F) + minimum;
-    weights[i + kBlock / 2] = scale * static_cast<float>(block.nibbles[i] >> 4) + minimum;
+/// `count` numbers, sixteen at a time, so that the loop body has a fixed length and becomes vector code.
+template <class Stored, auto widen>
+struct ExpandNumbers {
+  template <int, class Number>
+  static ASSAY_INLINE void run(const std::byte* bytes, int64_t count, Number* __restrict weights) {
+    constexpr int64_t kTogether = 16;
+    Stored stored[kTogether];
+    for (; count >= kTogether; count -= kTogether, bytes += sizeof(stored), weights += kTogether) {
+      std::memcpy(stored, bytes, sizeof(stored));
+      for (int64_t i = 0; i < kTogether; ++i) place_number(widen(stored[i]), weights[i]);
+    }
+    if (ASSAY_TWIN("io.rest_of_numbers_dropped")) return;
+    std::memcpy(stored, bytes, static_cast<size_t>(count) * sizeof(Stored));
+    for (int64_t i = 0; i < count; ++i) place_number(widen(stored[i]), weights[i]);
   }
+};
+
+/// Shares the units of a type, blocks or numbers, among the threads.
+template <class Kernel, int64_t kUnitWeights, int64_t kUnitBytes, class Number>
+void on_all_threads(std::span<const std::byte> bytes, std::span<Number> weights) {
+  at::parallel_for(0, std::ssize(weights) / kUnitWeights, kWeightsAtOnce / kUnitWeights,
+                   [&](int64_t begin, int64_t end) {
+                     kernel::on_widest_lanes<Kernel>(bytes.data() + begin * kUnitBytes, end - begin,
+                                                     weights.data() + begin * kUnitWeights);
+                   });
 }
 
-/// Sixteen at a time, so that the loop body has a fixed length and becomes vector code.
-template <float (*widen)(uint16_t)>
-void expand_16_bit(std::span<const std::byte> bytes, std::span<float> weights) {
-  constexpr size_t kAtOnce = 16;
-  const size_t whole = weights.size() / kAtOnce * kAtOnce;
-  using Several = std::array<uint16_t, kAtOnce>;
-  for_each_block<Several, kAtOnce>(bytes.first(2 * whole), weights.first(whole),
-                                   [](const Several& block, float* __restrict to) {
-                                     for (size_t i = 0; i < kAtOnce; ++i) to[i] = widen(block[i]);
-                                   });
-  for_each_block<uint16_t, 1>(bytes.subspan(2 * whole), weights.subspan(whole),
-                              [](uint16_t one, float* to) { *to = widen(one); });
+template <class Block, class Number>
+void expand_blocks(std::span<const std::byte> bytes, std::span<Number> weights) {
+  on_all_threads<ExpandBlocks<Block>, Block::kWeights, sizeof(Block)>(bytes, weights);
+}
+
+template <class Stored, auto widen, class Number>
+void expand_numbers(std::span<const std::byte> bytes, std::span<Number> weights) {
+  on_all_threads<ExpandNumbers<Stored, widen>, 1, sizeof(Stored)>(bytes, weights);
+}
+
+constexpr float same_float(float number) noexcept {
+  return number;
+}
+
+template <class Number>
+void expand(GgmlType type, std::span<const std::byte> bytes, std::span<Number> weights) {
+  ASSAY_ASSERT(can_dequantise(type));
+  const GgmlTypeFacts facts = *facts_of(static_cast<uint32_t>(type));
+  ASSAY_ASSERT(std::ssize(weights) % facts.block_elements == 0);
+  ASSAY_ASSERT(std::ssize(bytes) == std::ssize(weights) / facts.block_elements * facts.block_bytes);
+  switch (type) {
+    case GgmlType::F16: return expand_numbers<uint16_t, half_to_float>(bytes, weights);
+    case GgmlType::BF16: return expand_numbers<uint16_t, bfloat16_to_float>(bytes, weights);
+    case GgmlType::Q8_0: return expand_blocks<Q8_0Block>(bytes, weights);
+    case GgmlType::Q4_0: return expand_blocks<Q4_0Block>(bytes, weights);
+    case GgmlType::Q4_1: return expand_blocks<Q4_1Block>(bytes, weights);
+    case GgmlType::Q5_0: return expand_blocks<Q5_0Block>(bytes, weights);
+    case GgmlType::Q5_1: return expand_blocks<Q5_1Block>(bytes, weights);
+    case GgmlType::Q4_K: return expand_blocks<Q4KBlock>(bytes, weights);
+    case GgmlType::Q5_K: return expand_blocks<Q5KBlock>(bytes, weights);
+    case GgmlType::Q6_K: return expand_blocks<Q6KBlock>(bytes, weights);
+    default: return expand_numbers<float, same_float>(bytes, weights);
+  }
 }
 
 }  // namespace
@@ -124,22 +145,31 @@ bool can_dequantise(GgmlType type) noexcept {
     case GgmlType::F16:
     case GgmlType::BF16:
     case GgmlType::Q8_0:
-    case GgmlType::Q4_1: return true;
+    case GgmlType::Q4_0:
+    case GgmlType::Q4_1:
+    case GgmlType::Q5_0:
+    case GgmlType::Q5_1:
+    case GgmlType::Q4_K:
+    case GgmlType::Q5_K:
+    case GgmlType::Q6_K: return true;
     default: return false;
   }
 }
 
-void dequantise(GgmlType type, std::span<const std::byte> bytes, std::span<float> weights) {
-  ASSAY_ASSERT(can_dequantise(type));
-  switch (type) {
-    case GgmlType::F16: return expand_16_bit<half_to_float>(bytes, weights);
-    case GgmlType::BF16: return expand_16_bit<bfloat16_to_float>(bytes, weights);
-    case GgmlType::Q8_0: return for_each_block<Q8Block, kBlock>(bytes, weights, expand_q8);
-    case GgmlType::Q4_1: return for_each_block<Q4Block, kBlock>(bytes, weights, expand_q4);
-    default:
-      ASSAY_ASSERT(bytes.size() == weights.size_bytes());
-      if (!bytes.empty()) std::memcpy(weights.data(), bytes.data(), bytes.size());
+std::string dequantised_types() {
+  std::string names;
+  for (const GgmlTypeFacts& facts : kTypes) {
+    if (can_dequantise(facts.type)) names += (names.empty() ? "" : ", ") + std::string(facts.name);
   }
+  return names;
+}
+
+void dequantise(GgmlType type, std::span<const std::byte> bytes, std::span<float> weights) {
+  expand(type, bytes, weights);
+}
+
+void dequantise(GgmlType type, std::span<const std::byte> bytes, std::span<uint16_t> weights) {
+  expand(type, bytes, weights);
 }
 
 }  // namespace assay::io

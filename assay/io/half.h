@@ -1,5 +1,5 @@
-// 16-bit floating-point numbers widened to float32, exactly: IEEE half precision and bfloat16. Branch-free but for one
-// select, so that loops over them become vector code.
+// 16-bit floating-point numbers: IEEE half precision and bfloat16 widened to float32, exactly, and float32 rounded to
+// bfloat16. Branch-free but for one select, so that loops over them become vector code.
 #pragma once
 
 #include <bit>
@@ -19,6 +19,13 @@ constexpr float half_to_float(uint16_t half) noexcept {
 
 constexpr float bfloat16_to_float(uint16_t bits) noexcept {
   return std::bit_cast<float>(uint32_t{bits} << 16);
+}
+
+/// To nearest, ties to even; too large for the type becomes infinity. A NaN gives the positive quiet one.
+constexpr uint16_t float_to_bfloat16(float number) noexcept {
+  const auto bits = std::bit_cast<uint32_t>(number);
+  const uint32_t rounded = (bits + 0x7FFFu + (bits >> 16 & 1u)) >> 16;
+  return static_cast<uint16_t>((bits & 0x7FFFFFFFu) > 0x7F800000u ? 0x7FC0u : rounded);
 }
 
 }  // namespace assay::io

@@ -8,6 +8,7 @@
 #include <cmath>
 #include <cstdint>
 #include <numbers>
+#include <utility>
 #include <vector>
 
 #include "assay/core/twin.h"
@@ -17,6 +18,22 @@
 namespace assay::kernel {
 namespace {
 
+// The keys that each of the rows t, t + 1, .. sees, and the blocks in which they all lie; others are skipped. A later
+// row never sees an earlier key first.
+template <int kRows, typename Number>
+struct NarrowReach {
+  int64_t first[kRows], last[kRows], begin, end;
+  ASSAY_NARROW_INLINE NarrowReach(const NarrowTask<Number>& task, int64_t b, int64_t t) {
+    ASSAY_NARROW_UNROLL
+    for (int r = 0; r < kRows; ++r) {
+      first[r] = task.first_key(b, t + r);
+      last[r] = task.last_key(t + r);
+    }
+    begin = first[0] / kNarrowLanes<Number>;
+    end = last[kRows - 1] / kNarrowLanes<Number> + 1;
+  }
+};
+
 // One key-value head, forward. Rows t, t + 1, .. of a step share every load of a key and a value; a row beyond the last
 // is a query of zeros whose result is not written. Scores count in powers of two, log2(e) lies in the scaled queries.
 template <int kWidth, typename Number>
@@ -25,7 +42,7 @@ ASSAY_NARROW_INLINE void narrow_forward(const NarrowTask<Number>& task, int64_t 
   using Lanes = NarrowLanes<Number>;
   constexpr int64_t kLanes = kNarrowLanes<Number>;
   constexpr int kRows = kNarrowSums / kWidth, kRest = static_cast<int>(kLanes) / kRows;
-  const Number scale = task.scale() * std::numbers::log2e_v<Number>;
+  const Number scale = task.scale * std::numbers::log2e_v<Number>;
   Lanes* keys = scratch;
   Lanes* values = keys + task.blocks() * kWidth;
   Lanes* scores = values + task.blocks() * kWidth;
@@ -40,19 +57,18 @@ ASSAY_NARROW_INLINE void narrow_forward(const NarrowTask<Number>& task, int64_t 
         const Number* row = task.q.at(b, h, t + r);
         for (int64_t d = 0; d < task.width; ++d) query[r * kWidth + d] = row[d * task.q.column] * scale;
       }
-      const int64_t used = std::min(t + kRows - 1 + task.ahead, task.positions - 1) / kLanes + 1;
+      const NarrowReach<kRows, Number> reach(task, b, t);
       Lanes highest[kRows], totals[kRows] = {}, sums[kNarrowSums] = {};
       ASSAY_NARROW_UNROLL
       for (int r = 0; r < kRows; ++r) highest[r] = Lanes{} - std::numeric_limits<Number>::infinity();
-      for (int64_t block = 0; block < used; ++block) {
+      for (int64_t block = reach.begin; block < reach.end; ++block) {
         const Lanes* key = keys + block * kWidth;
         ASSAY_NARROW_UNROLL
         for (int r = 0; r < kRows; ++r) {
           Lanes score = key[0] * query[r * kWidth];
           ASSAY_NARROW_UNROLL
           for (int d = 1; d < kWidth; ++d) score += key[d] * query[r * kWidth + d];
-          const int64_t last = std::min(t + r + task.ahead, task.positions - 1);
-          narrow_mask<Number>(score, last - block * kLanes);
+          narrow_mask<Number>(score, reach.first[r] - block * kLanes, reach.last[r] - block * kLanes);
           scores[block * kRows + r] = score;
           highest[r] = score > highest[r] ? score : highest[r];
         }
@@ -60,7 +76,7 @@ ASSAY_NARROW_INLINE void narrow_forward(const NarrowTask<Number>& task, int64_t 
       narrow_reduce<kRows, kRest, true>(highest);
       ASSAY_NARROW_UNROLL
       for (int r = 0; r < kRows; ++r) top[r] = highest[0][r * kRest];
-      for (int64_t block = 0; block < used; ++block) {
+      for (int64_t block = reach.begin; block < reach.end; ++block) {
         const Lanes* value = values + block * kWidth;
         ASSAY_NARROW_UNROLL
         for (int r = 0; r < kRows; ++r) {
@@ -92,7 +108,7 @@ ASSAY_NARROW_INLINE void narrow_backward(const NarrowTask<Number>& task, int64_t
   using Lanes = NarrowLanes<Number>;
   constexpr int64_t kLanes = kNarrowLanes<Number>;
   constexpr int kRows = kNarrowSums / kWidth;
-  const Number scale = task.scale() * std::numbers::log2e_v<Number>;
+  const Number scale = task.scale * std::numbers::log2e_v<Number>;
   Lanes* keys = scratch;
   Lanes* values = keys + task.blocks() * kWidth;
   Lanes* key_sums = values + task.blocks() * kWidth;
@@ -115,9 +131,9 @@ ASSAY_NARROW_INLINE void narrow_backward(const NarrowTask<Number>& task, int64_t
           if (task.with_delta) delta[r] += slope[r * kWidth + d] * out[d * task.out.column];
         }
       }
-      const int64_t used = std::min(t + kRows, task.positions) - 1;
+      const NarrowReach<kRows, Number> reach(task, b, t);
       Lanes sums[kNarrowSums] = {};
-      for (int64_t block = 0; block <= used / kLanes; ++block) {
+      for (int64_t block = reach.begin; block < reach.end; ++block) {
         const Lanes *key = keys + block * kWidth, *value = values + block * kWidth;
         Lanes *key_sum = key_sums + block * kWidth, *value_sum = value_sums + block * kWidth;
         Lanes p[kRows], score_slope[kRows];
@@ -131,7 +147,7 @@ ASSAY_NARROW_INLINE void narrow_backward(const NarrowTask<Number>& task, int64_t
             score_slope[r] += value[d] * slope[r * kWidth + d];
           }
           p[r] -= level[r];
-          narrow_mask<Number>(p[r], std::min(t + r, used) - block * kLanes);
+          narrow_mask<Number>(p[r], reach.first[r] - block * kLanes, reach.last[r] - block * kLanes);
           narrow_exp2<Number>(p[r]);
           score_slope[r] *= p[r];
         }
@@ -152,7 +168,7 @@ ASSAY_NARROW_INLINE void narrow_backward(const NarrowTask<Number>& task, int64_t
       for (int64_t r = 0; r < rows; ++r) {
         Number* row = task.q_gradient.at(b, h, t + r);
         for (int64_t d = 0; d < task.width; ++d) {
-          row[d * task.q_gradient.column] = result[r * kWidth + d] * task.scale();
+          row[d * task.q_gradient.column] = result[r * kWidth + d] * task.scale;
         }
       }
     }
@@ -207,6 +223,7 @@ at::Tensor narrow_like(const at::Tensor& x) {  // [B,H,T,K] stored as [B,T,H,K],
 
 struct NarrowSaved {
   at::Tensor q, k, v, out, levels;
+  AttentionRule rule;
 };
 
 template <typename Number>
@@ -220,6 +237,9 @@ NarrowTask<Number> narrow_task(const NarrowSaved& saved) {
   task.v = narrow_view<const Number>(saved.v);
   task.out = narrow_view<Number>(saved.out);
   task.levels = narrow_view<Number>(saved.levels);
+  task.scale = static_cast<Number>(saved.rule.scale);
+  task.window = saved.rule.window > 0 ? saved.rule.window : task.positions;
+  task.first = saved.rule.first.defined() ? saved.rule.first.const_data_ptr<int64_t>() : nullptr;
   return task;
 }
 
@@ -235,6 +255,7 @@ std::vector<at::Tensor> narrow_gradients(const NarrowSaved& saved, const at::Ten
   std::vector<at::Tensor> gradients = {narrow_like(saved.q), narrow_like(saved.k), narrow_like(saved.v)};
   NarrowTask<Number> task = narrow_task<Number>(saved);
   task.with_delta = !ASSAY_TWIN("kernel.narrow_backward_without_delta");
+  if (ASSAY_TWIN("kernel.narrow_backward_without_window")) task.window = task.positions;
   task.gradient = narrow_view<const Number>(gradient);
   task.q_gradient = narrow_view<Number>(gradients[0]);
   task.k_gradient = narrow_view<Number>(gradients[1]);
@@ -254,11 +275,12 @@ bool is_narrow_attention(const at::Tensor& q, const at::Tensor& k, const at::Ten
          q.size(1) % k.size(1) == 0 && q.size(2) == k.size(2) && q.size(3) == k.size(3) && k.sizes() == v.sizes();
 }
 
-at::Tensor narrow_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
+at::Tensor narrow_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, AttentionRule rule) {
   const bool single = q.scalar_type() == at::kFloat;
   const at::Tensor levels = at::empty({q.size(0), q.size(1), q.size(2)}, q.options().requires_grad(false));
   const at::Tensor out = narrow_like(q);
-  const NarrowSaved saved{q.detach(), k.detach(), v.detach(), out.detach(), levels};
+  if (rule.first.defined()) rule.first = rule.first.cpu().contiguous();
+  const NarrowSaved saved{q.detach(), k.detach(), v.detach(), out.detach(), levels, std::move(rule)};
   single ? narrow_fill<float>(saved) : narrow_fill<double>(saved);
   const std::array<bool, 3> wanted = {q.requires_grad(), k.requires_grad(), v.requires_grad()};
   return attach_backward(out, {q, k, v}, [saved, single, wanted](const at::Tensor& gradient) {

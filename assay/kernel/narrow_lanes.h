@@ -4,8 +4,8 @@
 // below 2e-7 in float32.
 #pragma once
 
+#include <algorithm>
 #include <array>
-#include <cmath>
 #include <cstdint>
 #include <limits>
 #include <numbers>
@@ -88,11 +88,19 @@ struct NarrowTask {
   NarrowView<Number> out, levels;  // written by the forward pass, read by the backward; levels: log2 Σ exp, column 0
   NarrowView<const Number> gradient;
   NarrowView<Number> q_gradient, k_gradient, v_gradient;
+  Number scale;
+  int64_t window;        // at most `positions`
+  const int64_t* first;  // of each row of the batch, or null
   int64_t ahead = 0;
   bool with_delta = true;
-  Number scale() const { return static_cast<Number>(1.0 / std::sqrt(static_cast<double>(width))); }
   int64_t blocks() const { return (positions + kNarrowLanes<Number> - 1) / kNarrowLanes<Number>; }
   int64_t padded_width() const { return width <= 8 ? 8 : 16; }
+  // The keys that query t of row b sees, first to last; a query beyond the last one sees what is left of the window.
+  ASSAY_NARROW_INLINE int64_t last_key(int64_t t) const { return std::min(t + ahead, positions - 1); }
+  ASSAY_NARROW_INLINE int64_t first_key(int64_t b, int64_t t) const {
+    const int64_t padding = first ? first[b] : 0;
+    return std::min(t < padding ? t : std::max(padding, t - window + 1), positions - 1);
+  }
 };
 
 // 2^x for x <= 0 (or above by rounding). The sum with 1.5 · 2^23 (2^52 in float64) rounds x to the whole number that is
@@ -115,12 +123,14 @@ ASSAY_NARROW_INLINE void narrow_exp2(NarrowLanes<Number>& x) {
   x = x < kSmallest ? Lanes{} : __builtin_bit_cast(Lanes, scaled);
 }
 
-// -infinity where the key lies after the last allowed place of this block.
+// -infinity outside the places first .. last of this block; nothing to do where the block lies inside.
 template <typename Number>
-ASSAY_NARROW_INLINE void narrow_mask(NarrowLanes<Number>& scores, int64_t last) {
+ASSAY_NARROW_INLINE void narrow_mask(NarrowLanes<Number>& scores, int64_t first, int64_t last) {
   using Element = std::conditional_t<sizeof(Number) == 4, int32_t, int64_t>;
   const NarrowLanes<Number> never = NarrowLanes<Number>{} - std::numeric_limits<Number>::infinity();
-  scores = NarrowVector<Number>::kPlaces > static_cast<Element>(last) ? never : scores;
+  const auto& places = NarrowVector<Number>::kPlaces;
+  if (last < kNarrowLanes<Number> - 1) scores = places > static_cast<Element>(last) ? never : scores;
+  if (first > 0) scores = places < static_cast<Element>(first) ? never : scores;
 }
 
 ASSAY_NARROW_INLINE void narrow_interleave(const NarrowLanes<float>& a, const NarrowLanes<float>& b,

@@ -5,13 +5,14 @@
 #include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/outer.h>
 #include <ATen/ops/pow.h>
 #include <ATen/ops/stack.h>
 
 #include <algorithm>
+#include <numbers>
 #include <vector>
 
+#include "assay/core/error.h"
 #include "assay/core/twin.h"
 #include "assay/kernel/autograd_node.h"
 #include "assay/kernel/lanes.h"
@@ -19,19 +20,26 @@
 namespace assay::kernel {
 namespace {
 
-// The heads of one position, `stride` apart in x and packed in the output. `turn` is the sign of the angle.
+struct RotarySizes {
+  int64_t positions, heads, width, half;                 // of a head's `width` numbers the first 2 · half turn
+  int64_t example_stride, position_stride, head_stride;  // of x; the output is packed
+  int64_t example_angles;                                // from one row's table to the next: 0 where they share one
+};
+
+// The heads of one position. `turn` is the sign of the angle.
 template <typename L, typename Number>
-ASSAY_INLINE void rotary_position(const Number* x, int64_t stride, const Number* cosine, const Number* sine,
-                                  Number turn, int64_t heads, int64_t half, Number* output) {
+ASSAY_INLINE void rotary_position(const Number* x, const RotarySizes& sizes, const Number* cosine, const Number* sine,
+                                  Number turn, Number* output) {
+  const int64_t half = sizes.half;
   L first, second, c, s, rotated;
   for (int64_t i = 0; i < half; i += L::kCount) {
     const int64_t count = half - i;
     c.load(cosine + i, count);
     s.load(sine + i, count);
     s.values *= turn;
-    for (int64_t head = 0; head < heads; ++head) {
-      const Number* from = x + head * stride + i;
-      Number* to = output + head * 2 * half + i;
+    for (int64_t head = 0; head < sizes.heads; ++head) {
+      const Number* from = x + head * sizes.head_stride + i;
+      Number* to = output + head * sizes.width + i;
       first.load(from, count);
       second.load(from + half, count);
       rotated.values = first.values * c.values - second.values * s.values;
@@ -40,29 +48,29 @@ ASSAY_INLINE void rotary_position(const Number* x, int64_t stride, const Number*
       rotated.store(to + half, count);
     }
   }
+  const int64_t rest = sizes.width - 2 * half;
+  for (int64_t head = 0; rest > 0 && head < sizes.heads; ++head) {
+    std::copy_n(x + head * sizes.head_stride + 2 * half, rest, output + head * sizes.width + 2 * half);
+  }
 }
-
-struct RotarySizes {
-  int64_t positions, heads, half;
-  int64_t example_stride, position_stride, head_stride;  // of x; the output is packed
-};
 
 // The places begin .. end - 1 of B·T.
 struct RotaryKernel {
   template <int kBytes, typename Number>
   static ASSAY_INLINE void run(const Number* x, const RotarySizes* sizes, const Number* cosine, const Number* sine,
                                Number turn, int64_t begin, int64_t end, Number* output) {
-    const int64_t half = sizes->half, heads = sizes->heads;
+    const int64_t half = sizes->half;
     const bool narrow = half < Lanes<Number, kBytes>::kCount;  // heads of 8 numbers fill 16 bytes of float32, no more
     for (int64_t place = begin; place < end; ++place) {
       const int64_t example = place / sizes->positions, position = place % sizes->positions;
       const Number* from = x + example * sizes->example_stride + position * sizes->position_stride;
-      const Number *c = cosine + position * half, *s = sine + position * half;
-      Number* to = output + place * heads * 2 * half;
+      const int64_t angles = example * sizes->example_angles + position * half;
+      const Number *c = cosine + angles, *s = sine + angles;
+      Number* to = output + place * sizes->heads * sizes->width;
       if (narrow) {
-        rotary_position<Lanes<Number, 16>>(from, sizes->head_stride, c, s, turn, heads, half, to);
+        rotary_position<Lanes<Number, 16>>(from, *sizes, c, s, turn, to);
       } else {
-        rotary_position<Lanes<Number, kBytes>>(from, sizes->head_stride, c, s, turn, heads, half, to);
+        rotary_position<Lanes<Number, kBytes>>(from, *sizes, c, s, turn, to);
       }
     }
   }
@@ -70,7 +78,10 @@ struct RotaryKernel {
 
 template <typename Number>
 void rotary_fused(const at::Tensor& x, const RotaryTable& table, double turn, const at::Tensor& output) {
-  const RotarySizes sizes{x.size(1), x.size(2), x.size(3) / 2, x.stride(0), x.stride(1), x.stride(2)};
+  const int64_t half = table.cosine.size(-1);
+  const bool shared = table.cosine.dim() == 2 || ASSAY_TWIN("kernel.rotary_first_rows_table");
+  const RotarySizes sizes{x.size(1),   x.size(2),   x.size(3),   half,
+                          x.stride(0), x.stride(1), x.stride(2), shared ? 0 : x.size(1) * half};
   const Number *from = x.const_data_ptr<Number>(), *cosine = table.cosine.const_data_ptr<Number>();
   const Number* sine = table.sine.const_data_ptr<Number>();
   Number* to = output.data_ptr<Number>();
@@ -90,35 +101,58 @@ at::Tensor rotary_turned(const at::Tensor& x, const RotaryTable& table, double t
 
 bool rotary_is_fused(const at::Tensor& x, const RotaryTable& table) {
   const auto fits = [&](const at::Tensor& t) {
-    return t.is_cpu() && t.scalar_type() == x.scalar_type() && !t.requires_grad() && t.dim() == 2 &&
-           t.size(0) == x.size(1) && t.size(1) * 2 == x.size(3);
+    const bool for_rows = t.dim() == 3 && t.size(0) == x.size(0);
+    return t.is_cpu() && t.scalar_type() == x.scalar_type() && !t.requires_grad() && (t.dim() == 2 || for_rows) &&
+           t.size(-2) == x.size(1) && t.size(-1) * 2 <= x.size(3);
   };
   const bool known = x.scalar_type() == at::kFloat || x.scalar_type() == at::kDouble;
-  return known && x.is_cpu() && x.dim() == 4 && x.numel() > 0 && fits(table.cosine) && fits(table.sine);
+  return known && x.is_cpu() && x.dim() == 4 && x.numel() > 0 && fits(table.cosine) &&
+         table.sine.sizes() == table.cosine.sizes() && fits(table.sine);
 }
 
 }  // namespace
 
-RotaryTable rotary_table(int64_t first, int64_t positions, int64_t head_width, double base, at::ScalarType dtype) {
+at::Tensor rotary_frequencies(int64_t width, double base) {
+  ASSAY_ASSERT(width > 0 && width % 2 == 0 && base > 0);
   const auto options = at::TensorOptions().dtype(at::kDouble);
-  const at::Tensor frequency =
-      at::pow(base, at::arange(0, head_width, 2, options).div(-static_cast<double>(head_width)));
-  const at::Tensor angle = at::outer(at::arange(first, first + positions, options), frequency);
+  return at::pow(base, at::arange(0, width, 2, options).div(-static_cast<double>(width)));
+}
+
+at::Tensor llama3_scaled(const at::Tensor& frequencies, double factor, double low, double high, double original) {
+  ASSAY_ASSERT(factor > 0 && low > 0 && low < high && original > 0);
+  const at::Tensor turns = frequencies.mul(original / (2 * std::numbers::pi));  // in the original context
+  const at::Tensor kept = turns.sub(low).div(high - low).clamp(0, 1);
+  if (ASSAY_TWIN("kernel.llama3_without_ramp"))
+    return frequencies.mul(kept.ge(0.5)).add(frequencies.div(factor).mul(kept.lt(0.5)));
+  return frequencies.mul(kept).add(frequencies.div(factor).mul(kept.neg().add(1)));
+}
+
+RotaryTable rotary_table(const at::Tensor& positions, const at::Tensor& frequencies, at::ScalarType dtype) {
+  ASSAY_ASSERT(positions.dim() <= 2 && frequencies.dim() == 1 && frequencies.scalar_type() == at::kDouble);
+  const at::Tensor angle = positions.to(at::kDouble).unsqueeze(-1).mul(frequencies);
   return {angle.cos().to(dtype), angle.sin().to(dtype)};
 }
 
+RotaryTable rotary_table(int64_t first, int64_t positions, int64_t width, double base, at::ScalarType dtype) {
+  return rotary_table(at::arange(first, first + positions, at::kLong), rotary_frequencies(width, base), dtype);
+}
+
 at::Tensor rotate_heads_plain(const at::Tensor& x, const RotaryTable& table) {
-  const int64_t half = x.size(3) / 2;
+  const int64_t half = table.cosine.size(-1);
   const at::Tensor first = x.narrow(3, 0, half), second = x.narrow(3, half, half);
-  const at::Tensor cosine = table.cosine.unsqueeze(1), sine = table.sine.unsqueeze(1);  // [T,1,K/2]
-  return at::cat({first.mul(cosine).sub(second.mul(sine)), second.mul(cosine).add(first.mul(sine))}, 3);
+  const at::Tensor cosine = table.cosine.unsqueeze(-2), sine = table.sine.unsqueeze(-2);  // [T,1,R/2] or [B,T,1,R/2]
+  return at::cat({first.mul(cosine).sub(second.mul(sine)), second.mul(cosine).add(first.mul(sine)),
+                  x.narrow(3, 2 * half, x.size(3) - 2 * half)},
+                 3);
 }
 
 at::Tensor rotate_heads(const at::Tensor& x, const RotaryTable& table) {
   if (ASSAY_TWIN("kernel.rotary_adjacent_pairs")) {
-    const at::Tensor even = x.slice(3, 0, x.size(3), 2), odd = x.slice(3, 1, x.size(3), 2);
-    const at::Tensor c = table.cosine.unsqueeze(1), s = table.sine.unsqueeze(1);
-    return at::stack({even.mul(c).sub(odd.mul(s)), odd.mul(c).add(even.mul(s))}, 4).flatten(3);
+    const int64_t turned = 2 * table.cosine.size(-1);
+    const at::Tensor even = x.slice(3, 0, turned, 2), odd = x.slice(3, 1, turned, 2);
+    const at::Tensor c = table.cosine.unsqueeze(-2), s = table.sine.unsqueeze(-2);
+    const at::Tensor pairs = at::stack({even.mul(c).sub(odd.mul(s)), odd.mul(c).add(even.mul(s))}, 4).flatten(3);
+    return at::cat({pairs, x.narrow(3, turned, x.size(3) - turned)}, 3);
   }
   if (!rotary_is_fused(x, table)) return rotate_heads_plain(x, table);
   const RotaryTable held{table.cosine.contiguous(), table.sine.contiguous()};

@@ -171,9 +171,10 @@ Checkpoint load_gguf(const std::string& path, at::ScalarType dtype) {
   std::set<std::string> used{"rope_freqs.weight"};  // in the configuration
   for (const ParameterInfo& info : architecture->parameters()) {
     const std::string name = gguf_name(names, info.name);
+    const io::DType stored = dtype == at::kBFloat16 ? io::DType::BF16 : io::DType::F32;
     ParameterInfo written = info;
     written.shape = shape_in_gguf(info.shape, info.name, config);
-    const at::Tensor tensor = checked(path, written, io::to_tensor(file.load(name)), dtype);
+    const at::Tensor tensor = checked(path, written, io::to_tensor(file.load(name, stored)), dtype);
     parameters.add(info.name, in_our_order(tensor, info.name, config, facts));
     types.emplace_back(io::to_string(file.tensors().find(name)->second.type));
     used.insert(name);

@@ -96,7 +96,7 @@ TEST_F(GgufFile, DequantisesBitForBitAsTheReferenceDoes) {
   EXPECT_EQ(std::memcmp(gguf.load("f32").bytes.data(), pattern(40, 89).data(), 40), 0);
   EXPECT_EQ(gguf.load("f32").bytes.data(), gguf.tensors().at("f32").bytes.data()) << "float32 must not be copied";
 
-  const ScopedTwin twin("io.q4_1_scale_and_minimum_swapped");
+  const ScopedTwin twin("io.scale_and_minimum_swapped");
   EXPECT_NE(bits_of(gguf.load("q4")), kQ4);
 }
 
@@ -190,7 +190,7 @@ TEST_F(GgufFile, NumbersOfTheMetadataKeepTheirBounds) {
 TEST_F(GgufFile, RefusesTensorsOfOtherTypesByName) {
   const Gguf gguf = open(GgufWriter().tensor("blk.0.attn_q.weight", {256}, 11, pattern(110, 3)));
   EXPECT_THAT(error_of([&] { gguf.load("blk.0.attn_q.weight"); }),
-              Refusal(ErrorKind::Model, "(F32, F16, BF16, Q8_0, Q4_1), but it has Q3_K"));
+              Refusal(ErrorKind::Model, "(F32, F16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K, Q6_K, BF16), but it has Q3_K"));
   EXPECT_THAT(error_of([&] { gguf.load("blk.0.attn_k.weight"); }),
               Refusal(ErrorKind::Model, R"(closest: "blk.0.attn_q.weight")"));
 }

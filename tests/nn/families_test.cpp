@@ -48,7 +48,7 @@ INSTANTIATE_TEST_SUITE_P(Families, EveryFamily,
 TEST(Families, TheMistakesThatAreEasilyMadeAreCaught) {
   const std::vector<std::pair<const char*, std::vector<const char*>>> mistakes{
       {"llama", {"kernel.rotary_adjacent_pairs", "kernel.gate_without_silu", "kernel.groups_interleaved"}},
-      {"llama 3", {"kernel.rotary_scaling_ignored"}},
+      {"llama 3", {"kernel.llama3_without_ramp"}},
       {"qwen2, windows", {"nn.window_ignored"}},
       {"gpt2", {"nn.qkv_rows_in_the_other_order", "nn.square_weights_not_transposed", "nn.gelu_forms_swapped"}},
       {"gpt_neo", {"nn.window_ignored", "kernel.attention_scale_ignored", "nn.gelu_forms_swapped"}},

@@ -1,0 +1,18 @@
+// What a query may look at beyond causality, and how its scores are scaled.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+
+namespace assay::kernel {
+
+/// Query t counts its place among the S keys: the T queries are the last of them.
+struct AttentionRule {
+  double scale = 0;    ///< scores are q·k times this; 0: 1/sqrt(K)
+  int64_t window = 0;  ///< key j is seen by query t only where t - j < window; 0: no limit
+  at::Tensor first;    ///< [B] int64: place of the first real position of each row, padding on the left; undefined: 0.
+                       ///< A query before it sees itself alone.
+};
+
+}  // namespace assay::kernel
