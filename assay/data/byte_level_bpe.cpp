@@ -1,6 +1,6 @@
-// Byte-level BPE (GPT-2): pieces of text are byte strings, merged from single bytes. A piece that is one token, as most
-// words are, is found by its hash and needs no merging; that it would merge to that one token is checked when the
-// tokenizer is built, so the short cut changes no result.
+// Byte-level BPE (GPT-2): pieces of text are byte strings, merged from single bytes. Two short cuts change no result: a
+// word that this thread has met before comes from a cache, and a piece that is one token, as most words are, is found
+// by its hash and needs no merging (that it would merge to that one token is checked when the tokenizer is built).
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -10,11 +10,10 @@
 #include "assay/core/hash.h"
 #include "assay/data/byte_alphabet.h"
 #include "assay/data/subword_model.h"
+#include "assay/data/word_cache.h"
 
 namespace assay::data {
 namespace {
-
-constexpr int32_t kNoToken = -1;
 
 class ByteLevelBpe final : public SubwordModel {
  public:
@@ -37,29 +36,49 @@ class ByteLevelBpe final : public SubwordModel {
     }
   }
 
-  void encode(std::string_view text, int64_t offset, std::vector<TokenSpan>& tokens) const override {
+  void encode(std::string_view text, int64_t offset, StretchPlace, TokenSink& sink) const override {
     std::vector<Symbol> symbols;
-    for (const std::string_view piece : pretokenizer_.split(text)) {
-      const int64_t begin = offset + (piece.data() - text.data());
-      const int32_t whole = whole_pieces_.get(hash64(piece));
-      if (whole != kNoToken && token_bytes_[static_cast<size_t>(whole)] == piece) {
-        tokens.push_back({whole, begin, begin + static_cast<int64_t>(piece.size())});
-        continue;
-      }
-      begin_with_bytes(piece, symbols);
-      merges_.apply(symbols);
-      int64_t from = begin;
-      for (const Symbol& symbol : symbols) {
-        tokens.push_back({symbol.id, from, begin + symbol.end});
-        from = begin + symbol.end;
-      }
+    if (sink.wants_spans()) {
+      pretokenizer_.for_each_piece(text, [&](std::string_view piece) {
+        const int64_t begin = offset + (piece.data() - text.data());
+        encode_piece(piece, symbols);
+        int64_t from = begin;
+        for (const Symbol& symbol : symbols) {
+          sink.put(symbol.id, from, begin + symbol.end);
+          from = begin + symbol.end;
+        }
+      });
+      return;
     }
+    WordCache& cache = WordCache::of_this_thread();
+    pretokenizer_.for_each_piece(text, [&](std::string_view piece) {
+      WordCache::Place& place = cache.place_of(piece);
+      if (place.holds(owner_, piece)) return sink.put(place.tokens());
+      encode_piece(piece, symbols);
+      std::array<int32_t, WordCache::kMostTokens> ids;
+      for (size_t i = 0; i < symbols.size(); ++i) {
+        sink.put(symbols[i].id, 0, 0);
+        if (i < ids.size()) ids[i] = symbols[i].id;
+      }
+      if (symbols.size() <= ids.size()) place.keep(owner_, piece, std::span(ids).first(symbols.size()));
+    });
   }
 
   std::string token_text(int32_t id) const override { return token_bytes_[static_cast<size_t>(id)]; }
-  bool adds_space() const override { return false; }
+  bool cuts_before_spaces() const override { return pretokenizer_.cuts_before_spaces(); }
 
  private:
+  /// The tokens of a piece, each with where it ends in it.
+  void encode_piece(std::string_view piece, std::vector<Symbol>& symbols) const {
+    const int32_t whole = whole_pieces_.get(hash64(piece));
+    if (whole != kNoToken && token_bytes_[static_cast<size_t>(whole)] == piece) {
+      symbols.assign(1, {whole, static_cast<uint32_t>(piece.size())});
+      return;
+    }
+    begin_with_bytes(piece, symbols);
+    merges_.apply(symbols);
+  }
+
   void begin_with_bytes(std::string_view piece, std::vector<Symbol>& symbols) const {
     ASSAY_ASSERT(piece.size() < UINT32_MAX);
     symbols.clear();
@@ -91,6 +110,7 @@ class ByteLevelBpe final : public SubwordModel {
     if (whole_pieces_.get(key) == kNoToken) whole_pieces_.set(key, id);
   }
 
+  const uint64_t owner_ = WordCache::new_owner();
   Pretokenizer pretokenizer_;
   BpeMerges merges_;
   FlatTable whole_pieces_;                // hash of the bytes → token; the bytes are compared after

@@ -1,12 +1,8 @@
 #include "assay/data/pretokenize.h"
 
-#define PCRE2_CODE_UNIT_WIDTH 8
-#include <fmt/format.h>
-#include <pcre2.h>
-
+#include <algorithm>
 #include <utility>
 
-#include "assay/core/error.h"
 #include "assay/core/twin.h"
 
 namespace assay::data {
@@ -21,6 +17,13 @@ const SplitRule& gpt2() {
 const SplitRule& llama3() {
   static const SplitRule rule{
       R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|)"
+      R"(\s*[\r\n]+|\s+(?!\S)|\s+)"};
+  return rule;
+}
+
+const SplitRule& qwen2() {
+  static const SplitRule rule{
+      R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|)"
       R"(\s*[\r\n]+|\s+(?!\S)|\s+)"};
   return rule;
 }
@@ -47,108 +50,53 @@ const SplitRule& words_and_marks() {
 
 }  // namespace split
 
-namespace {
-
-constexpr std::string_view kWordCharacters = R"(\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control})";
-
-/// Spells \s, \S and \w by Unicode properties, inside brackets and outside.
-std::string with_unicode_classes(std::string_view pattern) {
-  std::string result;
-  bool in_brackets = false;
-  for (size_t i = 0; i < pattern.size(); ++i) {
-    const char c = pattern[i];
-    if (c != '\\' || i + 1 == pattern.size()) {
-      if (c == '[') in_brackets = true;
-      if (c == ']') in_brackets = false;
-      result += c;
-      continue;
-    }
-    switch (const char escaped = pattern[++i]; escaped) {
-      case 's': result += R"(\p{White_Space})"; break;
-      case 'S': result += R"(\P{White_Space})"; break;
-      case 'w': result += in_brackets ? std::string(kWordCharacters) : fmt::format("[{}]", kWordCharacters); break;
-      default: (result += c) += escaped;
-    }
-  }
-  return result;
-}
-
-struct FreeMatch {
-  void operator()(pcre2_match_data* match) const { pcre2_match_data_free(match); }
-};
-
-std::string pcre2_message(int code) {
-  PCRE2_UCHAR buffer[256] = {};
-  pcre2_get_error_message(code, buffer, sizeof buffer);
-  return reinterpret_cast<const char*>(buffer);
-}
-
-}  // namespace
-
-class Pretokenizer::Pattern {
- public:
-  Pattern(const SplitRule& rule, const std::string& source) : keeps_gaps_(rule.keeps_gaps) {
-    const std::string spelling = with_unicode_classes(rule.pattern);
-    int code = 0;
-    PCRE2_SIZE offset = 0;
-    compiled_.reset(pcre2_compile(reinterpret_cast<PCRE2_SPTR>(spelling.data()), spelling.size(), PCRE2_UTF | PCRE2_UCP,
-                                  &code, &offset, nullptr));
-    if (compiled_ == nullptr) {
-      throw Error(
-          ErrorKind::Model,
-          fmt::format("reading \"{}\": a pre-tokenizer's pattern must be a regular expression, but `{}` is not: "
-                      "{}; take the tokenizer files from the model's own repository",
-                      source, rule.pattern, pcre2_message(code)));
-    }
-    pcre2_jit_compile(compiled_.get(), PCRE2_JIT_COMPLETE);  // where the processor has no JIT, matching interprets
-  }
-
-  void split(std::string_view text, std::vector<std::string_view>& pieces) const {
-    const std::unique_ptr<pcre2_match_data, FreeMatch> match(pcre2_match_data_create(1, nullptr));
-    const PCRE2_SIZE* bounds = pcre2_get_ovector_pointer(match.get());
-    size_t done = 0, from = 0;
-    while (from < text.size()) {
-      const int found = pcre2_match(compiled_.get(), reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), from,
-                                    PCRE2_NO_UTF_CHECK | PCRE2_NOTEMPTY, match.get(), nullptr);
-      if (found == PCRE2_ERROR_NOMATCH) break;
-      if (found < 0) {
-        throw Error(ErrorKind::Data,
-                    fmt::format("tokenizing a text of {} bytes: the pre-tokenizer's pattern must match within PCRE2's "
-                                "limits, but it stopped at byte {}: {}; split the text into shorter documents",
-                                text.size(), from, pcre2_message(found)));
-      }
-      if (keeps_gaps_ && bounds[0] > done) pieces.push_back(text.substr(done, bounds[0] - done));
-      pieces.push_back(text.substr(bounds[0], bounds[1] - bounds[0]));
-      done = from = bounds[1];
-    }
-    if (keeps_gaps_ && done < text.size()) pieces.push_back(text.substr(done));
-  }
-
- private:
-  struct FreeCode {
-    void operator()(pcre2_code* code) const { pcre2_code_free(code); }
+Pretokenizer::Pretokenizer(const std::vector<SplitRule>& rules, const std::string& source, Matching matching)
+    : classes_(UnicodeClasses::get()) {
+  const auto is_known = [](const SplitRule& rule) {
+    return rule == split::gpt2() || rule == split::llama3() || rule == split::qwen2() || rule == split::each_digit() ||
+           rule == split::runs_of_digits() || rule == split::at_white_space() || rule == split::words_and_marks();
   };
-  std::unique_ptr<pcre2_code, FreeCode> compiled_;
-  bool keeps_gaps_;
-};
-
-Pretokenizer::Pretokenizer(const std::vector<SplitRule>& rules, const std::string& source) {
+  cuts_before_spaces_ = std::all_of(rules.begin(), rules.end(), is_known) &&
+                        std::any_of(rules.begin(), rules.end(), [](const SplitRule& rule) {
+                          return rule != split::each_digit() && rule != split::runs_of_digits();
+                        });
+  const bool digits_count = !ASSAY_TWIN("data.digits_not_split");
+  const bool digits_first = rules.size() == 2 && rules.front() == split::each_digit();
+  if (matching == Matching::ByHandWhereKnown && (rules.size() == 1 || digits_first)) {
+    const SplitRule& last = rules.back();
+    last_ = last == split::gpt2()     ? ByHand::Gpt2
+            : last == split::llama3() ? ByHand::Llama3
+            : last == split::qwen2()  ? ByHand::Qwen2
+                                      : ByHand::None;
+    cuts_digits_first_ = digits_first && digits_count;
+  }
+  if (last_ != ByHand::None) return;
   for (const SplitRule& rule : rules) {
-    if (ASSAY_TWIN("data.digits_not_split") && rule == split::each_digit()) continue;
-    patterns_.push_back(std::make_unique<Pattern>(rule, source));
+    if (rule == split::each_digit() && !digits_count) continue;
+    patterns_.push_back({Pcre2Pattern(rule.pattern, source), rule.keeps_gaps});
   }
 }
-
-Pretokenizer::~Pretokenizer() = default;
-Pretokenizer::Pretokenizer(Pretokenizer&&) noexcept = default;
 
 std::vector<std::string_view> Pretokenizer::split(std::string_view text) const {
   std::vector<std::string_view> pieces;
+  if (last_ != ByHand::None) {
+    for_each_piece(text, [&](std::string_view piece) { pieces.push_back(piece); });
+    return pieces;
+  }
   if (!text.empty()) pieces.push_back(text);
-  for (const auto& pattern : patterns_) {
+  for (const Pattern& pattern : patterns_) {
     std::vector<std::string_view> finer;
     finer.reserve(text.size() / 4);
-    for (const std::string_view piece : pieces) pattern->split(piece, finer);
+    for (const std::string_view piece : pieces) {
+      size_t done = 0;
+      for (auto match = pattern.matcher.find(piece, 0); match.end > 0; match = pattern.matcher.find(piece, done)) {
+        if (pattern.keeps_gaps && match.begin > done) finer.push_back(piece.substr(done, match.begin - done));
+        finer.push_back(piece.substr(match.begin, match.end - match.begin));
+        done = match.end;
+        if (done == piece.size()) break;
+      }
+      if (pattern.keeps_gaps && done < piece.size()) finer.push_back(piece.substr(done));
+    }
     pieces = std::move(finer);
   }
   return pieces;

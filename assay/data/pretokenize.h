@@ -2,14 +2,16 @@
 // one before it, so that a look-ahead never sees past a cut: SmolLM2 cuts every digit out first and then applies
 // GPT-2's pattern, which is why "a  5" keeps both its spaces in one piece.
 //
-// Patterns are PCRE2 over Unicode categories, compiled to machine code. `\s` means White_Space and `\w` the word
-// characters of Unicode's UTS #18, as in the reference implementation; PCRE2's own differ in a handful of characters.
+// The patterns of the common families are matched by hand (split_by_hand.h), any other by PCRE2, which takes about ten
+// times as long.
 #pragma once
 
-#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "assay/data/pcre2_pattern.h"
+#include "assay/data/split_by_hand.h"
 
 namespace assay::data {
 
@@ -24,6 +26,7 @@ struct SplitRule {
 namespace split {
 const SplitRule& gpt2();        ///< contractions, words, numbers, marks with the space before them; white space
 const SplitRule& llama3();      ///< numbers in groups of three, marks with the line ends after them
+const SplitRule& qwen2();       ///< the same with single digits
 const SplitRule& each_digit();  ///< every numeric character by itself
 const SplitRule& runs_of_digits();
 const SplitRule& at_white_space();   ///< pieces are what white space separates
@@ -32,17 +35,55 @@ const SplitRule& words_and_marks();  ///< pieces are runs of word characters and
 
 class Pretokenizer {
  public:
-  /// Throws Error(Model) if a pattern is no regular expression, or one that can match nothing.
-  Pretokenizer(const std::vector<SplitRule>& rules, const std::string& source);
-  ~Pretokenizer();
-  Pretokenizer(Pretokenizer&&) noexcept;
+  enum class Matching { ByHandWhereKnown, ByPattern };
 
-  /// Views into `text`, which must be UTF-8, in order and never empty. Without rules: the text itself.
+  /// Throws Error(Model) if a pattern is no regular expression.
+  Pretokenizer(const std::vector<SplitRule>& rules, const std::string& source,
+               Matching matching = Matching::ByHandWhereKnown);
+
+  /// Calls take(piece) with views into `text`, which must be UTF-8, in order and never empty. Without rules: the text
+  /// itself.
+  template <typename Take>
+  void for_each_piece(std::string_view text, Take&& take) const {
+    if (last_ == ByHand::None) {
+      for (const std::string_view piece : split(text)) take(piece);
+      return;
+    }
+    for (size_t begin = 0; begin < text.size();) {
+      const size_t end = cuts_digits_first_ ? digit_or_rest_end(text, begin, classes_) : text.size();
+      const std::string_view part = text.substr(0, end);
+      while (begin < end) {
+        const size_t piece_end = end_by_hand(part, begin);
+        take(part.substr(begin, piece_end - begin));
+        begin = piece_end;
+      }
+    }
+  }
+
+  /// The same pieces in a list.
   std::vector<std::string_view> split(std::string_view text) const;
 
+  /// Whether, wherever a space (U+0020) follows what is no white space, a piece ends between them in every text, and
+  /// the pieces before do not depend on what follows nor those after on what went before.
+  bool cuts_before_spaces() const { return cuts_before_spaces_; }
+
  private:
-  class Pattern;
-  std::vector<std::unique_ptr<Pattern>> patterns_;
+  enum class ByHand { None, Gpt2, Llama3, Qwen2 };
+  struct Pattern {
+    Pcre2Pattern matcher;
+    bool keeps_gaps;
+  };
+
+  size_t end_by_hand(std::string_view text, size_t begin) const {
+    if (last_ == ByHand::Gpt2) return gpt2_piece_end(text, begin, classes_);
+    return llama3_piece_end(text, begin, last_ == ByHand::Llama3 ? 3 : 1, classes_);
+  }
+
+  const UnicodeClasses& classes_;
+  ByHand last_ = ByHand::None;
+  bool cuts_digits_first_ = false;
+  bool cuts_before_spaces_ = true;
+  std::vector<Pattern> patterns_;  // where not by hand
 };
 
 }  // namespace assay::data

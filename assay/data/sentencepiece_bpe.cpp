@@ -1,35 +1,22 @@
-// SentencePiece-style BPE with byte fallback (Llama 2, stories260K): a "▁" is put before the text and in place of every
+// SentencePiece-style BPE with byte fallback (Llama 2, stories260K): a "▁" stands before the text and in place of every
 // space; characters that the vocabulary lacks become the tokens of their bytes, "<0xE2>"; then pairs merge by rank over
-// the whole stretch, across words. Without byte tokens a missing character is the unknown token.
+// the whole stretch. Without byte tokens a missing character is the unknown token.
+//
+// Where no merge leads from a word over the space behind it, as in every vocabulary that was trained on words, the
+// words of a stretch merge independently: they are encoded one by one and those met before come from a cache, to the
+// same ids.
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
-#include <charconv>
 
 #include "assay/core/error.h"
-#include "assay/core/twin.h"
-#include "assay/data/subword_model.h"
+#include "assay/data/byte_fallback.h"
+#include "assay/data/space_mark.h"
+#include "assay/data/unicode_classes.h"
+#include "assay/data/word_cache.h"
 
 namespace assay::data {
 namespace {
-
-constexpr int32_t kNoToken = -1;
-constexpr std::string_view kSpaceMark = "\xE2\x96\x81";  // ▁ U+2581
-
-/// Bytes of the character that a valid lead byte begins.
-size_t utf8_length(char lead) {
-  const auto byte = static_cast<uint8_t>(lead);
-  return byte < 0x80 ? 1 : byte < 0xE0 ? 2 : byte < 0xF0 ? 3 : 4;
-}
-
-/// The byte of a token "<0x4F>", or -1.
-int byte_of_fallback_token(std::string_view token) {
-  if (token.size() != 6 || !token.starts_with("<0x") || token.back() != '>') return -1;
-  int byte = -1;
-  const char* end = token.data() + 5;
-  return std::from_chars(token.data() + 3, end, byte, 16).ptr == end ? byte : -1;
-}
 
 class SentencePieceBpe final : public SubwordModel {
  public:
@@ -37,59 +24,82 @@ class SentencePieceBpe final : public SubwordModel {
       : merges_(definition.merges),
         vocabulary_(definition.vocabulary),
         ids_(ids_by_token(vocabulary_, definition.source)),
+        bytes_(vocabulary_),
         unknown_(definition.unknown.value_or(kNoToken)),
-        fuses_unknown_(definition.fuses_unknown) {
-    byte_tokens_.fill(kNoToken);
-    for (const auto& [token, id] : ids_) {
-      if (const int byte = byte_of_fallback_token(token); byte >= 0) byte_tokens_[static_cast<size_t>(byte)] = id;
-    }
-  }
+        fuses_unknown_(definition.fuses_unknown),
+        added_space_(definition.added_space),
+        word_cuts_(definition.cuts_words                 ? WordCuts::BeforeMarks
+                   : ends_words_before_marks(definition) ? WordCuts::BeforeWords
+                                                         : WordCuts::None) {}
 
-  void encode(std::string_view text, int64_t offset, std::vector<TokenSpan>& tokens) const override {
-    ASSAY_ASSERT(text.size() < UINT32_MAX);
+  void encode(std::string_view text, int64_t offset, StretchPlace place, TokenSink& sink) const override {
     std::vector<Symbol> symbols;
-    add_character(kSpaceMark, 0, 0, symbols);
-    for (size_t i = 0; i < text.size();) {
-      const size_t next = i + utf8_length(text[i]);
-      const std::string_view character = text[i] == ' ' ? kSpaceMark : text.substr(i, next - i);
-      add_character(character, static_cast<uint32_t>(i), static_cast<uint32_t>(next), symbols);
-      i = next;
-    }
-    merges_.apply(symbols);
-    int64_t from = offset;
-    for (const Symbol& symbol : symbols) {
-      tokens.push_back({symbol.id, from, offset + symbol.end});
-      from = offset + symbol.end;
+    std::vector<int32_t> ids;
+    WordCache& cache = WordCache::of_this_thread();
+    bool has_space = puts_space(added_space_, place, text);
+    for (size_t begin = 0; begin < text.size();) {
+      const size_t end = word_end(text, begin, word_cuts_);
+      const std::string_view word = text.substr(begin, end - begin);
+      const bool is_cached = !has_space && !sink.wants_spans() && word.size() <= WordCache::kMostBytes;
+      WordCache::Place* const kept = is_cached ? &cache.place_of(word) : nullptr;
+      if (kept != nullptr && kept->holds(owner_, word)) {
+        sink.put(kept->tokens());
+      } else {
+        encode_word(word, has_space, symbols);
+        ids.clear();
+        int64_t from = offset + static_cast<int64_t>(begin);
+        for (const Symbol& symbol : symbols) {
+          const int64_t to = offset + static_cast<int64_t>(begin) + symbol.end;
+          sink.put(symbol.id, from, to);
+          ids.push_back(symbol.id);
+          from = to;
+        }
+        if (kept != nullptr) kept->keep(owner_, word, ids);
+      }
+      has_space = false;
+      begin = end;
     }
   }
 
   std::string token_text(int32_t id) const override {
-    const std::string& token = vocabulary_[static_cast<size_t>(id)];
-    if (const int byte = byte_of_fallback_token(token); byte >= 0) return {static_cast<char>(byte)};
-    std::string text;
-    for (size_t i = 0; i < token.size();) {
-      const bool is_space = std::string_view(token).substr(i).starts_with(kSpaceMark);
-      text += is_space ? ' ' : token[i];
-      i += is_space ? kSpaceMark.size() : 1;
-    }
-    return text;
+    return text_of_marked_token(vocabulary_[static_cast<size_t>(id)]);
   }
-
-  bool adds_space() const override { return !ASSAY_TWIN("data.added_space_stays"); }
+  bool cuts_before_spaces() const override { return word_cuts_ != WordCuts::None; }
 
  private:
-  /// Appends the symbol, or the bytes' symbols, of a character that stands for the bytes [begin, end) of the text.
+  /// Whether no merge makes a token in which a mark follows another character. An unknown mark could fuse with what
+  /// stands before it.
+  bool ends_words_before_marks(const TokenizerDefinition& definition) const {
+    if (!ids_.contains(kSpaceMark)) return false;
+    return std::none_of(definition.merges.begin(), definition.merges.end(), [&](const BpeMerge& merge) {
+      const std::string_view token = vocabulary_[static_cast<size_t>(merge.result)];
+      size_t begin = 0;
+      while (token.substr(begin).starts_with(kSpaceMark)) begin += kSpaceMark.size();
+      return token.find(kSpaceMark, begin) != std::string_view::npos;
+    });
+  }
+
+  /// The tokens of a word, each with where it ends in it.
+  void encode_word(std::string_view word, bool has_space, std::vector<Symbol>& symbols) const {
+    ASSAY_ASSERT(word.size() < UINT32_MAX);
+    symbols.clear();
+    if (has_space) add_character(kSpaceMark, 0, 0, symbols);
+    for (size_t i = 0; i < word.size();) {
+      const size_t next = i + utf8_length(word[i]);
+      const std::string_view character = word[i] == ' ' ? kSpaceMark : word.substr(i, next - i);
+      add_character(character, static_cast<uint32_t>(i), static_cast<uint32_t>(next), symbols);
+      i = next;
+    }
+    merges_.apply(symbols);
+  }
+
+  /// Appends the symbol, or the bytes' symbols, of a character that stands for the bytes [begin, end) of the word.
   void add_character(std::string_view character, uint32_t begin, uint32_t end, std::vector<Symbol>& symbols) const {
     if (const auto found = ids_.find(character); found != ids_.end()) {
       symbols.push_back({found->second, end});
-      return;
-    }
-    const auto token_of = [&](char c) { return byte_tokens_[static_cast<uint8_t>(c)]; };
-    const bool has_bytes =
-        std::none_of(character.begin(), character.end(), [&](char c) { return token_of(c) == kNoToken; });
-    if (has_bytes) {
+    } else if (bytes_.covers(character)) {
       for (size_t i = 0; i < character.size(); ++i) {
-        symbols.push_back({token_of(character[i]), std::min(end, begin + static_cast<uint32_t>(i) + 1)});
+        symbols.push_back({bytes_.id(character[i]), std::min(end, begin + static_cast<uint32_t>(i) + 1)});
       }
     } else if (unknown_ == kNoToken) {
       throw Error(
@@ -104,12 +114,15 @@ class SentencePieceBpe final : public SubwordModel {
     }
   }
 
+  const uint64_t owner_ = WordCache::new_owner();
   BpeMerges merges_;
   std::vector<std::string> vocabulary_;
   std::unordered_map<std::string_view, int32_t> ids_;  // views into vocabulary_
-  std::array<int32_t, 256> byte_tokens_{};
+  ByteFallback bytes_;
   int32_t unknown_;
   bool fuses_unknown_;
+  AddedSpace added_space_;
+  WordCuts word_cuts_;
 };
 
 }  // namespace

@@ -4,29 +4,38 @@
 #include <memory>
 #include <string>
 #include <string_view>
-#include <vector>
 
-#include "assay/data/tokenizer.h"
+#include "assay/data/token_sink.h"
 #include "assay/data/tokenizer_definition.h"
 
 namespace assay::data {
+
+inline constexpr int32_t kNoToken = -1;
+
+/// What stands before a stretch.
+struct StretchPlace {
+  bool begins_text = true;     ///< nothing
+  bool begins_stretch = true;  ///< nothing or an added token; otherwise the stretch goes on from earlier text
+};
 
 class SubwordModel {
  public:
   virtual ~SubwordModel() = default;
 
-  /// Appends the tokens of `text` (UTF-8, not empty), which begins at byte `offset` of the whole.
-  virtual void encode(std::string_view text, int64_t offset, std::vector<TokenSpan>& tokens) const = 0;
+  /// Puts the tokens of `text` (UTF-8, not empty), which begins at byte `offset` of the whole.
+  virtual void encode(std::string_view text, int64_t offset, StretchPlace place, TokenSink& sink) const = 0;
 
   /// The bytes that a token stands for.
   virtual std::string token_text(int32_t id) const = 0;
 
-  /// Whether the first token of a stretch carries a space that the text has not.
-  virtual bool adds_space() const = 0;
+  /// Whether, wherever a space follows what is no white space, the tokens before do not depend on what follows, nor
+  /// those after on what went before: there a text may be cut and its parts encoded one by one.
+  virtual bool cuts_before_spaces() const = 0;
 };
 
 std::unique_ptr<SubwordModel> make_byte_level_bpe(const TokenizerDefinition& definition);
 std::unique_ptr<SubwordModel> make_sentencepiece_bpe(const TokenizerDefinition& definition);
 std::unique_ptr<SubwordModel> make_word_level(const TokenizerDefinition& definition);
+std::unique_ptr<SubwordModel> make_unigram(const TokenizerDefinition& definition);
 
 }  // namespace assay::data

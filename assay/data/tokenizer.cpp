@@ -7,9 +7,9 @@
 
 #include "assay/core/error.h"
 #include "assay/core/hash.h"
-#include "assay/data/added_tokens.h"
-#include "assay/data/subword_model.h"
-#include "assay/data/tokenizer_definition.h"
+#include "assay/core/twin.h"
+#include "assay/data/nfc.h"
+#include "assay/data/tokenizer_state.h"
 #include "assay/io/utf8.h"
 
 namespace assay::data {
@@ -20,6 +20,7 @@ std::unique_ptr<SubwordModel> make_model(const TokenizerDefinition& definition) 
     case TokenizerKind::ByteLevelBpe: return make_byte_level_bpe(definition);
     case TokenizerKind::SentencePieceBpe: return make_sentencepiece_bpe(definition);
     case TokenizerKind::WordLevel: return make_word_level(definition);
+    case TokenizerKind::Unigram: return make_unigram(definition);
   }
   std::abort();
 }
@@ -29,6 +30,7 @@ const char* kind_name(TokenizerKind kind) {
     case TokenizerKind::ByteLevelBpe: return "byte-level BPE";
     case TokenizerKind::SentencePieceBpe: return "SentencePiece BPE with byte fallback";
     case TokenizerKind::WordLevel: return "word level";
+    case TokenizerKind::Unigram: return "Unigram";
   }
   std::abort();
 }
@@ -59,64 +61,129 @@ std::string hash_definition(const TokenizerDefinition& definition) {
   hasher.add(uint64_t{definition.fuses_unknown}).add(uint64_t{definition.ignores_merges});
   add_optional(definition.bos);
   add_optional(definition.eos);
-  return hasher.add(uint64_t{definition.adds_bos}).digest128();
+  hasher.add(uint64_t{definition.adds_bos});
+
+  // What most tokenizers do not ask for counts only where it is asked for, so that their hashes stay what they were.
+  for (const AddedToken& token : definition.added_tokens) {
+    const uint64_t flags = uint64_t{token.takes_left} | uint64_t{token.takes_right} << 1 |
+                           uint64_t{token.single_word} << 2 | uint64_t{token.normalized} << 3;
+    if (flags != 0) hasher.add("matches").add(static_cast<uint64_t>(token.id)).add(flags);
+  }
+  if (definition.normalizes_to_nfc) hasher.add("NFC");
+  if (definition.added_space != AddedSpace::EveryStretch) {
+    hasher.add("space").add(static_cast<uint64_t>(definition.added_space));
+  }
+  if (definition.cuts_words) hasher.add("words");
+  if (!definition.log_probabilities.empty()) hasher.add(std::as_bytes(std::span(definition.log_probabilities)));
+  if (definition.falls_back_to_bytes) hasher.add("bytes");
+  return hasher.digest128();
+}
+
+std::string normalized_content(const TokenizerDefinition& definition, const std::string& content) {
+  if (!definition.normalizes_to_nfc) return content;
+  const auto normalized = to_nfc(content);
+  return normalized ? normalized->text : content;
 }
 
 }  // namespace
 
-struct Tokenizer::State {
-  explicit State(TokenizerDefinition given)
-      : definition(std::move(given)),
-        model(make_model(definition)),
-        added(definition.added_tokens),
-        vocabulary_size(count_ids(definition)),
-        hash(hash_definition(definition)) {}
+Tokenizer::State::State(TokenizerDefinition given)
+    : definition(std::move(given)),
+      model(make_model(definition)),
+      added(definition.added_tokens,
+            [&](const std::string& content) { return normalized_content(definition, content); }),
+      vocabulary_size(count_ids(definition)),
+      hash(hash_definition(definition)) {}
 
-  void check(int32_t id) const {
-    if (id >= 0 && id < vocabulary_size) return;
-    throw Error(ErrorKind::Data,
-                fmt::format("decoding tokens: an id must be from 0 to {}, but one is {}; use ids of this "
-                            "model's own tokenizer",
-                            vocabulary_size - 1, id));
+void Tokenizer::State::check(int32_t id) const {
+  if (id >= 0 && id < vocabulary_size) return;
+  throw Error(ErrorKind::Data,
+              fmt::format("decoding tokens: an id must be from 0 to {}, but one is {}; use ids of this "
+                          "model's own tokenizer",
+                          vocabulary_size - 1, id));
+}
+
+bool Tokenizer::State::adds_space() const {
+  if (ASSAY_TWIN("data.added_space_stays")) return false;
+  const bool has_marks =
+      definition.kind == TokenizerKind::SentencePieceBpe || definition.kind == TokenizerKind::Unigram;
+  return has_marks ? definition.added_space != AddedSpace::Never : definition.kind == TokenizerKind::WordLevel;
+}
+
+bool Tokenizer::State::adds_space_after_tokens() const {
+  return definition.added_space != AddedSpace::FirstStretch;
+}
+
+void Tokenizer::State::encode(std::string_view text, TextPlace place, TokenSink& sink) const {
+  AddedTokenScan scan(added.before_normalization(), text, place.follows_word);
+  for (AddedTokenScan::Part part; scan.next(part);) {
+    const auto begin = static_cast<int64_t>(part.begin);
+    if (part.token != nullptr) {
+      sink.put(part.token->id, begin, static_cast<int64_t>(part.end));
+    } else {
+      encode_stretch(text.substr(part.begin, part.end - part.begin), begin, place.stretch, sink);
+    }
+    place.stretch = {.begins_text = false, .begins_stretch = true};
   }
+}
 
-  bool is_in_model(int32_t id) const { return static_cast<size_t>(id) < definition.vocabulary.size(); }
+void Tokenizer::State::encode_stretch(std::string_view stretch, int64_t offset, StretchPlace place,
+                                      TokenSink& sink) const {
+  const auto normalized = definition.normalizes_to_nfc ? to_nfc(stretch) : std::nullopt;
+  if (!normalized) return encode_normalized(stretch, offset, place, sink);
+  const size_t before = sink.wants_spans() ? sink.spans().size() : 0;
+  encode_normalized(normalized->text, 0, place, sink);
+  if (!sink.wants_spans()) return;
+  const auto in_text = [&](int64_t place_in_stretch) {
+    return offset + static_cast<int64_t>(normalized->original_place(static_cast<size_t>(place_in_stretch)));
+  };
+  for (size_t i = before; i < sink.spans().size(); ++i) {
+    TokenSpan& span = sink.spans()[i];
+    span = {span.id, in_text(span.begin), in_text(span.end)};
+  }
+}
 
-  TokenizerDefinition definition;
-  std::unique_ptr<SubwordModel> model;
-  AddedTokens added;
-  int32_t vocabulary_size;
-  std::string hash;
-};
+void Tokenizer::State::encode_normalized(std::string_view stretch, int64_t offset, StretchPlace place,
+                                         TokenSink& sink) const {
+  if (added.after_normalization().empty()) return model->encode(stretch, offset, place, sink);
+  AddedTokenScan scan(added.after_normalization(), stretch);
+  for (AddedTokenScan::Part part; scan.next(part);) {
+    const auto begin = offset + static_cast<int64_t>(part.begin);
+    if (part.token != nullptr) {
+      sink.put(part.token->id, begin, offset + static_cast<int64_t>(part.end));
+    } else {
+      model->encode(stretch.substr(part.begin, part.end - part.begin), begin, place, sink);
+    }
+    place = {.begins_text = false, .begins_stretch = true};
+  }
+}
+
+void require_text_utf8(std::string_view text, uint64_t offset) {
+  const auto invalid = io::first_invalid_utf8(text);
+  if (!invalid) return;
+  throw Error(ErrorKind::Data,
+              fmt::format("tokenizing a text: it must be UTF-8, but byte {} of {} (0x{:02x}) is not; convert it, for "
+                          "example with `iconv -f latin1 -t utf-8`",
+                          offset + *invalid, offset + text.size(), static_cast<uint8_t>(text[*invalid])));
+}
 
 Tokenizer::Tokenizer(TokenizerDefinition definition) : state_(std::make_shared<const State>(std::move(definition))) {}
 
 std::vector<TokenSpan> Tokenizer::encode_with_spans(std::string_view text) const {
-  if (const auto invalid = io::first_invalid_utf8(text)) {
-    throw Error(ErrorKind::Data,
-                fmt::format("tokenizing a text: it must be UTF-8, but byte {} of {} (0x{:02x}) is not; convert it, for "
-                            "example with `iconv -f latin1 -t utf-8`",
-                            *invalid, text.size(), static_cast<uint8_t>(text[*invalid])));
-  }
+  require_text_utf8(text, 0);
   std::vector<TokenSpan> tokens;
   tokens.reserve(text.size() / 3 + 1);
-  for (size_t from = 0; from < text.size();) {
-    const AddedTokens::Match match = state_->added.find(text, from);
-    const std::string_view stretch = text.substr(from, match.begin - from);
-    if (!stretch.empty()) state_->model->encode(stretch, static_cast<int64_t>(from), tokens);
-    from = match.begin;
-    if (match.token == nullptr) break;
-    const size_t end = from + match.token->content.size();
-    tokens.push_back({match.token->id, static_cast<int64_t>(from), static_cast<int64_t>(end)});
-    from = end;
-  }
+  TokenSink sink(tokens);
+  state_->encode(text, {}, sink);
   return tokens;
 }
 
 std::vector<int32_t> Tokenizer::encode(std::string_view text) const {
-  const std::vector<TokenSpan> spans = encode_with_spans(text);
-  std::vector<int32_t> ids(spans.size());
-  std::transform(spans.begin(), spans.end(), ids.begin(), [](const TokenSpan& token) { return token.id; });
+  require_text_utf8(text, 0);
+  std::vector<int32_t> ids;
+  ids.reserve(text.size() / 3 + 1);
+  TokenSink sink(ids);
+  state_->encode(text, {}, sink);
   return ids;
 }
 
@@ -126,10 +193,11 @@ std::string Tokenizer::decode(std::span<const int32_t> ids, DecodeOptions option
   for (const int32_t id : ids) {
     const std::string piece = token_text(id);
     if (const AddedToken* added = state_->added.by_id(id)) {
-      if (options.keep_special || !added->special) text += piece;
-      begins_stretch = true;
+      const bool is_kept = options.keep_special || !added->special;
+      if (is_kept) text += piece;
+      begins_stretch = state_->adds_space_after_tokens() || (begins_stretch && !is_kept);
     } else {
-      const bool carries_space = begins_stretch && state_->model->adds_space() && piece.starts_with(' ');
+      const bool carries_space = begins_stretch && state_->adds_space() && piece.starts_with(' ');
       text.append(piece, carries_space ? 1 : 0);
       begins_stretch = false;
     }

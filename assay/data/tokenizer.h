@@ -1,11 +1,15 @@
-// Text to token ids and back, for the three kinds of tokenizer that small language models have:
-//   byte-level BPE       GPT-2, SmolLM2: a pattern cuts the text, bytes are merged by rank within each piece
-//   SentencePiece BPE    stories260K: spaces become "▁", unknown characters become their bytes
+// Text to token ids and back, for the kinds of tokenizer that language models have:
+//   byte-level BPE       GPT-2, NeoX, Llama 3, Qwen 2, SmolLM2: a pattern cuts the text, bytes are merged by rank within
+//                        each piece
+//   SentencePiece BPE    Llama 2, stories260K: spaces become "▁", unknown characters become their bytes
+//   Unigram              "▁" likewise; of all ways to write a word, the most probable
 //   word level           one token a word, the rest is <unk>
 // read from a tokenizer.json (Hugging Face) or the metadata of a GGUF file. What a file asks for and Assay does not do
 // is refused by its name, never ignored. Encoding is exact: ids are those of the reference implementation, and
-// decode(encode(s)) == s for every valid UTF-8 text s, except that a SentencePiece file reads "▁" as a space and that
-// word level keeps only the words. Cost O(n log n) in the longest piece, O(n) in the text.
+// decode(encode(s)) == s for every valid UTF-8 text s (its NFC where the tokenizer normalises to it), except that
+// SentencePiece files read "▁" as a space, that some put a space before a text only if none stands there, that unknown
+// characters become <unk> where there are no bytes for them, and that word level keeps only the words. Cost O(n log n) in
+// the longest piece, O(n) in the text. Text that is larger than memory: encode_stream.h.
 #pragma once
 
 #include <cstdint>
@@ -65,6 +69,7 @@ class Tokenizer {
   const TokenizerDefinition& definition() const;
 
  private:
+  friend class StreamEncoder;
   struct State;
   std::shared_ptr<const State> state_;
 };

@@ -15,13 +15,25 @@
 
 namespace assay::data {
 
-enum class TokenizerKind { ByteLevelBpe, SentencePieceBpe, WordLevel };
+enum class TokenizerKind { ByteLevelBpe, SentencePieceBpe, WordLevel, Unigram };
 
 /// A token that is cut out of the text before anything else happens to it.
 struct AddedToken {
   int32_t id = 0;
   std::string content;
-  bool special = true;  ///< a mark such as <|im_end|>, not text
+  bool special = true;       ///< a mark such as <|im_end|>, not text
+  bool takes_left = false;   ///< white space before it belongs to it (lstrip)
+  bool takes_right = false;  ///< white space after it belongs to it (rstrip)
+  bool single_word = false;  ///< only where no word character touches it
+  bool normalized = false;   ///< looked for after normalisation, between the others
+};
+
+/// Where SentencePiece tokenizers put a space that the text has not.
+enum class AddedSpace {
+  EveryStretch,  ///< before the text and after each added token
+  WhereMissing,  ///< the same, except before a space
+  FirstStretch,  ///< before the text, if it does not begin with a space or an added token
+  Never,
 };
 
 struct TokenizerDefinition {
@@ -34,6 +46,11 @@ struct TokenizerDefinition {
   std::optional<int32_t> unknown;      ///< the token of what the vocabulary lacks
   bool fuses_unknown = false;          ///< SentencePiece: a run of unknown characters is one token
   bool ignores_merges = false;         ///< byte-level: a piece that is in the vocabulary is taken whole
+  bool normalizes_to_nfc = false;
+  AddedSpace added_space = AddedSpace::EveryStretch;  ///< SentencePiece and Unigram
+  bool cuts_words = false;                            ///< SentencePiece and Unigram: no token goes on over a space
+  std::vector<double> log_probabilities;              ///< Unigram: by id
+  bool falls_back_to_bytes = false;                   ///< Unigram: what the vocabulary lacks becomes its bytes
   std::optional<int32_t> bos;
   std::optional<int32_t> eos;
   bool adds_bos = false;

@@ -24,36 +24,53 @@ OrderedJson added_tokens(const TokenizerDefinition& definition) {
   for (const AddedToken& token : definition.added_tokens) {
     list.push_back({{"id", token.id},
                     {"content", token.content},
-                    {"single_word", false},
-                    {"lstrip", false},
-                    {"rstrip", false},
-                    {"normalized", false},
+                    {"single_word", token.single_word},
+                    {"lstrip", token.takes_left},
+                    {"rstrip", token.takes_right},
+                    {"normalized", token.normalized},
                     {"special", token.special}});
   }
   return list;
 }
 
+bool has_marks(const TokenizerDefinition& definition) {
+  return definition.kind == TokenizerKind::SentencePieceBpe || definition.kind == TokenizerKind::Unigram;
+}
+
 OrderedJson normalizer(const TokenizerDefinition& definition) {
-  if (definition.kind != TokenizerKind::SentencePieceBpe) return nullptr;
-  return {{"type", "Sequence"},
-          {"normalizers",
-           {{{"type", "Prepend"}, {"prepend", "▁"}},
-            {{"type", "Replace"}, {"pattern", {{"String", " "}}}, {"content", "▁"}}}}};
+  OrderedJson parts = OrderedJson::array();
+  if (definition.normalizes_to_nfc) parts.push_back(typed("NFC"));
+  if (has_marks(definition) && definition.added_space == AddedSpace::EveryStretch) {
+    parts.push_back({{"type", "Prepend"}, {"prepend", "▁"}});
+    parts.push_back({{"type", "Replace"}, {"pattern", {{"String", " "}}}, {"content", "▁"}});
+  }
+  if (parts.empty()) return nullptr;
+  return {{"type", "Sequence"}, {"normalizers", std::move(parts)}};
 }
 
 OrderedJson split_rule(const SplitRule& rule) {
   if (rule == split::each_digit()) return {{"type", "Digits"}, {"individual_digits", true}};
   if (rule == split::runs_of_digits()) return {{"type", "Digits"}, {"individual_digits", false}};
   if (rule == split::gpt2()) return byte_level(true);
-  return {{"type", "Split"}, {"pattern", {{"Regex", rule.pattern}}}, {"behavior", "Isolated"}, {"invert", false}};
+  return {{"type", "Split"},
+          {"pattern", {{"Regex", rule.pattern}}},
+          {"behavior", rule.keeps_gaps ? "Isolated" : "Removed"},
+          {"invert", !rule.keeps_gaps}};
+}
+
+OrderedJson metaspace(const TokenizerDefinition& definition) {
+  const char* scheme = definition.added_space == AddedSpace::WhereMissing   ? "always"
+                       : definition.added_space == AddedSpace::FirstStretch ? "first"
+                                                                            : "never";
+  return {{"type", "Metaspace"}, {"replacement", "▁"}, {"prepend_scheme", scheme}, {"split", definition.cuts_words}};
 }
 
 OrderedJson pre_tokenizer(const TokenizerDefinition& definition) {
-  switch (definition.kind) {
-    case TokenizerKind::SentencePieceBpe: return nullptr;
-    case TokenizerKind::WordLevel:
-      return typed(definition.split_rules.front() == split::words_and_marks() ? "Whitespace" : "WhitespaceSplit");
-    case TokenizerKind::ByteLevelBpe: break;
+  if (has_marks(definition)) {
+    return definition.added_space == AddedSpace::EveryStretch ? OrderedJson(nullptr) : metaspace(definition);
+  }
+  if (definition.kind == TokenizerKind::WordLevel) {
+    return typed(definition.split_rules.front() == split::words_and_marks() ? "Whitespace" : "WhitespaceSplit");
   }
   OrderedJson parts = OrderedJson::array();
   for (const SplitRule& rule : definition.split_rules) parts.push_back(split_rule(rule));
@@ -72,21 +89,34 @@ OrderedJson post_processor(const TokenizerDefinition& definition) {
       {"special_tokens", {{bos, {{"id", bos}, {"ids", {*definition.bos}}, {"tokens", {bos}}}}}}};
 }
 
-OrderedJson decoder(TokenizerKind kind) {
-  switch (kind) {
-    case TokenizerKind::WordLevel: return nullptr;
-    case TokenizerKind::ByteLevelBpe: return byte_level(true);
-    case TokenizerKind::SentencePieceBpe: break;
+OrderedJson decoder(const TokenizerDefinition& definition) {
+  if (definition.kind == TokenizerKind::WordLevel) return nullptr;
+  if (definition.kind == TokenizerKind::ByteLevelBpe) return byte_level(true);
+  OrderedJson parts = OrderedJson::array();
+  parts.push_back({{"type", "Replace"}, {"pattern", {{"String", "▁"}}}, {"content", " "}});
+  parts.push_back(typed("ByteFallback"));
+  parts.push_back(typed("Fuse"));
+  if (definition.added_space != AddedSpace::Never) {
+    parts.push_back({{"type", "Strip"}, {"content", " "}, {"start", 1}, {"stop", 0}});
   }
-  return {{"type", "Sequence"},
-          {"decoders",
-           {{{"type", "Replace"}, {"pattern", {{"String", "▁"}}}, {"content", " "}},
-            typed("ByteFallback"),
-            typed("Fuse"),
-            {{"type", "Strip"}, {"content", " "}, {"start", 1}, {"stop", 0}}}}};
+  return {{"type", "Sequence"}, {"decoders", std::move(parts)}};
+}
+
+OrderedJson unigram_model(const TokenizerDefinition& definition) {
+  OrderedJson vocabulary = OrderedJson::array();
+  for (size_t id = 0; id < definition.vocabulary.size(); ++id) {
+    vocabulary.push_back({definition.vocabulary[id], definition.log_probabilities[id]});
+  }
+  OrderedJson unknown = nullptr;
+  if (definition.unknown) unknown = *definition.unknown;
+  return {{"type", "Unigram"},
+          {"unk_id", unknown},
+          {"vocab", std::move(vocabulary)},
+          {"byte_fallback", definition.falls_back_to_bytes}};
 }
 
 OrderedJson model(const TokenizerDefinition& definition) {
+  if (definition.kind == TokenizerKind::Unigram) return unigram_model(definition);
   const bool is_word_level = definition.kind == TokenizerKind::WordLevel;
   OrderedJson unknown = nullptr;
   if (definition.unknown) unknown = spelling_of_token(definition, *definition.unknown);
@@ -134,7 +164,7 @@ void save_tokenizer(const Tokenizer& tokenizer, const std::string& folder) {
                             {"normalizer", normalizer(definition)},
                             {"pre_tokenizer", pre_tokenizer(definition)},
                             {"post_processor", post_processor(definition)},
-                            {"decoder", decoder(definition.kind)},
+                            {"decoder", decoder(definition)},
                             {"model", model(definition)}};
   write_json(std::filesystem::path(folder) / "tokenizer.json", file);
   write_json(std::filesystem::path(folder) / "tokenizer_config.json", config(definition));

@@ -15,8 +15,8 @@ class WordLevel final : public SubwordModel {
         ids_(ids_by_token(vocabulary_, definition.source)),
         unknown_(definition.unknown) {}
 
-  void encode(std::string_view text, int64_t offset, std::vector<TokenSpan>& tokens) const override {
-    for (const std::string_view piece : pretokenizer_.split(text)) {
+  void encode(std::string_view text, int64_t offset, StretchPlace, TokenSink& sink) const override {
+    pretokenizer_.for_each_piece(text, [&](std::string_view piece) {
       const auto found = ids_.find(piece);
       if (found == ids_.end() && !unknown_) {
         throw Error(ErrorKind::Data,
@@ -25,13 +25,12 @@ class WordLevel final : public SubwordModel {
                                 piece.substr(0, 80)));
       }
       const int64_t begin = offset + (piece.data() - text.data());
-      tokens.push_back(
-          {found == ids_.end() ? *unknown_ : found->second, begin, begin + static_cast<int64_t>(piece.size())});
-    }
+      sink.put(found == ids_.end() ? *unknown_ : found->second, begin, begin + static_cast<int64_t>(piece.size()));
+    });
   }
 
   std::string token_text(int32_t id) const override { return " " + vocabulary_[static_cast<size_t>(id)]; }
-  bool adds_space() const override { return true; }
+  bool cuts_before_spaces() const override { return pretokenizer_.cuts_before_spaces(); }
 
  private:
   Pretokenizer pretokenizer_;
