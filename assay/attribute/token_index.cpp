@@ -100,7 +100,7 @@ struct TokenIndex::Segment {
   curvature::TensorMap block;
   std::span<const int32_t> tokens, documents, counts, lengths;
   std::span<const int64_t> starts;
-  int64_t first;
+  int64_t first = 0;
 
   /// Places begin .. end of a token's postings; an empty range where no document holds it.
   std::pair<size_t, size_t> postings(uint64_t token) const {
@@ -136,7 +136,8 @@ std::string TokenIndex::block_of(size_t segment) const {
 }
 
 TokenIndex::Segment TokenIndex::read(size_t segment) const {
-  Segment found{.block = workspace_.get(block_of(segment)).value()};
+  Segment found;
+  found.block = workspace_.get(block_of(segment)).value();
   found.tokens = numbers_of<int32_t>(found.block.at("tokens"));
   found.documents = numbers_of<int32_t>(found.block.at("documents"));
   found.counts = numbers_of<int32_t>(found.block.at("counts"));
