@@ -124,7 +124,8 @@ SplitRule read_split_rule(const JsonObject& cut, const std::string& source) {
 void read_space_marks(const JsonObject& root, const std::vector<JsonObject>& normalizers,
                       TokenizerDefinition& definition) {
   const std::string rule =
-      "a tokenizer that is not byte-level must put \"▁\" in place of spaces (normalizer Prepend \"▁\" + Replace \" \" by "
+      "a tokenizer that is not byte-level must put \"▁\" in place of spaces (normalizer Prepend \"▁\" + Replace \" \" "
+      "by "
       "\"▁\" without a pre-tokenizer, or pre-tokenizer Metaspace without either)";
   const auto cuts = parts_of(root, "pre_tokenizer", "pretokenizers");
   if (names_of(cuts) == "Metaspace") {

@@ -1,6 +1,6 @@
 // The exchangeable parts of a tokenizer.json, apart from its model: what they are called, and what Assay makes of those
-// that it knows. Every other part is refused by its name, because a part that were ignored would give other ids than the
-// model was trained with.
+// that it knows. Every other part is refused by its name, because a part that were ignored would give other ids than
+// the model was trained with.
 #pragma once
 
 #include <initializer_list>
