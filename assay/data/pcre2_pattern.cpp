@@ -39,10 +39,6 @@ std::string pcre2_message(int code) {
   return reinterpret_cast<const char*>(buffer);
 }
 
-struct FreeCode {
-  void operator()(pcre2_code* code) const { pcre2_code_free(code); }
-};
-
 /// Where a match is written: one a thread, since a pattern may be used by many at once.
 pcre2_match_data* match_data_of_this_thread() {
   struct Free {
@@ -55,7 +51,10 @@ pcre2_match_data* match_data_of_this_thread() {
 }  // namespace
 
 struct Pcre2Pattern::Code {
-  std::unique_ptr<pcre2_code, FreeCode> compiled;
+  struct Free {
+    void operator()(pcre2_code* code) const { pcre2_code_free(code); }
+  };
+  std::unique_ptr<pcre2_code, Free> compiled;
 };
 
 Pcre2Pattern::Pcre2Pattern(const std::string& pattern, const std::string& source) : code_(std::make_unique<Code>()) {
