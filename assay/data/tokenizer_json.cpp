@@ -19,8 +19,6 @@ namespace {
 using io::Json;
 using io::JsonObject;
 
-constexpr size_t kMostUnusedIds = 65536;  // ids are an index: a stray huge one must not become an allocation
-
 class Reader {
  public:
   explicit Reader(const std::string& path)
@@ -36,7 +34,7 @@ class Reader {
     if (model == "Unigram") {
       read_scored_vocabulary();
     } else {
-      read_vocabulary();
+      definition_.vocabulary = read_vocabulary(model_.object("vocab"), source());
     }
     normalizers_ = parts_of(root_, "normalizer", "normalizers");
     definition_.normalizes_to_nfc = take_nfc(normalizers_);
@@ -54,27 +52,6 @@ class Reader {
 
  private:
   const std::string& source() const { return definition_.source; }
-
-  void read_vocabulary() {
-    const JsonObject vocabulary = model_.object("vocab");
-    const auto count = vocabulary.json().size();
-    for (const auto& [token, value] : vocabulary.json().items()) {
-      const bool is_index = value.is_number_integer() && value >= 0 && value < count + kMostUnusedIds;
-      if (!is_index || token.empty()) {
-        refuse_tokenizer(
-            source(), fmt::format("a vocabulary of {} must map tokens to ids below {}", count, count + kMostUnusedIds),
-            fmt::format("\"{}\" has {}", token, io::brief(value)));
-      }
-      const auto id = value.get<size_t>();
-      if (id >= definition_.vocabulary.size()) definition_.vocabulary.resize(id + 1);
-      std::string& place = definition_.vocabulary[id];
-      if (!place.empty()) {
-        refuse_tokenizer(source(), "an id must stand for one token",
-                         fmt::format("\"{}\" and \"{}\" both have {}", place, token, id));
-      }
-      place = token;
-    }
-  }
 
   /// Unigram: a list of [token, log-probability], whose ids are their places.
   void read_scored_vocabulary() {
@@ -170,13 +147,11 @@ class Reader {
         merges.emplace_back(entry[0].get<std::string>(), entry[1].get<std::string>());
         continue;
       }
-      const std::string both = entry.is_string() ? entry.get<std::string>() : "";
-      const size_t space = both.find(' ');
-      if (space == std::string::npos || both.find(' ', space + 1) != std::string::npos) {
+      if (!entry.is_string()) {
         refuse_tokenizer(source(), "a merge must be two tokens",
                          fmt::format("merge {} is {}", merges.size(), io::brief(entry)));
       }
-      merges.emplace_back(both.substr(0, space), both.substr(space + 1));
+      merges.push_back(read_merge(entry.get<std::string>(), merges.size(), source()));
     }
     return merges;
   }
