@@ -41,7 +41,8 @@ void BpeMerges::apply(std::vector<Symbol>& symbols) const {
 
 void BpeMerges::apply_by_scanning(std::vector<Symbol>& symbols) const {
   if (symbols.size() < 2) return;
-  std::vector<uint32_t> pair_ranks(symbols.size() - 1);  // of (i, i+1)
+  thread_local std::vector<uint32_t> pair_ranks;  // of (i, i+1); kept, since pieces come by the million
+  pair_ranks.resize(symbols.size() - 1);
   for (size_t i = 0; i + 1 < symbols.size(); ++i) pair_ranks[i] = rank(symbols[i].id, symbols[i + 1].id);
   while (!pair_ranks.empty()) {
     const auto lowest = std::min_element(pair_ranks.begin(), pair_ranks.end());  // the leftmost of equals

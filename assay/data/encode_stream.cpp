@@ -70,14 +70,15 @@ void StreamEncoder::feed(std::string_view block, std::vector<int32_t>& ids) {
   }
   if (text_.size() > options_.most_without_cut) {
     const bool knows_cuts = tokenizer_.state_->model->cuts_before_spaces();
-    throw Error(ErrorKind::Data,
-                fmt::format("tokenizing a text block by block: {} must come at least every {} bytes, but in bytes {} to {} "
-                            "there is none; {}",
-                            knows_cuts ? "a space after a word" : "an added token such as <|endoftext|>",
-                            options_.most_without_cut, encoded_, encoded_ + text_.size(),
-                            knows_cuts ? "break what stands there into words or lines"
-                                       : "divide the text into documents, since Assay does not know where else this "
-                                         "tokenizer's pattern cuts"));
+    throw Error(
+        ErrorKind::Data,
+        fmt::format("tokenizing a text block by block: {} must come at least every {} bytes, but in bytes {} to {} "
+                    "there is none; {}",
+                    knows_cuts ? "a space after a word" : "an added token such as <|endoftext|>",
+                    options_.most_without_cut, encoded_, encoded_ + text_.size(),
+                    knows_cuts ? "break what stands there into words or lines"
+                               : "divide the text into documents, since Assay does not know where else this "
+                                 "tokenizer's pattern cuts"));
   }
   next_search_ = 2 * text_.size();  // what is searched again and again stays in proportion
 }
@@ -148,7 +149,7 @@ size_t StreamEncoder::find_word_cut(std::string_view stretch, size_t begin, size
   for (size_t place = std::min(stretch.size() - 1, certain - begin); place > 0; --place) {
     if (stretch[place] != ' ') continue;
     const bool after_word = (classes.at(stretch, character_before(stretch, place)) & kWhiteSpace) == 0;
-    if ((after_word || ASSAY_TWIN("data.cut_between_spaces")) && is_free(place)) return place;
+    if (after_word && is_free(place)) return ASSAY_TWIN("data.cut_behind_spaces") ? place + 1 : place;
   }
   return 0;
 }
@@ -157,7 +158,8 @@ void StreamEncoder::encode_before(Cut cut, std::vector<int32_t>& ids) {
   TokenSink sink(ids);
   const std::string_view text = std::string_view(text_).substr(0, cut.place);
   if (text.empty()) return;
-  const Tokenizer::State::TextPlace place{{.begins_text = encoded_ == 0, .begins_stretch = begins_stretch_}, follows_word_};
+  const Tokenizer::State::TextPlace place{{.begins_text = encoded_ == 0, .begins_stretch = begins_stretch_},
+                                          follows_word_};
   tokenizer_.state_->encode(text, place, sink);
   const UnicodeClasses& classes = UnicodeClasses::get();
   follows_word_ = (classes.at(text, character_before(text, text.size())) & kWordCharacter) != 0;

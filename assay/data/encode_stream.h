@@ -1,12 +1,12 @@
-// Encodes a text that is larger than memory, block by block, to exactly the ids that Tokenizer::encode gives for the whole.
-// What has been read is cut where the whole would be cut, too, whatever follows, and the part before is encoded:
+// Encodes a text that is larger than memory, block by block, to exactly the ids that Tokenizer::encode gives for the
+// whole. What has been read is cut where the whole would be cut, too, whatever follows, and the part before is encoded:
 //
 //   behind an added token that is looked for before normalisation (<|endoftext|>), or
 //   before a space that follows what is no white space, where no added token touches the place: no piece of the known
 //   pre-tokenizers goes on over it, none looks back beyond it, and NFC joins nothing to a space
 //
-// Memory: a window (1 MiB unless asked otherwise) and what follows its last cut. A stretch without a cut of more than 64
-// MiB is refused; so is, beyond that length, text of a tokenizer whose pattern Assay does not know or that has none
+// Memory: a window (1 MiB unless asked otherwise) and what follows its last cut. A stretch without a cut of more than
+// 64 MiB is refused; so is, beyond that length, text of a tokenizer whose pattern Assay does not know or that has none
 // (Unigram without word cuts), unless added tokens divide it. Time: as encode, and a search of each window.
 #pragma once
 
@@ -23,7 +23,7 @@
 namespace assay::data {
 
 struct StreamOptions {
-  size_t window = size_t{1} << 20;          ///< bytes that are gathered before a cut is looked for
+  size_t window = size_t{1} << 20;             ///< bytes that are gathered before a cut is looked for
   size_t most_without_cut = size_t{64} << 20;  ///< bytes in which a cut must come
 };
 
@@ -50,10 +50,10 @@ class StreamEncoder {
 
   Tokenizer tokenizer_;
   StreamOptions options_;
-  std::string text_;           // read and not yet encoded
-  size_t checked_ = 0;         // bytes of it that are whole UTF-8 characters
-  size_t next_search_ = 0;     // bytes of it before which no cut is looked for
-  uint64_t encoded_ = 0;       // bytes before it
+  std::string text_;        // read and not yet encoded
+  size_t checked_ = 0;      // bytes of it that are whole UTF-8 characters
+  size_t next_search_ = 0;  // bytes of it before which no cut is looked for
+  uint64_t encoded_ = 0;    // bytes before it
   bool begins_stretch_ = true;
   bool follows_word_ = false;
 };

@@ -1,5 +1,6 @@
 // Text to token ids and back, for the kinds of tokenizer that language models have:
-//   byte-level BPE       GPT-2, NeoX, Llama 3, Qwen 2, SmolLM2: a pattern cuts the text, bytes are merged by rank within
+//   byte-level BPE       GPT-2, NeoX, Llama 3, Qwen 2, SmolLM2: a pattern cuts the text, bytes are merged by rank
+//   within
 //                        each piece
 //   SentencePiece BPE    Llama 2, stories260K: spaces become "▁", unknown characters become their bytes
 //   Unigram              "▁" likewise; of all ways to write a word, the most probable
@@ -8,8 +9,8 @@
 // is refused by its name, never ignored. Encoding is exact: ids are those of the reference implementation, and
 // decode(encode(s)) == s for every valid UTF-8 text s (its NFC where the tokenizer normalises to it), except that
 // SentencePiece files read "▁" as a space, that some put a space before a text only if none stands there, that unknown
-// characters become <unk> where there are no bytes for them, and that word level keeps only the words. Cost O(n log n) in
-// the longest piece, O(n) in the text. Text that is larger than memory: encode_stream.h.
+// characters become <unk> where there are no bytes for them, and that word level keeps only the words. Cost O(n log n)
+// in the longest piece, O(n) in the text. Text that is larger than memory: encode_stream.h.
 #pragma once
 
 #include <cstdint>

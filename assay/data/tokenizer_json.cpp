@@ -19,8 +19,6 @@ namespace {
 using io::Json;
 using io::JsonObject;
 
-constexpr size_t kMostUnusedIds = 65536;  // ids are an index: a stray huge one must not become an allocation
-
 class Reader {
  public:
   explicit Reader(const std::string& path)
@@ -36,7 +34,7 @@ class Reader {
     if (model == "Unigram") {
       read_scored_vocabulary();
     } else {
-      read_vocabulary();
+      definition_.vocabulary = read_vocabulary(model_.object("vocab"), source());
     }
     normalizers_ = parts_of(root_, "normalizer", "normalizers");
     definition_.normalizes_to_nfc = take_nfc(normalizers_);
@@ -55,27 +53,6 @@ class Reader {
  private:
   const std::string& source() const { return definition_.source; }
 
-  void read_vocabulary() {
-    const JsonObject vocabulary = model_.object("vocab");
-    const auto count = vocabulary.json().size();
-    for (const auto& [token, value] : vocabulary.json().items()) {
-      const bool is_index = value.is_number_integer() && value >= 0 && value < count + kMostUnusedIds;
-      if (!is_index || token.empty()) {
-        refuse_tokenizer(source(),
-               fmt::format("a vocabulary of {} must map tokens to ids below {}", count, count + kMostUnusedIds),
-               fmt::format("\"{}\" has {}", token, io::brief(value)));
-      }
-      const auto id = value.get<size_t>();
-      if (id >= definition_.vocabulary.size()) definition_.vocabulary.resize(id + 1);
-      std::string& place = definition_.vocabulary[id];
-      if (!place.empty()) {
-        refuse_tokenizer(source(), "an id must stand for one token",
-               fmt::format("\"{}\" and \"{}\" both have {}", place, token, id));
-      }
-      place = token;
-    }
-  }
-
   /// Unigram: a list of [token, log-probability], whose ids are their places.
   void read_scored_vocabulary() {
     if (!model_.value("vocab").is_array()) model_.refuse("vocab", "a list of pairs of a token and its log-probability");
@@ -89,11 +66,11 @@ class Reader {
       definition_.vocabulary.push_back(entry[0].get<std::string>());
       definition_.log_probabilities.push_back(entry[1].get<double>());
     }
-    ids_by_token(definition_.vocabulary, source());  // refuses a token that stands twice
   }
 
   void read_added_tokens() {
     if (!root_.has("added_tokens")) return;
+    const auto ids = ids_by_token(definition_.vocabulary, source());
     for (const JsonObject& entry : root_.objects("added_tokens")) {
       const auto most = static_cast<int64_t>(definition_.vocabulary.size() + kMostUnusedIds);
       AddedToken token{static_cast<int32_t>(entry.integer("id", 0, most)), entry.text("content"),
@@ -107,6 +84,11 @@ class Reader {
                          fmt::format("\"{}\" has normalized = true", token.content));
       }
       if (token.content.empty()) entry.refuse("content", "a text that is not empty");
+      const auto found = ids.find(token.content);
+      if (found != ids.end() && found->second != token.id) {
+        refuse_tokenizer(source(), "an added token that is in the vocabulary must have its id there",
+                         fmt::format("\"{}\" has {} and {}", token.content, token.id, found->second));
+      }
       definition_.added_tokens.push_back(std::move(token));
     }
     // Without a normalizer it matters only whether some are looked for before others.
@@ -132,11 +114,12 @@ class Reader {
     const auto cuts = parts_of(root_, "pre_tokenizer", "pretokenizers");
     if (cuts.size() != 1 || !all_are(cuts, {"WhitespaceSplit", "Whitespace"})) {
       refuse_tokenizer(source(), "the pre-tokenizer of a word-level tokenizer must be WhitespaceSplit or Whitespace",
-             "it is " + names_of(cuts));
+                       "it is " + names_of(cuts));
     }
     definition_.split_rules = {type_of(cuts[0]) == "Whitespace" ? split::words_and_marks() : split::at_white_space()};
     if (root_.has("decoder"))
-      refuse_tokenizer(source(), "a word-level tokenizer must have no decoder", "it has " + type_of(root_.object("decoder")));
+      refuse_tokenizer(source(), "a word-level tokenizer must have no decoder",
+                       "it has " + type_of(root_.object("decoder")));
     read_unknown();
   }
 
@@ -164,12 +147,11 @@ class Reader {
         merges.emplace_back(entry[0].get<std::string>(), entry[1].get<std::string>());
         continue;
       }
-      const std::string both = entry.is_string() ? entry.get<std::string>() : "";
-      const size_t space = both.find(' ');
-      if (space == std::string::npos || both.find(' ', space + 1) != std::string::npos) {
-        refuse_tokenizer(source(), "a merge must be two tokens", fmt::format("merge {} is {}", merges.size(), io::brief(entry)));
+      if (!entry.is_string()) {
+        refuse_tokenizer(source(), "a merge must be two tokens",
+                         fmt::format("merge {} is {}", merges.size(), io::brief(entry)));
       }
-      merges.emplace_back(both.substr(0, space), both.substr(space + 1));
+      merges.push_back(read_merge(entry.get<std::string>(), merges.size(), source()));
     }
     return merges;
   }
@@ -190,7 +172,7 @@ class Reader {
     }
     if (!all_are(parts_of(root_, "decoder", "decoders"), {"ByteLevel"})) {
       refuse_tokenizer(source(), "the decoder of a byte-level tokenizer must be ByteLevel",
-             "it is " + names_of(parts_of(root_, "decoder", "decoders")));
+                       "it is " + names_of(parts_of(root_, "decoder", "decoders")));
     }
     if (model_.boolean_or("byte_fallback", false)) model_.refuse("byte_fallback", "false beside ByteLevel");
     definition_.ignores_merges = model_.boolean_or("ignore_merges", false);
@@ -219,19 +201,20 @@ class Reader {
       if (type == "ByteLevel") continue;  // moves offsets, adds nothing
       if (type != "TemplateProcessing") {
         refuse_tokenizer(source(), "the post-processor must be ByteLevel or TemplateProcessing",
-               fmt::format("it is \"{}\"", type));
+                         fmt::format("it is \"{}\"", type));
       }
       const std::vector<JsonObject> single = part.objects("single");
       const bool has_bos = single.size() == 2 && single[0].has("SpecialToken") && single[1].has("Sequence");
       if (!has_bos && !(single.size() == 1 && single[0].has("Sequence"))) {
         refuse_tokenizer(source(), "the post-processor may put one token before a text and nothing else",
-               fmt::format("its template is {}", io::brief(part.value("single"))));
+                         fmt::format("its template is {}", io::brief(part.value("single"))));
       }
       if (!has_bos) continue;
       const std::string name = single[0].object("SpecialToken").text("id");
       definition_.bos = id_of_token(definition_, name);
       if (!definition_.bos)
-        refuse_tokenizer(source(), "the token before every text must be in the vocabulary", fmt::format("\"{}\" is not", name));
+        refuse_tokenizer(source(), "the token before every text must be in the vocabulary",
+                         fmt::format("\"{}\" is not", name));
       definition_.adds_bos = true;
     }
   }

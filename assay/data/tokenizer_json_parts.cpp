@@ -97,6 +97,36 @@ bool all_are(const std::vector<JsonObject>& parts, std::initializer_list<std::st
   });
 }
 
+std::vector<std::string> read_vocabulary(const JsonObject& ids, const std::string& source) {
+  std::vector<std::string> tokens;
+  const auto count = ids.json().size();
+  for (const auto& [token, value] : ids.json().items()) {
+    const bool is_index = value.is_number_integer() && value >= 0 && value < count + kMostUnusedIds;
+    if (!is_index || token.empty()) {
+      refuse_tokenizer(source,
+                       fmt::format("a vocabulary of {} must map tokens to ids below {}", count, count + kMostUnusedIds),
+                       fmt::format("\"{}\" has {}", token, io::brief(value)));
+    }
+    const auto id = value.get<size_t>();
+    if (id >= tokens.size()) tokens.resize(id + 1);
+    if (!tokens[id].empty()) {
+      refuse_tokenizer(source, "an id must stand for one token",
+                       fmt::format("\"{}\" and \"{}\" both have {}", tokens[id], token, id));
+    }
+    tokens[id] = token;
+  }
+  return tokens;
+}
+
+std::pair<std::string, std::string> read_merge(const std::string& line, size_t rank, const std::string& source) {
+  const size_t space = line.find(' ');
+  if (space == std::string::npos || line.find(' ', space + 1) != std::string::npos) {
+    refuse_tokenizer(source, "a merge must be two tokens",
+                     fmt::format("merge {} is {}", rank, io::brief(io::Json(line))));
+  }
+  return {line.substr(0, space), line.substr(space + 1)};
+}
+
 bool take_nfc(std::vector<JsonObject>& normalizers) {
   if (normalizers.empty() || type_of(normalizers.front()) != "NFC") return false;
   normalizers.erase(normalizers.begin());
@@ -124,7 +154,8 @@ SplitRule read_split_rule(const JsonObject& cut, const std::string& source) {
 void read_space_marks(const JsonObject& root, const std::vector<JsonObject>& normalizers,
                       TokenizerDefinition& definition) {
   const std::string rule =
-      "a tokenizer that is not byte-level must put \"▁\" in place of spaces (normalizer Prepend \"▁\" + Replace \" \" by "
+      "a tokenizer that is not byte-level must put \"▁\" in place of spaces (normalizer Prepend \"▁\" + Replace \" \" "
+      "by "
       "\"▁\" without a pre-tokenizer, or pre-tokenizer Metaspace without either)";
   const auto cuts = parts_of(root, "pre_tokenizer", "pretokenizers");
   if (names_of(cuts) == "Metaspace") {

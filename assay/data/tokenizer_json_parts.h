@@ -1,11 +1,12 @@
 // The exchangeable parts of a tokenizer.json, apart from its model: what they are called, and what Assay makes of those
-// that it knows. Every other part is refused by its name, because a part that were ignored would give other ids than the
-// model was trained with.
+// that it knows. Every other part is refused by its name, because a part that were ignored would give other ids than
+// the model was trained with.
 #pragma once
 
 #include <initializer_list>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "assay/data/tokenizer_definition.h"
@@ -22,6 +23,15 @@ std::vector<io::JsonObject> parts_of(const io::JsonObject& parent, const char* k
 /// "Prepend + Replace", or "none".
 std::string names_of(const std::vector<io::JsonObject>& parts);
 bool all_are(const std::vector<io::JsonObject>& parts, std::initializer_list<std::string_view> types);
+
+/// Ids may be this many more than tokens: they are an index, and a stray huge one must not become an allocation.
+inline constexpr size_t kMostUnusedIds = 65536;
+
+/// Tokens by id, from an object that maps them to their ids.
+std::vector<std::string> read_vocabulary(const io::JsonObject& ids, const std::string& source);
+
+/// "left right" of a line of merges. Refuses any other as merge number `rank`.
+std::pair<std::string, std::string> read_merge(const std::string& line, size_t rank, const std::string& source);
 
 /// Takes NFC from the head of a tokenizer's normalizers; false if another or none stands there.
 bool take_nfc(std::vector<io::JsonObject>& normalizers);

@@ -15,27 +15,33 @@ namespace {
 
 namespace fs = std::filesystem;
 
-fs::path find_tokenizer_file(const fs::path& path) {
-  if (!fs::is_directory(path)) return path;
-  if (fs::exists(path / "tokenizer.json")) return path / "tokenizer.json";
+bool holds_vocab_and_merges(const fs::path& folder) {
+  return fs::exists(folder / "vocab.json") && fs::exists(folder / "merges.txt");
+}
+
+TokenizerDefinition read_folder(const fs::path& folder) {
+  if (fs::exists(folder / "tokenizer.json")) return read_tokenizer_json((folder / "tokenizer.json").string());
   std::vector<fs::path> gguf_files;
-  for (const auto& entry : fs::directory_iterator(path)) {
+  for (const auto& entry : fs::directory_iterator(folder)) {
     if (entry.path().extension() == ".gguf") gguf_files.push_back(entry.path());
   }
-  if (gguf_files.size() == 1) return gguf_files.front();
+  if (gguf_files.size() == 1) return read_tokenizer_gguf(gguf_files.front().string());
+  if (holds_vocab_and_merges(folder)) return read_tokenizer_vocab_merges(folder.string());
   throw Error(
       ErrorKind::Model,
-      fmt::format("reading the tokenizer of \"{}\": the folder must hold tokenizer.json or one .gguf file, but it "
-                  "holds {}; copy the tokenizer's files beside the model, or name the file itself",
-                  path.string(), gguf_files.empty() ? "neither" : fmt::format("{} .gguf files", gguf_files.size())));
+      fmt::format(
+          "reading the tokenizer of \"{}\": the folder must hold tokenizer.json, or vocab.json and merges.txt, or "
+          "one .gguf file, but it holds {}; copy the tokenizer's files beside the model, or name the file itself",
+          folder.string(), gguf_files.empty() ? "none of them" : fmt::format("{} .gguf files", gguf_files.size())));
 }
 
 }  // namespace
 
 Tokenizer load_tokenizer(const std::string& path) {
-  const fs::path file = find_tokenizer_file(path);
-  return Tokenizer(file.extension() == ".gguf" ? read_tokenizer_gguf(file.string())
-                                               : read_tokenizer_json(file.string()));
+  const fs::path file = path;
+  if (fs::is_directory(file)) return Tokenizer(read_folder(file));
+  if (file.extension() == ".gguf") return Tokenizer(read_tokenizer_gguf(path));
+  return Tokenizer(read_tokenizer_json(path));
 }
 
 Tokenizer word_level_tokenizer(const std::vector<std::string>& words, const std::string& unknown) {

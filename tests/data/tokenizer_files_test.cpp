@@ -1,14 +1,14 @@
-// tokenizer.json and GGUF metadata: what is read, and that everything else is refused by its name.
+// tokenizer.json: what is read, and that everything else is refused by its name.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "assay/core/twin.h"
 #include "assay/data/tokenizer.h"
 #include "assay/data/tokenizer_definition.h"
 #include "tests/support/errors.h"
-#include "tests/support/gguf_writer.h"
 #include "tests/support/temporary_folder.h"
 
 namespace assay::data {
@@ -42,6 +42,14 @@ json sentencepiece_file() {
         "vocab": {"<unk>": 0, "▁": 1, "a": 2, "▁a": 3, "<0xC3>": 4, "<0xA9>": 5}, "merges": [["▁", "a"]]}})");
 }
 
+json unigram_file() {
+  return json::parse(R"({
+    "pre_tokenizer": {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always"},
+    "decoder": {"type": "Metaspace", "replacement": "▁"},
+    "model": {"type": "Unigram", "unk_id": 0,
+        "vocab": [["<unk>", 0.0], ["▁", -2.0], ["a", -2.0], ["b", -2.5], ["▁a", -3.0], ["ab", -4.0]]}})");
+}
+
 Tokenizer load(const json& file, const json& config = nullptr) {
   const TemporaryFolder folder;
   folder.write("tokenizer.json", file.dump());
@@ -59,11 +67,14 @@ json with(json file, const std::string& pointer, const json& value) {
   return file;
 }
 
-TEST(TokenizerJson, TheThreeKindsAreRead) {
+TEST(TokenizerJson, TheFourKindsAreRead) {
   EXPECT_THAT(load(byte_level_file()).encode("ab ba<|end|>"), ElementsAre(3, 2, 1, 0, 4));
   EXPECT_THAT(load(word_level_file()).encode("yes maybe no"), ElementsAre(1, 0, 2));
   EXPECT_THAT(load(sentencepiece_file()).encode("a aé🦙x"),
               ElementsAre(3, 3, 4, 5, 0));  // one <unk> for the run 🦙x
+  EXPECT_THAT(load(unigram_file()).encode("a abxyb"), ElementsAre(4, 4, 3, 0, 3));
+  EXPECT_EQ(load(byte_level_file()).description(), "byte-level BPE, 5 tokens");
+  EXPECT_EQ(load(unigram_file()).description(), "Unigram, 6 tokens");
 }
 
 TEST(TokenizerJson, BosIsWhatTheFilesSay) {
@@ -92,25 +103,87 @@ TEST(TokenizerJson, TheChatTemplateIsReadFromWhereItStands) {
   EXPECT_EQ(load_tokenizer(folder.path()).chat_template(), "j");
 }
 
-TEST(TokenizerJson, EveryPartThatAssayDoesNotDoIsRefusedByItsName) {
-  const json byte = byte_level_file(), word = word_level_file(), piece = sentencepiece_file();
-  const auto refuses = [](const json& file, const std::string& words) {
-    EXPECT_THAT(refusal_of(file), Refusal(ErrorKind::Model, words));
-    EXPECT_EQ(std::string(refusal_of(file)->what()).find("be be"), std::string::npos) << words;
+TEST(TokenizerJson, NfcComesBeforeWhatItChanges) {
+  const json file = with(with(byte_level_file(), "/normalizer", {{"type", "NFC"}}), "/model/vocab",
+                         {{"a", 0}, {"b", 1}, {"Ġ", 2}, {"ab", 3}, {"Ã", 4}, {"©", 5}});
+  const json no_token = with(file, "/added_tokens", json::array());
+  EXPECT_THAT(load(no_token).encode("e\u0301"), ElementsAre(4, 5));  // é, by its bytes C3 A9
+  EXPECT_TRUE(error_of([&] { load(with(no_token, "/normalizer", nullptr)).encode("e\u0301"); }));
+  const ScopedTwin error("data.nfc_skipped");
+  EXPECT_TRUE(error_of([&] { load(no_token).encode("e\u0301"); }));
+}
+
+json with_metaspace(const json& file, const std::string& scheme, bool split) {
+  return with(with(file, "/normalizer", nullptr), "/pre_tokenizer",
+              {{"type", "Metaspace"}, {"replacement", "▁"}, {"prepend_scheme", scheme}, {"split", split}});
+}
+
+TEST(TokenizerJson, SpacesArePutWhereTheFileSays) {
+  const auto ids = [](const json& file, const std::string& text) { return load(file).encode(text); };
+  const json marked = with(sentencepiece_file(), "/added_tokens", {{{"id", 6}, {"content", "<s>"}}});
+  EXPECT_THAT(ids(marked, " a<s>a"), ElementsAre(1, 3, 6, 3));  // Prepend: always one more
+  const json always = with_metaspace(marked, "always", false), first = with_metaspace(marked, "first", false);
+  EXPECT_THAT(ids(always, "a<s>a"), ElementsAre(3, 6, 3));
+  EXPECT_THAT(ids(always, " a<s> a"), ElementsAre(3, 6, 3));
+  EXPECT_THAT(ids(first, "a<s>a"), ElementsAre(3, 6, 2));
+  EXPECT_THAT(ids(first, "<s>a"), ElementsAre(6, 2));
+  EXPECT_THAT(ids(with_metaspace(marked, "never", false), "a a"), ElementsAre(2, 3));
+  const json replace_only =
+      with(marked, "/normalizer", {{"type", "Replace"}, {"pattern", {{"String", " "}}}, {"content", "▁"}});
+  EXPECT_THAT(ids(replace_only, "a a"), ElementsAre(2, 3));
+  const json old = with(with(marked, "/normalizer", nullptr), "/pre_tokenizer",
+                        {{"type", "Metaspace"}, {"replacement", "▁"}, {"add_prefix_space", true}});
+  EXPECT_THAT(ids(old, "a a"), ElementsAre(3, 3));
+  EXPECT_EQ(load(first).decode(ids(first, "a<s>a")), "a<s>a");
+  EXPECT_EQ(load(always).decode(ids(always, "a<s>a")), "a<s>a");
+  const auto under = [&](const char* twin, const json& file, const std::string& text) {
+    const ScopedTwin error(twin);
+    return ids(file, text);
   };
-  refuses(with(byte, "/model/type", "Unigram"), "\"Unigram\"");
+  EXPECT_THAT(under("data.space_doubled", always, " a"), testing::Not(ElementsAre(3)));
+  EXPECT_THAT(under("data.space_everywhere", first, "<s>a"), testing::Not(ElementsAre(6, 2)));
+}
+
+TEST(TokenizerJson, WordsAreCutBeforeEveryMarkWhereTheFileSays) {
+  json file = with(sentencepiece_file(), "/model/vocab/▁▁", 6);
+  file["model"]["merges"] = json::parse(R"([["▁", "▁"], ["▁", "a"]])");
+  EXPECT_THAT(load(with_metaspace(file, "never", false)).encode("  a"), ElementsAre(6, 2));
+  EXPECT_THAT(load(with_metaspace(file, "never", true)).encode("  a"), ElementsAre(1, 3));
+}
+
+TEST(TokenizerJson, EveryPartThatAssayDoesNotDoIsRefusedByItsName) {
+  const json byte = byte_level_file(), word = word_level_file(), piece = sentencepiece_file(), unigram = unigram_file();
+  const auto refuses = [](const json& file, const std::string& words) {
+    const auto refusal = refusal_of(file);
+    EXPECT_THAT(refusal, Refusal(ErrorKind::Model, words));
+    EXPECT_EQ(std::string(refusal ? refusal->what() : "").find("be be"), std::string::npos) << words;
+  };
   refuses(with(byte, "/model/type", "WordPiece"), "\"WordPiece\"");
-  refuses(with(byte, "/normalizer", {{"type", "NFC"}}), "NFC");
+  refuses(with(byte, "/normalizer", {{"type", "NFKC"}}), "NFKC");
+  refuses(with(byte, "/normalizer", json::parse(R"({"type": "Sequence", "normalizers": [{"type": "NFC"},
+      {"type": "Lowercase"}]})")),
+          "NFC + Lowercase");
   refuses(with(word, "/normalizer", {{"type", "Lowercase"}}), "Lowercase");
   refuses(with(piece, "/normalizer", {{"type", "Precompiled"}}), "Precompiled");
-  refuses(with(piece, "/pre_tokenizer", {{"type", "Metaspace"}}), "Metaspace");
+  refuses(with(unigram, "/normalizer", {{"type", "Precompiled"}}), "Precompiled");
+  refuses(with(piece, "/pre_tokenizer", {{"type", "Metaspace"}}), "Prepend + Replace");
+  refuses(with(unigram, "/pre_tokenizer/replacement", "_"), "replacement");
+  refuses(with(unigram, "/pre_tokenizer/prepend_scheme", "sometimes"), "prepend_scheme");
+  refuses(with(unigram, "/pre_tokenizer/add_prefix_space", false), "add_prefix_space");
+  refuses(with(unigram, "/pre_tokenizer", json::parse(R"({"type": "Sequence", "pretokenizers":
+      [{"type": "WhitespaceSplit"}, {"type": "Metaspace", "replacement": "▁"}]})")),
+          "WhitespaceSplit + Metaspace");
+  refuses(with(unigram, "/decoder", {{"type", "WordPiece"}}), "WordPiece");
   refuses(with(word, "/pre_tokenizer", {{"type", "BertPreTokenizer"}}), "BertPreTokenizer");
   refuses(with(byte, "/pre_tokenizer", json::parse(R"({"type": "Sequence", "pretokenizers":
       [{"type": "Punctuation"}, {"type": "ByteLevel"}]})")),
           "Punctuation");
+  refuses(with(byte, "/pre_tokenizer", json::parse(R"({"type": "Sequence", "pretokenizers":
+      [{"type": "Split", "pattern": {"Regex": "a"}, "behavior": "Removed"}, {"type": "ByteLevel"}]})")),
+          "behavior");
   refuses(with(byte, "/pre_tokenizer/add_prefix_space", true), "add_prefix_space");
   refuses(with(byte, "/decoder", {{"type", "WordPiece"}}), "WordPiece");
-  refuses(with(piece, "/decoder", {{"type", "Metaspace"}}), "Metaspace");
+  refuses(with(piece, "/decoder", {{"type", "ByteLevel"}}), "ByteLevel");
   refuses(with(byte, "/post_processor", {{"type", "RobertaProcessing"}}), "RobertaProcessing");
   refuses(with(byte, "/post_processor", json::parse(R"({"type": "TemplateProcessing",
       "single": [{"Sequence": {"id": "A"}}, {"SpecialToken": {"id": "<|end|>"}}]})")),
@@ -119,16 +192,15 @@ TEST(TokenizerJson, EveryPartThatAssayDoesNotDoIsRefusedByItsName) {
   refuses(with(byte, "/model/continuing_subword_prefix", "##"), "continuing_subword_prefix");
   refuses(with(byte, "/model/end_of_word_suffix", "</w>"), "end_of_word_suffix");
   refuses(with(piece, "/model/byte_fallback", false), "byte_fallback");
-  refuses(with(byte, "/added_tokens/0/lstrip", true), "lstrip");
-  refuses(with(byte, "/added_tokens/0/single_word", true), "single_word");
   refuses(with(piece, "/added_tokens", {{{"id", 0}, {"content", "<unk>"}, {"normalized", true}}}), "normalized");
 }
 
 TEST(TokenizerJson, BrokenFilesAreRefusedWithTheFault) {
   const json byte = byte_level_file();
   const auto refuses = [](const json& file, const std::string& words) {
-    EXPECT_THAT(refusal_of(file), Refusal(ErrorKind::Model, words));
-    EXPECT_EQ(std::string(refusal_of(file)->what()).find("be be"), std::string::npos) << words;
+    const auto refusal = refusal_of(file);
+    EXPECT_THAT(refusal, Refusal(ErrorKind::Model, words));
+    EXPECT_EQ(std::string(refusal ? refusal->what() : "").find("be be"), std::string::npos) << words;
   };
   refuses(with(byte, "/model/vocab/ab", 1), "\"ab\" and \"b\" both have 1");
   refuses(with(byte, "/model/vocab/ab", -1), "\"ab\" has -1");
@@ -141,6 +213,14 @@ TEST(TokenizerJson, BrokenFilesAreRefusedWithTheFault) {
   refuses(with(byte, "/model/unk_token", "<?>"), "\"<?>\" is not");
   refuses(with(byte, "/added_tokens/0/id", 99999999), "id");
   refuses(with(byte, "/added_tokens/0/content", ""), "content");
+  refuses(with(byte, "/added_tokens/0/content", "ab"), "\"ab\" has 4 and 3");
+  const json unigram = unigram_file();
+  refuses(with(unigram, "/model/vocab", {{"a", 0}}), "model.vocab");
+  refuses(with(unigram, "/model/vocab/2", "a"), "entry 2 is \"a\"");
+  refuses(with(unigram, "/model/vocab/2", {"a", "b"}), "entry 2");
+  refuses(with(unigram, "/model/vocab/2", {"", -1.0}), "entry 2");
+  refuses(with(unigram, "/model/vocab/2/0", "b"), "\"b\" has the ids 2 and 3");
+  refuses(with(unigram, "/model/unk_id", 6), "unk_id");
   refuses(json::parse(R"({"version": "1.0"})"), "model");
   refuses(json::parse("[]"), "");
 }
@@ -151,12 +231,30 @@ TEST(SaveTokenizer, EveryKindComesBackTheSame) {
   const json split =
       json::parse(R"({"type": "Sequence", "pretokenizers": [{"type": "Digits", "individual_digits": false},
       {"type": "Split", "pattern": {"Regex": "[ab]"}, "behavior": "Isolated"}, {"type": "ByteLevel", "use_regex": false}]})");
+  const json removing =
+      json::parse(R"({"type": "Sequence", "pretokenizers": [{"type": "Split", "pattern": {"Regex": "[ab]"},
+      "behavior": "Removed", "invert": true}, {"type": "ByteLevel", "use_regex": false}]})");
   const std::vector<Tokenizer> tokenizers{
       load(byte_level_file(), {{"eos_token", "<|end|>"}}),
       load(with(with(byte_level_file(), "/post_processor", in_front), "/pre_tokenizer", split)),
       load(word_level_file()),
       load(with(word_level_file(), "/pre_tokenizer/type", "Whitespace")),
       load(sentencepiece_file()),
+      load(with(with(byte_level_file(), "/normalizer", {{"type", "NFC"}}), "/added_tokens/0",
+                {{"id", 4},
+                 {"content", "<|end|>"},
+                 {"lstrip", true},
+                 {"rstrip", true},
+                 {"single_word", true},
+                 {"normalized", true}})),
+      load(with(byte_level_file(), "/pre_tokenizer", removing)),
+      load(unigram_file()),
+      load(with(unigram_file(), "/model/byte_fallback", true)),
+      load(with_metaspace(unigram_file(), "first", false)),
+      load(with_metaspace(unigram_file(), "never", true)),
+      load(with(with(unigram_file(), "/pre_tokenizer", nullptr), "/normalizer", sentencepiece_file()["normalizer"])),
+      load(with_metaspace(sentencepiece_file(), "never", false)),
+      load(with(with_metaspace(sentencepiece_file(), "first", true), "/normalizer", {{"type", "NFC"}})),
       word_level_tokenizer({"<unk>", "Oslo", "."}, "<unk>"),
   };
   std::set<std::string> hashes;
@@ -165,6 +263,9 @@ TEST(SaveTokenizer, EveryKindComesBackTheSame) {
     save_tokenizer(tokenizer, folder.path());
     EXPECT_EQ(load_tokenizer(folder.path()).hash(), tokenizer.hash()) << tokenizer.description();
     EXPECT_EQ(load_tokenizer(folder.path()).adds_bos(), tokenizer.adds_bos());
+    const std::string text = "ab  a\nb";
+    EXPECT_EQ(error_of([&] { tokenizer.encode(text); }).has_value(),
+              error_of([&] { load_tokenizer(folder.path()).encode(text); }).has_value());
     hashes.insert(tokenizer.hash());
   }
   EXPECT_EQ(hashes.size(), tokenizers.size());
@@ -172,54 +273,11 @@ TEST(SaveTokenizer, EveryKindComesBackTheSame) {
 
 TEST(LoadTokenizer, AFolderMustHoldOneTokenizer) {
   const TemporaryFolder folder;
-  EXPECT_THAT(error_of([&] { load_tokenizer(folder.path()); }), Refusal(ErrorKind::Model, "it holds neither"));
+  EXPECT_THAT(error_of([&] { load_tokenizer(folder.path()); }), Refusal(ErrorKind::Model, "it holds none of them"));
   folder.write("a.gguf", "GGUF");
   folder.write("b.gguf", "GGUF");
   EXPECT_THAT(error_of([&] { load_tokenizer(folder.path()); }), Refusal(ErrorKind::Model, "2 .gguf files"));
   EXPECT_THAT(error_of([&] { load_tokenizer(folder / "none.json"); }), Refusal(ErrorKind::Model, "none.json"));
-}
-
-GgufWriter gguf_tokenizer(const std::string& model = "gpt2", const std::string& pre = "gpt-2") {
-  GgufWriter file;
-  file.text("tokenizer.ggml.model", model).text("tokenizer.ggml.pre", pre);
-  file.texts("tokenizer.ggml.tokens", {"a", "b", "ab", "<|end|>"}).texts("tokenizer.ggml.merges", {"a b"});
-  return file;
-}
-
-Tokenizer load(const GgufWriter& file) {
-  const TemporaryFolder folder;
-  return load_tokenizer(folder.write("model.gguf", file.bytes()));
-}
-
-std::optional<Error> refusal_of(const GgufWriter& file) {
-  return error_of([&] { load(file); });
-}
-
-TEST(TokenizerGguf, MetadataAreRead) {
-  const std::string types = gguf_number(uint32_t{5}) + gguf_number(uint64_t{4}) + gguf_number(int32_t{1}) +
-                            gguf_number(int32_t{1}) + gguf_number(int32_t{1}) + gguf_number(int32_t{3});
-  GgufWriter file = gguf_tokenizer();
-  file.value("tokenizer.ggml.token_type", 9, types).integer("tokenizer.ggml.bos_token_id", 3);
-  const Tokenizer tokenizer = load(file);
-  EXPECT_THAT(tokenizer.encode("abb<|end|>a"), ElementsAre(2, 1, 3, 0));
-  EXPECT_EQ(tokenizer.bos(), 3);
-  EXPECT_FALSE(tokenizer.adds_bos());
-  EXPECT_TRUE(load(GgufWriter(file).value("tokenizer.ggml.add_bos_token", 7, std::string(1, 1))).adds_bos());
-}
-
-TEST(TokenizerGguf, WhatAssayDoesNotDoIsRefusedByItsName) {
-  EXPECT_THAT(refusal_of(gguf_tokenizer("llama")), Refusal(ErrorKind::Model, "\"llama\""));
-  EXPECT_THAT(refusal_of(gguf_tokenizer("gpt2", "smolm")), Refusal(ErrorKind::Model, "closest: \"smollm\""));
-  EXPECT_THAT(refusal_of(gguf_tokenizer("gpt2", "smolm")),
-              Refusal(ErrorKind::Model, "must be a pre-tokenizer that Assay"));
-  EXPECT_THAT(refusal_of(gguf_tokenizer("llama")),
-              Refusal(ErrorKind::Model,
-                      "must be \"gpt2\" (byte-level BPE), the one kind that Assay reads from GGUF files, "
-                      "but it is \"llama\"; fetch or convert the model again"));
-  EXPECT_THAT(refusal_of(gguf_tokenizer().value("tokenizer.ggml.add_eos_token", 7, std::string(1, 1))),
-              Refusal(ErrorKind::Model, "add_eos_token"));
-  EXPECT_THAT(refusal_of(gguf_tokenizer().integer("tokenizer.ggml.eos_token_id", 4)),
-              Refusal(ErrorKind::Model, "below the vocabulary's size, 4"));
 }
 
 }  // namespace

@@ -10,8 +10,10 @@
 #include "assay/core/error.h"
 #include "assay/core/twin.h"
 #include "assay/data/tokenizer.h"
+#include "assay/data/tokenizer_definition.h"
 #include "assay/io/json.h"
 #include "tests/support/data.h"
+#include "tests/support/gguf_writer.h"
 #include "tests/support/smollm2.h"
 #include "tests/support/temporary_folder.h"
 
@@ -127,6 +129,30 @@ TEST(TokenizerVectors, Stories260KGivesTheIdsOfTheReferenceWithItsOwnBos) {
   EXPECT_EQ(tokenizer.bos(), 1);
   EXPECT_EQ(tokenizer.eos(), 2);
   EXPECT_EQ(tokenizer.vocabulary_size(), 512);
+}
+
+/// The same vocabulary as llama.cpp would write it: merges are given by scores, from the first token behind the bytes
+/// on.
+TEST(TokenizerVectors, Stories260KInAGgufFileGivesTheSameIds) {
+  const std::string folder = data_path("models/stories260K");
+  if (folder.empty()) GTEST_SKIP() << no_data("models/stories260K");
+  const TokenizerDefinition definition = load_tokenizer(folder).definition();
+  constexpr size_t kFirstScored = 259;
+  const size_t count = definition.vocabulary.size();
+  std::string scores = gguf_number(uint32_t{6}) + gguf_number(uint64_t{count});
+  std::string types = gguf_number(uint32_t{5}) + gguf_number(uint64_t{count});
+  for (size_t id = 0; id < count; ++id) {
+    scores += gguf_number(id < kFirstScored ? 0.0F : -static_cast<float>(id - kFirstScored));
+    types += gguf_number(int32_t{id == 0 ? 2 : id < 3 ? 3 : id < kFirstScored ? 6 : 1});
+  }
+  GgufWriter file;
+  file.text("tokenizer.ggml.model", "llama").texts("tokenizer.ggml.tokens", definition.vocabulary);
+  file.value("tokenizer.ggml.scores", 9, scores).value("tokenizer.ggml.token_type", 9, types);
+  file.integer("tokenizer.ggml.bos_token_id", 1).integer("tokenizer.ggml.unknown_token_id", 0);
+  const TemporaryFolder model;
+  const std::string path = model.write("model.gguf", file.bytes());
+  EXPECT_EQ(wrong_vectors(path, read_json_vectors(folder + "/tokenizer_vectors.json"), true), 0u);
+  EXPECT_TRUE(load_tokenizer(path).adds_bos());
 }
 
 TEST(TokenizerVectors, ASavedTokenizerIsTheSameTokenizer) {
