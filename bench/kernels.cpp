@@ -1,6 +1,7 @@
 // The kernels one by one: what each does a second.
 //
 //   dequantise   bytes read and written, and weights, from every quantised type into float32 and bf16
+//   product/...  operations a second of float32 products, of bf16 ones by every path that this machine can take
 //   NAME/ROWSxWIDTH   numbers a second, forward and backward to the input, of ours and of ATen's, in turns
 #include <ATen/ops/ones.h>
 #include <ATen/ops/randn.h>
@@ -17,6 +18,7 @@
 #include <vector>
 
 #include "assay/io/gguf_quantization.h"
+#include "assay/kernel/bf16_product.h"
 #include "assay/kernel/gelu.h"
 #include "assay/kernel/layer_norm.h"
 #include "assay/kernel/norm.h"
@@ -84,11 +86,41 @@ void register_functions() {
   }
 }
 
+struct ProductShape {
+  int64_t rows, depth, columns;
+};
+
+/// A·Bᵀ, as a layer is applied.
+void register_products() {
+  const auto add = [](const std::string& name, const ProductShape& s, at::ScalarType type, const auto& product) {
+    const auto run = [=](benchmark::State& state) {
+      const at::Tensor a = at::randn({s.rows, s.depth}).to(type), b = at::randn({s.columns, s.depth}).to(type);
+      for (auto _ : state) benchmark::DoNotOptimize(product(a, b.t()));
+      state.counters["FLOP/s"] = benchmark::Counter(static_cast<double>(2 * s.rows * s.depth * s.columns),
+                                                    benchmark::Counter::kIsIterationInvariantRate);
+    };
+    benchmark::RegisterBenchmark(fmt::format("product/{}/{}x{}x{}", name, s.rows, s.depth, s.columns).c_str(), run)
+        ->Unit(benchmark::kMillisecond)
+        ->UseRealTime();
+  };
+  for (const ProductShape& shape : {ProductShape{2048, 2048, 2048}, ProductShape{4096, 576, 1536},
+                                    ProductShape{172, 4096, 172}, ProductShape{2048, 64, 172}}) {
+    add("float32", shape, at::kFloat, [](const at::Tensor& a, const at::Tensor& b) { return a.mm(b); });
+    add("bf16, result rounded", shape, at::kBFloat16, [](const at::Tensor& a, const at::Tensor& b) { return a.mm(b); });
+    for (const auto path : {kernel::Bf16Path::Mkl, kernel::Bf16Path::Tiles, kernel::Bf16Path::Plain}) {
+      if (!kernel::can_take(path)) continue;
+      add(std::string("bf16 by ") + kernel::to_string(path), shape, at::kBFloat16,
+          [path](const at::Tensor& a, const at::Tensor& b) { return kernel::bf16_product(a, b, path); });
+    }
+  }
+}
+
 }  // namespace
 
 int main(int count, char** arguments) {
   register_dequantisation();
   register_functions();
+  register_products();
   benchmark::Initialize(&count, arguments);
   if (benchmark::ReportUnrecognizedArguments(count, arguments)) return 2;
   benchmark::RunSpecifiedBenchmarks();
