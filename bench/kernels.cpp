@@ -1,14 +1,27 @@
 // The kernels one by one: what each does a second.
 //
 //   dequantise   bytes read and written, and weights, from every quantised type into float32 and bf16
+//   product/...  operations a second of float32 products, of bf16 ones by every path that this machine can take
+//   NAME/ROWSxWIDTH   numbers a second, forward and backward to the input, of ours and of ATen's, in turns
+#include <ATen/ops/ones.h>
+#include <ATen/ops/randn.h>
+#include <ATen/ops/zeros.h>
 #include <benchmark/benchmark.h>
+#include <fmt/format.h>
+#include <torch/csrc/autograd/autograd.h>
 
 #include <cstddef>
+#include <functional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "assay/io/gguf_quantization.h"
+#include "assay/kernel/bf16_product.h"
+#include "assay/kernel/gelu.h"
+#include "assay/kernel/layer_norm.h"
+#include "assay/kernel/norm.h"
 
 namespace {
 
@@ -43,10 +56,71 @@ void register_dequantisation() {
   }
 }
 
+using Function = std::function<at::Tensor(const at::Tensor&)>;
+
+void register_function(const std::string& name, int64_t rows, int64_t width, const Function& function) {
+  const auto run = [=](benchmark::State& state) {
+    const at::Tensor x = at::randn({rows, width}).requires_grad_(true), gradient = at::randn({rows, width});
+    for (auto _ : state) benchmark::DoNotOptimize(torch::autograd::grad({function(x)}, {x}, {gradient}));
+    state.SetItemsProcessed(static_cast<int64_t>(state.iterations()) * rows * width);
+  };
+  benchmark::RegisterBenchmark(fmt::format("{}/{}x{}", name, rows, width).c_str(), run)
+      ->Unit(benchmark::kMicrosecond)
+      ->UseRealTime();
+}
+
+void register_functions() {
+  for (const auto& [rows, width] : std::vector<std::pair<int64_t, int64_t>>{{2048, 64}, {64, 256}, {512, 2048}}) {
+    const at::Tensor weight = at::ones({width}), bias = at::zeros({width});
+    const auto add = [&, r = rows, w = width](const std::string& name, const Function& function) {
+      register_function(name, r, w, function);
+    };
+    add("layer_norm", [=](const at::Tensor& x) { return kernel::layer_norm(x, weight, bias, 1e-5); });
+    add("layer_norm_plain", [=](const at::Tensor& x) { return kernel::layer_norm_plain(x, weight, bias, 1e-5); });
+    add("rms_norm", [=](const at::Tensor& x) { return kernel::rms_norm(x, weight, 1e-5); });
+    add("rms_norm_plain", [=](const at::Tensor& x) { return kernel::rms_norm_plain(x, weight, 1e-5); });
+    add("gelu", kernel::gelu);
+    add("gelu_plain", kernel::gelu_plain);
+    add("gelu_tanh", kernel::gelu_tanh);
+    add("gelu_tanh_plain", kernel::gelu_tanh_plain);
+  }
+}
+
+struct ProductShape {
+  int64_t rows, depth, columns;
+};
+
+/// A·Bᵀ, as a layer is applied.
+void register_products() {
+  const auto add = [](const std::string& name, const ProductShape& s, at::ScalarType type, const auto& product) {
+    const auto run = [=](benchmark::State& state) {
+      const at::Tensor a = at::randn({s.rows, s.depth}).to(type), b = at::randn({s.columns, s.depth}).to(type);
+      for (auto _ : state) benchmark::DoNotOptimize(product(a, b.t()));
+      state.counters["FLOP/s"] = benchmark::Counter(static_cast<double>(2 * s.rows * s.depth * s.columns),
+                                                    benchmark::Counter::kIsIterationInvariantRate);
+    };
+    benchmark::RegisterBenchmark(fmt::format("product/{}/{}x{}x{}", name, s.rows, s.depth, s.columns).c_str(), run)
+        ->Unit(benchmark::kMillisecond)
+        ->UseRealTime();
+  };
+  for (const ProductShape& shape : {ProductShape{2048, 2048, 2048}, ProductShape{4096, 576, 1536},
+                                    ProductShape{172, 4096, 172}, ProductShape{2048, 64, 172}}) {
+    add("float32", shape, at::kFloat, [](const at::Tensor& a, const at::Tensor& b) { return a.mm(b); });
+    add("bf16, result rounded", shape, at::kBFloat16, [](const at::Tensor& a, const at::Tensor& b) { return a.mm(b); });
+    for (const auto path : {kernel::Bf16Path::Mkl, kernel::Bf16Path::Tiles, kernel::Bf16Path::Plain}) {
+      if (!kernel::can_take(path)) continue;
+      add(std::string("bf16 by ") + kernel::to_string(path), shape, at::kBFloat16,
+          [path](const at::Tensor& a, const at::Tensor& b) { return kernel::bf16_product(a, b, path); });
+    }
+  }
+}
+
 }  // namespace
 
 int main(int count, char** arguments) {
   register_dequantisation();
+  register_functions();
+  register_products();
   benchmark::Initialize(&count, arguments);
   if (benchmark::ReportUnrecognizedArguments(count, arguments)) return 2;
   benchmark::RunSpecifiedBenchmarks();

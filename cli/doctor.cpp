@@ -18,6 +18,7 @@
 #include "assay/core/hash.h"
 #include "assay/core/threads.h"
 #include "assay/core/version.h"
+#include "assay/kernel/bf16_product.h"
 #include "assay/kernel/ceilings.h"
 #include "cli/commands.h"
 #include "cli/planning.h"
@@ -43,7 +44,7 @@ struct Findings {
   std::string capability;  ///< the instruction set that LibTorch chose
   int cores = 1, threads = 1;
   int64_t memory_granted = 0, memory_free = 0;
-  std::string products, onednn;
+  std::string products, bf16_products, onednn;
   std::vector<std::string> openmp;  ///< files of the OpenMP runtimes in this process
   Ceilings ceilings;
   std::string cache;
@@ -145,6 +146,7 @@ Findings examine(const DoctorOptions& options) {
   found.memory_free = available_memory_bytes();
   const std::string blas = build_setting("BLAS_INFO");
   found.products = blas == "mkl" ? "MKL " + version_in(at::get_mkl_version()) : blas;
+  found.bf16_products = kernel::to_string(kernel::bf16_path());
   found.onednn = at::hasMKLDNN() ? version_in(at::get_mkldnn_version()) : "none";
   found.ceilings = kernel::measure_ceilings(kMeasuringSeconds);
   found.openmp = loaded_openmp();
@@ -173,6 +175,7 @@ ordered_json as_json(const Findings& found, const Invocation& invocation) {
   result["cores"] = {{"online", found.processor.cores_online}, {"granted", found.cores}};
   result["memory_bytes"] = {{"granted", found.memory_granted}, {"free", found.memory_free}};
   result["libraries"] = {{"products", found.products},
+                         {"bf16_products", found.bf16_products},
                          {"onednn", found.onednn},
                          {"openmp", found.openmp},
                          {"instructions", found.capability}};
@@ -222,9 +225,10 @@ std::string as_page(const Findings& found) {
   page.heading(fmt::format("Speed on {} thread{}", found.threads, found.threads == 1 ? "" : "s"));
   page.line("float32 products",
             fmt::format("{} GFLOP/s", format_count(static_cast<int64_t>(speed.flops_per_second_fp32 / 1e9))));
-  page.line("bf16 products", fmt::format("{} GFLOP/s ({:.1f} times float32)",
-                                         format_count(static_cast<int64_t>(speed.flops_per_second_bf16 / 1e9)),
-                                         speed.flops_per_second_bf16 / speed.flops_per_second_fp32));
+  page.line("bf16 products",
+            fmt::format("{} GFLOP/s ({:.1f} times float32), by {}",
+                        format_count(static_cast<int64_t>(speed.flops_per_second_bf16 / 1e9)),
+                        speed.flops_per_second_bf16 / speed.flops_per_second_fp32, found.bf16_products));
   page.line("memory, reading", fmt::format("{:.1f} GB/s", speed.bytes_per_second / 1e9));
   page.line("small operator", fmt::format("{:.1f} µs a call", speed.seconds_per_operator_call * 1e6));
   page.heading("Cache");

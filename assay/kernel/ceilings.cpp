@@ -15,6 +15,7 @@
 #include <limits>
 
 #include "assay/core/threads.h"
+#include "assay/kernel/bf16_product.h"
 
 namespace assay::kernel {
 namespace {
@@ -50,11 +51,13 @@ int working_threads() {
   return std::min(at::get_num_threads(), granted_cores());
 }
 
-/// Operations a second in a product of [n,n] matrices; 2 n³ operations.
+/// Operations a second in a product of [n,n] matrices with float32 results; 2 n³ operations.
 double product_speed(at::ScalarType dtype, int64_t n, double budget) {
   const at::Tensor left = at::full({n, n}, 0.5, at::TensorOptions(dtype)), right = left.clone();
   const double size = static_cast<double>(n);
-  return 2 * size * size * size / best_seconds(budget, working_threads(), [&] { at::mm(left, right); });
+  return 2 * size * size * size / best_seconds(budget, working_threads(), [&] {
+           dtype == at::kBFloat16 ? bf16_product(left, right) : at::mm(left, right);
+         });
 }
 
 double read_speed(double budget) {

@@ -9,77 +9,25 @@
 
 #include "assay/core/twin.h"
 #include "assay/kernel/autograd_node.h"
+#include "assay/kernel/lane_exponential.h"
 #include "assay/kernel/lanes.h"
 
 namespace assay::kernel {
 namespace {
 
-template <typename Number>
-struct GatedConstants;
-template <>
-struct GatedConstants<float> {
-  using Bits = uint32_t;
-  static constexpr float kLargest = 87, kRound = 0x1.8p23F, kLog2High = 0.693359375F, kLog2Low = -2.12194440e-4F;
-  static constexpr Bits kMantissa = 23, kBias = 127;
-  static constexpr int kDegree = 7;  // 0.35^8 / 8! < 6e-9
-};
-template <>
-struct GatedConstants<double> {
-  using Bits = uint64_t;
-  static constexpr double kLargest = 700, kRound = 0x1.8p52, kLog2High = 0.693145751953125;
-  static constexpr double kLog2Low = 1.42860682030941723212e-6;
-  static constexpr Bits kMantissa = 52, kBias = 1023;
-  static constexpr int kDegree = 13;  // 0.35^14 / 14! < 5e-18
-};
-
-constexpr double gated_factorial(int n) {
-  return n < 2 ? 1 : n * gated_factorial(n - 1);
-}
-
-// Horner's scheme from r^kPower/kPower! down to 1; a recursion, because GCC leaves so short a loop rolled up at -O2.
-template <typename Number, int kPower, typename Values>
-ASSAY_INLINE void gated_add_terms(const Values& r, Values& series) {
-  constexpr Number kCoefficient = static_cast<Number>(1 / gated_factorial(kPower));
-  series = series * r + kCoefficient;
-  if constexpr (kPower > 0) gated_add_terms<Number, kPower - 1>(r, series);
-}
-
-// e^(-x) = 2^n · e^r with |r| <= ln(2)/2, e^r by Taylor's series. The argument is held where 2^n and the result are
-// normal numbers, and 1/(1 + e^87) is as good a zero as any. A NaN stays one: its r is.
-template <typename Number, int kBytes>
-ASSAY_INLINE void gated_exponential(const Lanes<Number, kBytes>& x, Lanes<Number, kBytes>& result) {
-  using C = GatedConstants<Number>;
-  using Values = typename Lanes<Number, kBytes>::Values;
-  Values y = -x.values;
-  y = y > C::kLargest ? Values{} + C::kLargest : y;
-  y = y < -C::kLargest ? Values{} - C::kLargest : y;
-  // Adding 1.5 · 2^(mantissa's bits) rounds to an integer and leaves it in the low bits.
-  const Values shifted = y * Number(1.44269504088896340736) + C::kRound;
-  const Values n = shifted - C::kRound;
-  const Values r = y - n * C::kLog2High - n * C::kLog2Low;  // ln 2 in two parts: products with the first are exact
-  Values series{};
-  gated_add_terms<Number, C::kDegree>(r, series);
-  // The bits above the mantissa are shifted out, those of kRound with them; n + bias is the exponent of 2^n.
-  typename Lanes<typename C::Bits, kBytes>::Values power;
-  __builtin_memcpy(&power, &shifted, kBytes);
-  power = (power + C::kBias) << C::kMantissa;
-  Values scale;
-  __builtin_memcpy(&scale, &power, kBytes);
-  result.values = series * scale;
-}
-
 struct GatedForward {
   template <int kBytes, typename Number>
   static ASSAY_INLINE void run(const Number* gate, const Number* up, int64_t numbers, Number* output) {
     using L = Lanes<Number, kBytes>;
-    L a, b, e;
-    for (int64_t i = 0; i < numbers; i += L::kCount) {
-      a.load(gate + i, numbers - i);
-      b.load(up + i, numbers - i);
-      gated_exponential(a, e);
+    by_lanes<L>(numbers, [=](int64_t i, auto count) ASSAY_INLINE_LAMBDA {
+      L a, b, e;
+      a.load(gate + i, count);
+      b.load(up + i, count);
+      e.values = -a.values;
+      exponentiate(e);
       a.values = a.values / (Number{1} + e.values) * b.values;
-      a.store(output + i, numbers - i);
-    }
+      a.store(output + i, count);
+    });
   }
 };
 
@@ -89,12 +37,12 @@ struct GatedBackward {
   static ASSAY_INLINE void run(const Number* gradient, const Number* gate, const Number* up, int64_t numbers,
                                Number slope, Number* to_gate, Number* to_up) {
     using L = Lanes<Number, kBytes>;
-    L g, a, b, e, result;
-    for (int64_t i = 0; i < numbers; i += L::kCount) {
-      const int64_t count = numbers - i;
+    by_lanes<L>(numbers, [=](int64_t i, auto count) ASSAY_INLINE_LAMBDA {
+      L g, a, b, e, result;
       g.load(gradient + i, count);
       a.load(gate + i, count);
-      gated_exponential(a, e);
+      e.values = -a.values;
+      exponentiate(e);
       const typename L::Values sigmoid = Number{1} / (Number{1} + e.values);
       g.values *= sigmoid;
       if (to_up) {
@@ -106,7 +54,7 @@ struct GatedBackward {
         result.values = g.values * b.values * (Number{1} + slope * a.values * (Number{1} - sigmoid));
         result.store(to_gate + i, count);
       }
-    }
+    });
   }
 };
 

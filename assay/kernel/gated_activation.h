@@ -3,8 +3,7 @@
 //   y = a·σ(a)·b        da = g·b·σ·(1 + a·(1 - σ)),  db = g·a·σ        first order only
 //
 // One pass over the numbers in each direction, and nothing kept but the inputs: the backward pass makes the sigmoid
-// again. The exponential is a series on lanes, within 2e-7 of the true one in float32 and 5e-16 in float64 (a 2^n by
-// Cody and Waite's reduction, the rest by Taylor); a number of any size gives the limit, never a NaN.
+// again. The exponential is a series on lanes (lane_exponential.h); a number of any size gives the limit, never a NaN.
 #pragma once
 
 #include <ATen/core/Tensor.h>

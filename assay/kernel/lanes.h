@@ -11,6 +11,7 @@
 #include <type_traits>
 
 #define ASSAY_INLINE inline __attribute__((always_inline))
+#define ASSAY_INLINE_LAMBDA __attribute__((always_inline))
 
 namespace assay::kernel {
 
@@ -57,6 +58,27 @@ struct Lanes {
     }
   }
 };
+
+/// |x|, a NaN's too.
+template <typename Number, int kBytes>
+ASSAY_INLINE auto absolute(const Lanes<Number, kBytes>& x) {
+  using Bits = std::conditional_t<sizeof(Number) == 4, uint32_t, uint64_t>;
+  typename Lanes<Bits, kBytes>::Values bits;
+  __builtin_memcpy(&bits, &x.values, kBytes);
+  bits &= static_cast<Bits>(-1) >> 1;
+  Lanes<Number, kBytes> result;
+  __builtin_memcpy(&result.values, &bits, kBytes);
+  return result;
+}
+
+/// step(i, count) for i = 0, kCount, …: count is a constant but for what is left at the end, so that the loop over
+/// whole vectors has no branches. `step` is a lambda with ASSAY_INLINE_LAMBDA.
+template <typename L, typename Step>
+ASSAY_INLINE void by_lanes(int64_t numbers, const Step& step) {
+  int64_t i = 0;
+  for (; i + L::kCount <= numbers; i += L::kCount) step(i, std::integral_constant<int64_t, L::kCount>());
+  if (i < numbers) step(i, numbers - i);
+}
 
 #if defined(__x86_64__)
 template <typename Kernel, typename... Arguments>

@@ -21,21 +21,22 @@ struct NormForward {
   static ASSAY_INLINE void run(const Number* x, const Number* weight, Number epsilon, int64_t rows, int64_t width,
                                Number* output, Number* inverses) {
     using L = Lanes<Number, kBytes>;
-    L value, scale;
     for (int64_t row = 0; row < rows; ++row, x += width, output += width) {
       L squares{};
-      for (int64_t i = 0; i < width; i += L::kCount) {
-        value.load(x + i, width - i);
+      by_lanes<L>(width, [&](int64_t i, auto count) ASSAY_INLINE_LAMBDA {
+        L value;
+        value.load(x + i, count);
         squares.values += value.values * value.values;
-      }
+      });
       const Number inverse = Number{1} / std::sqrt(squares.sum() / static_cast<Number>(width) + epsilon);
       inverses[row] = inverse;
-      for (int64_t i = 0; i < width; i += L::kCount) {
-        value.load(x + i, width - i);
-        scale.load(weight + i, width - i);
+      by_lanes<L>(width, [&](int64_t i, auto count) ASSAY_INLINE_LAMBDA {
+        L value, scale;
+        value.load(x + i, count);
+        scale.load(weight + i, count);
         value.values *= scale.values * inverse;
-        value.store(output + i, width - i);
-      }
+        value.store(output + i, count);
+      });
     }
   }
 };
@@ -46,34 +47,36 @@ struct NormBackward {
   static ASSAY_INLINE void run(const Number* gradient, const Number* x, const Number* weight, const Number* inverses,
                                int64_t rows, int64_t width, bool project, Number* to_x, Number* to_weight) {
     using L = Lanes<Number, kBytes>;
-    L given, value, scale;
     for (int64_t row = 0; row < rows; ++row, x += width, gradient += width) {
       const Number inverse = inverses[row];
       if (to_x) {
         L products{};
-        for (int64_t i = 0; i < width; i += L::kCount) {
-          given.load(gradient + i, width - i);
-          value.load(x + i, width - i);
-          scale.load(weight + i, width - i);
+        by_lanes<L>(width, [&](int64_t i, auto count) ASSAY_INLINE_LAMBDA {
+          L given, value, scale;
+          given.load(gradient + i, count);
+          value.load(x + i, count);
+          scale.load(weight + i, count);
           products.values += given.values * scale.values * value.values;
-        }
+        });
         const Number share = project ? products.sum() * inverse / static_cast<Number>(width) : Number{0};
-        for (int64_t i = 0; i < width; i += L::kCount) {
-          given.load(gradient + i, width - i);
-          value.load(x + i, width - i);
-          scale.load(weight + i, width - i);
+        by_lanes<L>(width, [&](int64_t i, auto count) ASSAY_INLINE_LAMBDA {
+          L given, value, scale;
+          given.load(gradient + i, count);
+          value.load(x + i, count);
+          scale.load(weight + i, count);
           value.values = (given.values * scale.values - value.values * inverse * share) * inverse;
-          value.store(to_x + row * width + i, width - i);
-        }
+          value.store(to_x + row * width + i, count);
+        });
       }
       if (!to_weight) continue;
-      for (int64_t i = 0; i < width; i += L::kCount) {
-        given.load(gradient + i, width - i);
-        value.load(x + i, width - i);
-        scale.load(to_weight + i, width - i);
-        scale.values += given.values * value.values * inverse;
-        scale.store(to_weight + i, width - i);
-      }
+      by_lanes<L>(width, [&](int64_t i, auto count) ASSAY_INLINE_LAMBDA {
+        L given, value, sum;
+        given.load(gradient + i, count);
+        value.load(x + i, count);
+        sum.load(to_weight + i, count);
+        sum.values += given.values * value.values * inverse;
+        sum.store(to_weight + i, count);
+      });
     }
   }
 };

@@ -247,7 +247,7 @@ TEST(GgufQuantisation, PlainNumbersOfAnyLength) {
     dequantise(GgmlType::F32, std::as_bytes(std::span(numbers)), std::span(read));
     return read == numbers;
   };
-  for (const size_t length : {0, 1, 15, 16, 17, 40'003}) EXPECT_TRUE(is_right(length)) << length;
+  for (const size_t length : std::vector<size_t>{0, 1, 15, 16, 17, 40'003}) EXPECT_TRUE(is_right(length)) << length;
   const ScopedTwin twin("io.rest_of_numbers_dropped");
   EXPECT_FALSE(is_right(17));
 }
