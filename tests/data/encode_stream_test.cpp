@@ -49,7 +49,7 @@ TokenizerDefinition gpt2_with_all_tokens(const std::string& folder) {
   add({.content = "e\u0301", .special = false, .normalized = true});
   add({.content = "of it", .special = false, .normalized = true});
   add({.content = "word <", .special = false});
-  for (const size_t spaces : {2, 3, 5, 8})
+  for (const size_t spaces : {2u, 3u, 5u, 8u})
     add({.content = std::string(spaces, ' '), .special = false, .normalized = true});
   return definition;
 }
@@ -114,7 +114,7 @@ size_t wrong_texts(const Tokenizer& tokenizer) {
     const std::vector<int32_t> whole = tokenizer.encode(text);
     const size_t block = 1 + seed % 7 * (seed % 11);
     bool is_right = true;
-    for (const size_t window : {1, 30, 100}) is_right &= streamed(tokenizer, text, block, window) == whole;
+    for (const size_t window : {1u, 30u, 100u}) is_right &= streamed(tokenizer, text, block, window) == whole;
     if (!is_right) ++wrong;
   }
   return wrong;
