@@ -94,7 +94,7 @@ struct ForeignKind {
 
 constexpr std::array<ForeignKind, 9> kForeignKinds{{
     {".json", "one JSON value", "turn a list into lines with `jq -c '.[]'`"},
-    {".parquet", "a Parquet file, which takes Apache Arrow to read, and this Assay is built without it",
+    {".parquet", "a Parquet file, which this Assay does not read",
      "turn it into lines, with `duckdb -c \"COPY 'x.parquet' TO 'x.jsonl'\"` or with Python's "
      "pandas.read_parquet('x.parquet').to_json('x.jsonl', orient='records', lines=True)"},
     {".arrow", "an Arrow file", "turn it into lines with the program that made it (in Python: Dataset.to_json)"},

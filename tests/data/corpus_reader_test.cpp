@@ -158,7 +158,7 @@ TEST(CorpusFiles, OtherKindsAreRefusedWithWhatToDo) {
     folder.write(name, "PAR1");
     return error_of([&] { read_corpus(folder / name); });
   };
-  EXPECT_THAT(refusal("x.parquet"), Refusal(ErrorKind::Data, "takes Apache Arrow to read"));
+  EXPECT_THAT(refusal("x.parquet"), Refusal(ErrorKind::Data, "but this is a Parquet file"));
   EXPECT_THAT(refusal("x.parquet"), Refusal(ErrorKind::Data, "duckdb -c"));
   EXPECT_THAT(refusal("x.jsonl.gz"), Refusal(ErrorKind::Data, "compressed with gzip; unpack it with gunzip"));
   EXPECT_THAT(refusal("x.json"), Refusal(ErrorKind::Data, "jq -c"));
