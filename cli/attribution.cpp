@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <memory>
 #include <numeric>
+#include <set>
 
 #include "assay/attribute/cost.h"
 #include "assay/attribute/groups.h"
@@ -14,7 +16,9 @@
 #include "assay/core/hash.h"
 #include "assay/core/threads.h"
 #include "assay/core/version.h"
+#include "assay/io/source.h"
 #include "assay/kernel/ceilings.h"
+#include "cli/attribution_sums.h"
 #include "cli/planning.h"
 
 namespace assay::cli {
@@ -47,20 +51,6 @@ int64_t shown_each(const AttributeOptions& options, int64_t documents) {
 
 int64_t memory_of(const AttributeOptions& options) {
   return options.common.memory_bytes > 0 ? options.common.memory_bytes : available_memory_bytes();
-}
-
-const data::Document& document_of(const AttributionInputs& inputs, size_t row) {
-  return inputs.text.corpus.documents[static_cast<size_t>(inputs.text.encoded.document_of[row])];
-}
-
-/// What the example holds: its document, or of one that was cut or split the text of its own tokens.
-std::string text_of(const AttributionInputs& inputs, size_t row) {
-  if (!inputs.text.encoded.is_part[row]) return document_of(inputs, row).text;
-  const std::vector<int32_t>& tokens = inputs.dataset().examples[row].tokens;
-  std::string text;
-  for (size_t t = inputs.text.encoded.adds_bos ? 1 : 0; t < tokens.size(); ++t)
-    text += inputs.tokenizer.token_text(tokens[t]);
-  return text;
 }
 
 std::string group_field_of(const AttributeOptions& options) {
@@ -98,6 +88,32 @@ void check_trust(const AttributionInputs& inputs, const AttributeOptions& option
   }
 }
 
+/// Texts of everything that is shown, read again from their files. Where that is refused meanwhile, because somebody
+/// wrote to a file during the run, the tokens tell what was scored, and a warning says so: no result is lost for it.
+void add_texts(const AttributionInputs& inputs, const AttributeOptions& options, Attribution& found,
+               Progress& progress) {
+  std::set<int64_t> shown;
+  for (const QueryFindings& findings : found.queries) {
+    shown.insert(findings.shown.top.begin(), findings.shown.top.end());
+    shown.insert(findings.shown.bottom.begin(), findings.shown.bottom.end());
+  }
+  if (inputs.groups.names.empty())
+    for (const SummedRanking& ranking : summed_rankings(inputs, found, options))
+      shown.insert(ranking.columns.begin(), ranking.columns.end());
+  const std::vector<int64_t> rows(shown.begin(), shown.end());
+  try {
+    data::texts_of(inputs.text, inputs.tokenizer)->visit(rows, [&](int64_t row, std::string_view text) {
+      found.texts[row] = text;
+    });
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::Data) throw;
+    found.warnings.push_back(
+        fmt::format("Texts are told by their tokens, because {}.", io::without_advice(error.what())));
+    progress.note(found.warnings.back());
+    for (const int64_t row : rows) found.texts[row] = inputs.text.text_of_tokens(inputs.tokenizer, row);
+  }
+}
+
 }  // namespace
 
 AttributionInputs load_attribution(const AttributeOptions& options, Progress& progress) {
@@ -118,7 +134,6 @@ AttributionInputs load_attribution(const AttributeOptions& options, Progress& pr
       .tokenizer = tokenizer,
       .context = context,
       .text = load_text(options.data, tokenizer, context, progress, groups_documents ? group_field_of(options) : ""),
-      .texts = {},
       .groups = {},
       .queries = {},
       .query_dataset = {},
@@ -129,12 +144,12 @@ AttributionInputs load_attribution(const AttributeOptions& options, Progress& pr
       .not_covered = {}};
   if (attribute::uses_gradients(call) || options.trust_check)
     data::require_targets(inputs.text.encoded, shown_name(options.data));
-  std::vector<std::string> names;
-  for (size_t row = 0; row < inputs.text.encoded.document_of.size(); ++row) {
-    inputs.texts.push_back(text_of(inputs, row));
-    names.push_back(document_of(inputs, row).group);
+  if (groups_documents) {
+    std::vector<std::string> names;
+    for (const int64_t document : inputs.text.encoded.document_of)
+      names.push_back(inputs.text.documents.groups().at(static_cast<size_t>(document)));
+    inputs.groups = attribute::group_by_name(names);
   }
-  if (groups_documents) inputs.groups = attribute::group_by_name(names);
   for (const data::QueryText& text : asked(options)) {
     inputs.queries.push_back(
         data::encode_query(text, tokenizer, {.context = context, .bos = bos_policy(options.data.begin_token)}));
@@ -151,7 +166,7 @@ AttributionInputs load_attribution(const AttributeOptions& options, Progress& pr
 attribute::Inputs method_inputs(const AttributionInputs& inputs, const AttributeOptions& options) {
   return {.model = inputs.checkpoint.model,
           .train = inputs.documents(),
-          .queries = {inputs.query_dataset, inputs.query_texts},
+          .queries = {inputs.query_dataset, std::make_shared<data::TextList>(inputs.query_texts)},
           .measurement = inputs.measurement,
           .layers = inputs.layers,
           .seed = static_cast<uint64_t>(options.common.seed),
@@ -167,9 +182,7 @@ attribute::Parts parts_of(const AttributeOptions& options) {
 std::string identity_of(const AttributionInputs& inputs, const AttributeOptions& options) {
   Hasher hasher;
   hasher.add("attribute").add(version()).add(inputs.checkpoint.hash).add(inputs.tokenizer.hash());
-  hasher.add(inputs.text.corpus.content_hash())
-      .add(inputs.dataset().content_hash())
-      .add(inputs.query_dataset.content_hash());
+  hasher.add(inputs.text.manifest.hash).add(inputs.dataset().content_hash()).add(inputs.query_dataset.content_hash());
   for (const data::Query& query : inputs.queries) hasher.add(static_cast<uint64_t>(query.example.first_counted));
   hasher.add(inputs.method.canonical()).add(inputs.measurement.name).add(options.layers).add(group_field_of(options));
   for (const int64_t number :
@@ -227,6 +240,7 @@ Attribution attribute_documents(const AttributionInputs& inputs, const Attribute
     found.stability = attribute::label_stability(inputs.method, given, found.apart.total, other, progress);
   }
   if (options.trust_check) check_trust(inputs, options, found, progress);
+  add_texts(inputs, options, found, progress);
   return found;
 }
 

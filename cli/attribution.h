@@ -2,6 +2,7 @@
 // it, the demo asks for the same; there is no private path.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -24,9 +25,8 @@ struct AttributionInputs {
   nn::Checkpoint checkpoint;
   data::Tokenizer tokenizer;
   int64_t context = 0;
-  LoadedText text;
-  std::vector<std::string> texts;  ///< of the examples
-  attribute::Groups groups;        ///< of the examples, where they are to be summed
+  data::TokenizedCorpus text;
+  attribute::Groups groups;  ///< of the examples, where they are to be summed
   std::vector<data::Query> queries;
   data::Dataset query_dataset;
   std::vector<std::string> query_texts;
@@ -36,7 +36,7 @@ struct AttributionInputs {
   std::vector<std::string> not_covered;
 
   const data::Dataset& dataset() const { return text.encoded.dataset; }
-  attribute::Documents documents() const { return {dataset(), texts}; }
+  attribute::Documents documents() const { return {dataset(), data::texts_of(text, tokenizer)}; }
 };
 
 AttributionInputs load_attribution(const AttributeOptions& options, Progress& progress);
@@ -60,7 +60,8 @@ struct Attribution {
   attribute::Scores apart;   ///< of every query and example
   std::vector<QueryFindings> queries;
   std::optional<attribute::CurvatureFacts> curvature;
-  std::vector<double> stability;  ///< [Q] between two draws of labels, where that was asked for
+  std::vector<double> stability;         ///< [Q] between two draws of labels, where that was asked for
+  std::map<int64_t, std::string> texts;  ///< of the examples that are shown, by row
 };
 
 /// Computes it; sums on the way are kept below `folder` (nowhere if it is empty).

@@ -26,11 +26,11 @@ ordered_json finite_or_null(double value) {
 }
 
 ordered_json document_json(const AttributionInputs& inputs, const Attribution& found, size_t query, int64_t row) {
-  const auto place = static_cast<size_t>(inputs.text.encoded.document_of[static_cast<size_t>(row)]);
+  const int64_t place = inputs.text.encoded.document_of[static_cast<size_t>(row)];
   return {{"row", row},
           {"document", place},
-          {"id", hex64(inputs.dataset().examples[static_cast<size_t>(row)].id)},
-          {"source", inputs.text.corpus.documents[place].source},
+          {"id", hex64(inputs.dataset().id(row))},
+          {"source", inputs.text.documents.source(place)},
           {"score", found.apart.total[static_cast<int64_t>(query)][row].item<double>()}};
 }
 
@@ -79,8 +79,7 @@ ordered_json trust_json(const train::TailPatchComparison& trust) {
 }
 
 /// The strongest documents for a question, then those most against it.
-std::string documents_table(const AttributionInputs& inputs, const Attribution& found, size_t query, double factor,
-                            const std::string& unit) {
+std::string documents_table(const Attribution& found, size_t query, double factor, const std::string& unit) {
   const attribute::Shown& shown = found.queries[query].shown;
   if (shown.top.empty() && shown.bottom.empty()) return "No document has a score other than zero.\n";
   const at::Tensor row = found.apart.total[static_cast<int64_t>(query)].to(at::kDouble).contiguous();
@@ -93,7 +92,7 @@ std::string documents_table(const AttributionInputs& inputs, const Attribution& 
                       .signed_score = score,
                       .percentile = report::percentile_of(scores, document),
                       .index = document,
-                      .text = inputs.texts[static_cast<size_t>(document)]});
+                      .text = found.texts.at(document)});
   };
   for (size_t i = 0; i < shown.top.size(); ++i) add(shown.top[i], static_cast<int>(i) + 1);
   const size_t against = std::min<size_t>(shown.bottom.size(), kOpponentsInTable);
@@ -138,9 +137,7 @@ ordered_json attribution_json(const AttributionInputs& inputs, const Attribution
                               const AttributeOptions& options, const Session& session) {
   ordered_json result = result_head(session.invocation);
   result["model"] = {{"path", inputs.checkpoint.path}, {"hash", inputs.checkpoint.hash}};
-  result["data"] = {{"documents", inputs.text.encoded.documents}, {"examples", inputs.dataset().size()},
-                    {"tokens", inputs.dataset().tokens()},        {"dropped", inputs.text.corpus.dropped},
-                    {"long", inputs.text.encoded.long_documents}, {"hash", inputs.dataset().content_hash()}};
+  result["data"] = corpus_json(inputs.text);
   result["method"] = inputs.method.canonical();
   result["measure"] = inputs.measurement.name;
   result["sign"] = inputs.measurement.less_is_better ? "positive: the document lowers the loss"
@@ -192,7 +189,7 @@ std::string attribution_table(const AttributionInputs& inputs, const Attribution
   if (!table.empty()) table += "\n";
   if (options.grouping == Grouping::None || options.grouping == Grouping::Documents) {
     for (size_t q = 0; q < found.queries.size(); ++q) {
-      table += question_heading(inputs, q) + documents_table(inputs, found, q, nats.value_or(1), unit);
+      table += question_heading(inputs, q) + documents_table(found, q, nats.value_or(1), unit);
       if (found.queries[q].trust) table += trust_line(inputs, *found.queries[q].trust);
     }
     if (const size_t others = inputs.queries.size() - found.queries.size(); others > 0) {

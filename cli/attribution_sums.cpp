@@ -21,9 +21,8 @@ double sum_at(const Attribution& found, const SummedRanking& ranking, int64_t co
   return found.scores.total[row][column].item<double>();
 }
 
-std::string name_of(const AttributionInputs& inputs, int64_t column) {
-  const auto place = static_cast<size_t>(column);
-  return are_groups(inputs) ? inputs.groups.names[place] : inputs.texts[place];
+std::string name_of(const AttributionInputs& inputs, const Attribution& found, int64_t column) {
+  return are_groups(inputs) ? inputs.groups.names[static_cast<size_t>(column)] : found.texts.at(column);
 }
 
 int64_t members_of(const AttributionInputs& inputs, const std::vector<int64_t>& sizes, int64_t column) {
@@ -72,7 +71,7 @@ nlohmann::ordered_json summed_json(const AttributionInputs& inputs, const Attrib
     for (const int64_t column : ranking.columns) {
       nlohmann::ordered_json row;
       if (are_groups(inputs)) {
-        row["group"] = name_of(inputs, column);
+        row["group"] = name_of(inputs, found, column);
         row["documents"] = members_of(inputs, sizes, column);
       } else {
         row["row"] = column;
@@ -101,7 +100,7 @@ std::string summed_table(const AttributionInputs& inputs, const Attribution& fou
                                                   : sum < 0 ? report::Tone::Opposes
                                                             : report::Tone::Plain},
                     {std::to_string(are_groups(inputs) ? members_of(inputs, sizes, column) : column)},
-                    {name_of(inputs, column)}});
+                    {name_of(inputs, found, column)}});
   }
   return fmt::format(
       "{}\n{}", title_of(inputs, ranking),
@@ -118,7 +117,7 @@ std::vector<report::SumView> summed_views(const AttributionInputs& inputs, const
   for (const SummedRanking& ranking : rankings) {
     report::SumView view{.title = title_of(inputs, ranking), .is_groups = are_groups(inputs), .rows = {}};
     for (const int64_t column : ranking.columns) {
-      view.rows.push_back({.name = name_of(inputs, column),
+      view.rows.push_back({.name = name_of(inputs, found, column),
                            .documents = members_of(inputs, sizes, column),
                            .index = column,
                            .score = sum_at(found, ranking, column)});

@@ -76,6 +76,27 @@ void check_together(const GenerateOptions& options) {
   }
 }
 
+void check_together(const TokenizeOptions& options) {
+  const DataOptions& data = options.data;
+  const bool has_data = !data.data.empty();
+  if (options.text_given == has_data) {
+    usage_error(fmt::format("running \"assay tokenize\": it takes --text TEXT or --data PATH, but {}",
+                            has_data ? "both are given; leave one of them out" : "neither is given; add one of them"));
+  }
+  if (has_data && options.common.out.empty() && !options.common.plan) {
+    usage_error(
+        "running \"assay tokenize\": token shards go to the folder of --out, which is not given; add --out DIR");
+  }
+  const DataOptions usual;
+  const bool reads_corpus = data.separator != usual.separator || data.field != usual.field || data.limit != 0 ||
+                            data.context != 0 || data.long_text != usual.long_text;
+  if (!has_data && reads_corpus) {
+    usage_error(
+        "running \"assay tokenize\": --separator, --field, --limit, --context and --long are for --data, but --text is "
+        "given, which is shown whole; leave them out");
+  }
+}
+
 /// The option that a word such as "--top" or "--top=3" names, or null.
 const CLI::Option* find_option(const CLI::App& app, const std::string& name) {
   for (const CLI::Option* option : app.get_options()) {

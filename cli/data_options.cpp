@@ -28,8 +28,9 @@ std::string unescaped(const std::string& text) {
 void describe(CLI::App& command, DataOptions& options, bool required) {
   constexpr const char* kGroup = "Text";
   const auto grouped = [](CLI::Option* option) { return option->group(kGroup); };
-  grouped(add_text(command, "--data", options.data, "FILE|DIR|-",
-                   "Documents: plain text, .jsonl, .jsonl.zst, a folder of those, or - for standard input"))
+  grouped(
+      add_text(command, "--data", options.data, "FILE|DIR|-",
+               "Documents: plain text, .jsonl, .jsonl.zst, a folder of those, token shards, or - for standard input"))
       ->required(required);
   auto read_separator = [&options](const std::string& text) { options.separator = unescaped(text); };
   grouped(command.add_option_function<std::string>(

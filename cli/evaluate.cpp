@@ -63,12 +63,13 @@ bool is_classifier_of_arrays(const nn::Architecture& architecture) {
 }
 
 ordered_json as_json(const Session& session, const nn::Checkpoint& checkpoint, const data::Dataset& dataset,
-                     const evaluate::Prediction& prediction) {
+                     const EvaluatedText* text, const evaluate::Prediction& prediction) {
   ordered_json result = result_head(session.invocation);
   const nn::Architecture& architecture = checkpoint.model.architecture();
   const bool is_regression = architecture.output_kind() == nn::OutputKind::Gaussian;
   result["model"] = {{"path", checkpoint.path}, {"hash", checkpoint.hash}};
   result["data"] = {{"examples", dataset.size()}, {"tokens", dataset.tokens()}, {"hash", dataset.content_hash()}};
+  if (text != nullptr) result["data"]["corpus"] = data::to_json(text->loaded.manifest);
   result["unit"] = is_regression ? "half squared error" : "nats";
   result["sign"] = "lower is better";
   result["loss"] = prediction.total_loss();
@@ -80,8 +81,9 @@ ordered_json as_json(const Session& session, const nn::Checkpoint& checkpoint, c
   }
   result["examples"] = ordered_json::array();
   for (size_t i = 0; i < prediction.losses.size(); ++i) {
-    result["examples"].push_back(
-        {{"id", hex64(dataset.examples[i].id)}, {"loss", prediction.losses[i]}, {"targets", prediction.targets[i]}});
+    result["examples"].push_back({{"id", hex64(dataset.id(static_cast<int64_t>(i)))},
+                                  {"loss", prediction.losses[i]},
+                                  {"targets", prediction.targets[i]}});
   }
   return result;
 }
@@ -115,9 +117,9 @@ void run(const EvaluateOptions& options, Session& session) {
     return evaluate::predict(checkpoint.model, dataset, workspace, session.progress);
   }();
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
-  ordered_json result = as_json(session, checkpoint, dataset, prediction);
+  const EvaluatedText* text = examples.text ? &*examples.text : nullptr;
+  ordered_json result = as_json(session, checkpoint, dataset, text, prediction);
   if (folder) {
-    const EvaluatedText* text = examples.text ? &*examples.text : nullptr;
     folder->write("report.html", report::evaluation_report(evaluation_view(options, checkpoint, dataset, text,
                                                                            prediction, session, plan, seconds)));
   }

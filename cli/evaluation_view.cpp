@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
-#include <span>
 
 #include "assay/core/hash.h"
 #include "assay/core/threads.h"
@@ -42,10 +41,10 @@ report::ModelFacts evaluated_model(const EvaluateOptions& options, const nn::Che
 }
 
 /// The text that the model was given, from its beginning: of a document that was cut or split its own part.
-std::string beginning_of(const data::Example& example, const EvaluatedText& text) {
+std::string beginning_of(const data::ExampleView& example, const EvaluatedText& text) {
   const size_t first = std::min<size_t>(text.loaded.encoded.adds_bos ? 1 : 0, example.tokens.size());
-  const std::span<const int32_t> own = std::span<const int32_t>(example.tokens).subspan(first);
-  std::string decoded = text.tokenizer.decode(own.first(std::min(kDecodedTokens, own.size())));
+  const data::TokenView own = example.tokens.part(first, example.tokens.size() - first);
+  std::string decoded = text.tokenizer.decode(own.part(0, std::min(kDecodedTokens, own.size())).to_vector());
   const std::string shown = report::shortened(decoded, kShownCharacters);
   if (shown.size() < decoded.size() || own.size() <= kDecodedTokens) return shown;
   size_t last = decoded.size();  // the last token may end inside a character
@@ -55,12 +54,11 @@ std::string beginning_of(const data::Example& example, const EvaluatedText& text
 }
 
 report::EvaluatedExample shown_example(const data::Dataset& dataset, const EvaluatedText* text, size_t index) {
-  const data::Example& example = dataset.examples[index];
+  const data::ExampleView example = dataset.examples[index];
   report::EvaluatedExample shown{
       .index = static_cast<int64_t>(index), .id = hex64(example.id), .source = {}, .text = {}};
   if (text != nullptr) {
-    const auto document = static_cast<size_t>(text->loaded.encoded.document_of[index]);
-    shown.source = text->loaded.corpus.documents[document].source;
+    shown.source = text->loaded.documents.source(text->loaded.encoded.document_of[index]);
     shown.text = beginning_of(example, *text);
   }
   return shown;

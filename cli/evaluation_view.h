@@ -13,7 +13,7 @@ namespace assay::cli {
 /// What was evaluated: arrays are a dataset alone, texts came from documents through a tokenizer.
 struct EvaluatedText {
   data::Tokenizer tokenizer;
-  LoadedText loaded;
+  data::TokenizedCorpus loaded;
   int64_t context = 0;  ///< tokens of the longest example
 };
 

@@ -7,6 +7,7 @@
 #include "assay/core/cache.h"
 #include "assay/core/error.h"
 #include "assay/core/threads.h"
+#include "assay/data/token_shards.h"
 
 namespace assay::cli {
 
@@ -23,6 +24,15 @@ data::BosPolicy bos_policy(BeginToken option) {
   return data::BosPolicy::Auto;
 }
 
+data::LongTexts long_texts(LongText option) {
+  switch (option) {
+    case LongText::Cut: return data::LongTexts::Cut;
+    case LongText::Split: return data::LongTexts::Split;
+    case LongText::Refuse: return data::LongTexts::Refuse;
+  }
+  return data::LongTexts::Cut;
+}
+
 data::CorpusOptions corpus_options(const DataOptions& options) {
   return {.separator = options.separator, .field = options.field, .group_field = {}, .limit = options.limit};
 }
@@ -36,7 +46,16 @@ int64_t context_of(const DataOptions& options, const nn::Architecture& architect
             "reading --context: it must be from 2 to the model's {} tokens, but it is {}; leave it out for all of them",
             most, options.context));
   }
-  return options.context > 0 ? options.context : most;
+  if (options.context > 0) return options.context;
+  const std::string shards = data::token_shards_at(options.data);
+  if (shards.empty()) return most;
+  const int64_t context = data::context_of_shards(shards);
+  if (context <= most) return context;
+  throw Error(
+      ErrorKind::Data,
+      fmt::format("reading token shards in \"{}\": their context must be within the model's {} tokens, but they "
+                  "were made for one of {}; tokenize the corpus again with --context {}",
+                  shards, most, context, most));
 }
 
 Cost loading_cost(const std::string& model_path) {
@@ -52,28 +71,39 @@ std::string shown_name(const DataOptions& options) {
   return options.data == "-" ? "standard input" : options.data;
 }
 
-LoadedText load_text(const DataOptions& options, const data::Tokenizer& tokenizer, int64_t context, Progress& progress,
-                     const std::string& group_field) {
-  LoadedText text;
+data::TokenizedCorpus load_text(const DataOptions& options, const data::Tokenizer& tokenizer, int64_t context,
+                                Progress& progress, const std::string& group_field) {
   data::CorpusOptions reading = corpus_options(options);
   reading.group_field = group_field;
-  text.corpus = data::read_corpus(options.data, reading);
-  const auto long_texts = options.long_text == LongText::Cut     ? data::LongTexts::Cut
-                          : options.long_text == LongText::Split ? data::LongTexts::Split
-                                                                 : data::LongTexts::Refuse;
-  text.encoded = data::encode(text.corpus, tokenizer,
-                              {.context = context, .long_texts = long_texts, .bos = bos_policy(options.begin_token)});
-  std::string line = fmt::format("{}, {}", format_counted(text.encoded.documents, "document"),
-                                 format_counted(text.encoded.dataset.tokens(), "token"));
-  if (text.corpus.dropped > 0) line += fmt::format("; {} dropped", format_counted(text.corpus.dropped, "empty one"));
-  if (text.encoded.long_documents > 0) {
-    line += fmt::format("; {} longer than {} tokens {}", format_count(text.encoded.long_documents), context,
-                        options.long_text == LongText::Split
+  data::TokenizedCorpus text = data::tokenize_corpus(
+      options.data, reading, tokenizer,
+      {.context = context, .long_texts = long_texts(options.long_text), .bos = bos_policy(options.begin_token)},
+      progress);
+  for (const std::string& passed : text.documents.files().passed_over) progress.note("passed over " + passed);
+  const data::EncodedCorpus& encoded = text.encoded;
+  std::string line = fmt::format("{}, {}", format_counted(encoded.documents, "document"),
+                                 format_counted(encoded.dataset.tokens(), "token"));
+  if (text.manifest.dropped > 0)
+    line += fmt::format("; {} dropped", format_counted(text.manifest.dropped, "empty one"));
+  if (encoded.long_documents > 0) {
+    line += fmt::format("; {} longer than {} tokens {}", format_count(encoded.long_documents), text.manifest.context,
+                        text.manifest.long_texts == data::LongTexts::Split
                             ? std::string("split")
-                            : fmt::format("cut, {} lost", format_counted(text.encoded.tokens_cut, "token")));
+                            : fmt::format("cut, {} lost", format_counted(encoded.tokens_cut, "token")));
   }
+  if (!text.manifest.shards.empty()) line += "; from token shards";
   progress.note(line);
+  if (!text.has_files)
+    progress.note("The files that the shards were made from are not there: texts are told by their tokens.");
   return text;
+}
+
+nlohmann::ordered_json corpus_json(const data::TokenizedCorpus& text) {
+  nlohmann::ordered_json json{{"documents", text.encoded.documents},     {"examples", text.encoded.dataset.size()},
+                              {"tokens", text.encoded.dataset.tokens()}, {"dropped", text.manifest.dropped},
+                              {"long", text.encoded.long_documents},     {"hash", text.encoded.dataset.content_hash()}};
+  json["corpus"] = data::to_json(text.manifest);
+  return json;
 }
 
 }  // namespace assay::cli

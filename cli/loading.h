@@ -3,8 +3,8 @@
 
 #include "assay/core/plan.h"
 #include "assay/core/progress.h"
-#include "assay/data/corpus.h"
 #include "assay/data/encode.h"
+#include "assay/data/tokenized_corpus.h"
 #include "assay/data/tokenizer.h"
 #include "assay/nn/checkpoint.h"
 #include "cli/common_options.h"
@@ -14,9 +14,11 @@ namespace assay::cli {
 
 at::ScalarType dtype_of(const CommonOptions& options);
 data::BosPolicy bos_policy(BeginToken option);
+data::LongTexts long_texts(LongText option);
 data::CorpusOptions corpus_options(const DataOptions& options);
 
-/// Tokens of the longest example: --context, else the model's. Errors: Usage where --context is beyond the model's.
+/// Tokens of the longest example: --context, else that of the token shards in --data, else the model's. Error(Usage)
+/// where --context is beyond the model's, Error(Data) where the shards' is.
 int64_t context_of(const DataOptions& options, const nn::Architecture& architecture);
 
 /// What reading a model costs: its bytes are read, converted and checked once. Counted from the files, nothing is
@@ -26,13 +28,12 @@ Cost loading_cost(const std::string& model_path);
 /// What messages call the data: the path as it was typed, or standard input.
 std::string shown_name(const DataOptions& options);
 
-/// A corpus with its tokens; what was dropped, cut and split is noted once.
-struct LoadedText {
-  data::Corpus corpus;
-  data::EncodedCorpus encoded;
-};
-/// `group_field`: of JSONL lines, where documents are to be grouped.
-LoadedText load_text(const DataOptions& options, const data::Tokenizer& tokenizer, int64_t context, Progress& progress,
-                     const std::string& group_field = {});
+/// The corpus of --data as tokens; what was passed over, dropped, cut and split is noted once. `group_field`: of JSONL
+/// lines, where documents are to be grouped.
+data::TokenizedCorpus load_text(const DataOptions& options, const data::Tokenizer& tokenizer, int64_t context,
+                                Progress& progress, const std::string& group_field = {});
+
+/// The manifest of a corpus and its counts, for result.json: {"documents", "examples", "tokens", "long", "hash", …}.
+nlohmann::ordered_json corpus_json(const data::TokenizedCorpus& text);
 
 }  // namespace assay::cli

@@ -1,4 +1,4 @@
-// assay tokenize: the tokens of a text, as the model would see them.
+// assay tokenize: the tokens of a text, as the model would see them, or those of a corpus (tokenize_corpus.h).
 #include <fmt/format.h>
 
 #include <iostream>
@@ -12,6 +12,7 @@
 #include "cli/planning.h"
 #include "cli/result.h"
 #include "cli/result_folder.h"
+#include "cli/tokenize_corpus.h"
 
 namespace assay::cli {
 namespace {
@@ -41,15 +42,16 @@ std::string visible(const std::string& token) {
 }  // namespace
 
 void run(const TokenizeOptions& options, Session& session) {
+  if (!options.data.data.empty()) return tokenize_corpus(options, session);
   if (stops_at_plan(session, "tokenize", loading_cost(options.model))) return;
   const data::Tokenizer tokenizer = data::load_tokenizer(options.model);
   const std::string text = text_of(options);
   Hasher identity;
   identity.add("tokenize").add(version()).add(tokenizer.hash()).add(text);
-  identity.add(static_cast<uint64_t>(options.begin_token));
+  identity.add(static_cast<uint64_t>(options.data.begin_token));
   const auto folder = claim_out(session, identity.digest128());
   std::vector<int32_t> ids = tokenizer.encode(text);
-  if (data::adds_bos(tokenizer, bos_policy(options.begin_token))) ids.insert(ids.begin(), *tokenizer.bos());
+  if (data::adds_bos(tokenizer, bos_policy(options.data.begin_token))) ids.insert(ids.begin(), *tokenizer.bos());
   nlohmann::ordered_json result = result_head(session.invocation);
   result["tokenizer"] = {{"kind", tokenizer.description()}, {"hash", tokenizer.hash()}};
   result["ids"] = ids;

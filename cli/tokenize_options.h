@@ -5,12 +5,14 @@
 
 namespace assay::cli {
 
-/// `assay tokenize MODEL --text TEXT`: the tokens of a text.
+/// `assay tokenize MODEL --text TEXT`: the tokens of a text. `assay tokenize MODEL --data PATH --out DIR`: those of a
+/// corpus, as token shards.
 struct TokenizeOptions {
   CommonOptions common;
+  DataOptions data;   ///< of a text, begin_token alone
   std::string model;  ///< a model folder, a GGUF file or a tokenizer.json
   std::string text;
-  BeginToken begin_token = BeginToken::Auto;
+  bool text_given = false;
 };
 
 void describe(CLI::App& command, TokenizeOptions& options);

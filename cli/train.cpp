@@ -36,7 +36,8 @@ train::Recipe recipe_of(const TrainOptions& options) {
   return recipe;
 }
 
-ordered_json data_json(const data::EncodedCorpus& corpus) {
+ordered_json data_json(const train::PreparedRun& run) {
+  const data::EncodedCorpus& corpus = run.corpus;
   return {{"documents", corpus.documents},
           {"examples", corpus.dataset.size()},
           {"tokens", corpus.dataset.tokens()},
@@ -44,7 +45,8 @@ ordered_json data_json(const data::EncodedCorpus& corpus) {
           {"tokens_cut", corpus.tokens_cut},
           {"without_target", corpus.without_target},
           {"bos", corpus.adds_bos},
-          {"hash", corpus.dataset.content_hash()}};
+          {"hash", corpus.dataset.content_hash()},
+          {"corpus", data::to_json(run.manifest)}};
 }
 
 /// What the weights were before the first step.
@@ -66,7 +68,7 @@ ordered_json result_of(const Session& session, const train::Recipe& recipe, cons
   result["recipe"] = {{"path", recipe.name}, {"hash", recipe_hash}};
   result["start"] = start_json(recipe);
   result["tokenizer"] = {{"kind", run.tokenizer.description()}, {"hash", run.tokenizer.hash()}};
-  result["data"] = data_json(run.corpus);
+  result["data"] = data_json(run);
   result["unit"] = outcome.record.reduction == train::Reduction::MeanOverTokens ? "nats a token" : "nats an example";
   result["sign"] = "lower is better";
   result["training"] = train::to_json(outcome.record);

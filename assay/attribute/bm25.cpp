@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <functional>
 #include <string>
 #include <unordered_set>
 
@@ -23,24 +24,25 @@ char lower(char c) {
   return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
 }
 
-std::vector<Bm25::Terms> terms_of(const Documents& documents, bool are_words) {
-  std::vector<Bm25::Terms> all;
+/// Calls `visit` with the terms of each document, in their order.
+void visit_terms(const Documents& documents, bool are_words,
+                 const std::function<void(const Bm25::Terms& terms)>& visit) {
   if (are_words) {
-    ASSAY_ASSERT(documents.texts.size() == documents.dataset.examples.size());
-    for (const std::string& text : documents.texts) all.push_back(words_of(text));
+    ASSAY_ASSERT(documents.texts && documents.texts->size() == documents.dataset.size());
+    documents.texts->visit_all([&](int64_t, std::string_view text) { visit(words_of(text)); });
   } else {
-    for (const data::Example& example : documents.dataset.examples)
-      all.emplace_back(example.tokens.begin(), example.tokens.end());
+    for (const data::ExampleView example : documents.dataset.examples)
+      visit({example.tokens.begin(), example.tokens.end()});
   }
-  return all;
 }
 
 class Bm25Scorer final : public Scorer {
  public:
   Bm25Scorer(const FactoryCall& call, const Inputs& inputs)
-      : are_words_(call.is_word("unit", "words")),
-        index_(terms_of(inputs.train, are_words_), call.number("k1"), call.number("b")),
-        queries_(terms_of(inputs.queries, are_words_)) {}
+      : are_words_(call.is_word("unit", "words")), index_(call.number("k1"), call.number("b")) {
+    visit_terms(inputs.train, are_words_, [this](const Bm25::Terms& terms) { index_.add(terms); });
+    visit_terms(inputs.queries, are_words_, [this](const Bm25::Terms& terms) { queries_.push_back(terms); });
+  }
 
   Meaning meaning() const override {
     return {.title = are_words_ ? "Word overlap (BM25)" : "Token overlap (BM25)", .unit = "BM25", .is_signed = false};
@@ -48,13 +50,12 @@ class Bm25Scorer final : public Scorer {
 
   Scores score(const Documents& documents, const Parts& parts, curvature::Workspace&, Progress&) const override {
     if (parts.any()) refuse_parts("bm25");
-    const auto texts = terms_of(documents, are_words_);
     at::Tensor by_document = at::empty({documents.dataset.size(), static_cast<int64_t>(queries_.size())}, at::kFloat);
     float* out = by_document.data_ptr<float>();
-    for (const Bm25::Terms& text : texts) {
-      const Bm25::Counted counted = Bm25::count(text);
+    visit_terms(documents, are_words_, [&](const Bm25::Terms& terms) {
+      const Bm25::Counted counted = Bm25::count(terms);
       for (const Bm25::Terms& query : queries_) *out++ = static_cast<float>(index_.score(query, counted));
-    }
+    });
     return {.total = by_document.t().contiguous()};
   }
 
@@ -66,14 +67,14 @@ class Bm25Scorer final : public Scorer {
 
 }  // namespace
 
-Bm25::Bm25(std::span<const Terms> collection, double k1, double b)
-    : k1_(k1), b_(b), documents_(static_cast<double>(collection.size())) {
-  double length = 0;
-  for (const Terms& terms : collection) {
-    length += static_cast<double>(terms.size());
-    for (const uint64_t term : std::unordered_set<uint64_t>(terms.begin(), terms.end())) documents_with_[term] += 1;
-  }
-  mean_length_ = collection.empty() ? 0 : length / documents_;
+Bm25::Bm25(std::span<const Terms> collection, double k1, double b) : Bm25(k1, b) {
+  for (const Terms& document : collection) add(document);
+}
+
+void Bm25::add(const Terms& document) {
+  ++documents_;
+  length_ += static_cast<double>(document.size());
+  for (const uint64_t term : std::unordered_set<uint64_t>(document.begin(), document.end())) documents_with_[term] += 1;
 }
 
 Bm25::Counted Bm25::count(const Terms& document) {
@@ -84,7 +85,8 @@ Bm25::Counted Bm25::count(const Terms& document) {
 }
 
 double Bm25::score(const Terms& query, const Counted& document) const {
-  const double relative_length = mean_length_ > 0 ? document.length / mean_length_ : 1;
+  const double mean_length = documents_ > 0 ? length_ / documents_ : 0;
+  const double relative_length = mean_length > 0 ? document.length / mean_length : 1;
   double score = 0;
   for (const uint64_t term : query) {
     const auto found = document.frequency.find(term);

@@ -19,8 +19,12 @@ class Bm25 {
  public:
   using Terms = std::vector<uint64_t>;  ///< a text as the hashes of its words, or as its token ids
 
-  /// Counts the documents of the collection.
+  /// A collection of no document yet; or of these.
+  Bm25(double k1, double b) : k1_(k1), b_(b) {}
   Bm25(std::span<const Terms> collection, double k1, double b);
+
+  /// Counts one more document of the collection. 16 to 40 bytes a term that differs from all others are kept of it.
+  void add(const Terms& document);
 
   /// A document with its terms counted, for many queries.
   struct Counted {
@@ -31,7 +35,7 @@ class Bm25 {
   double score(const Terms& query, const Counted& document) const;
 
  private:
-  double k1_, b_, mean_length_ = 0, documents_ = 0;
+  double k1_, b_, length_ = 0, documents_ = 0;
   std::unordered_map<uint64_t, double> documents_with_;  // n_t
 };
 

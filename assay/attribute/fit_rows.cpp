@@ -18,7 +18,7 @@ std::optional<std::vector<int64_t>> fit_rows(const data::Dataset& dataset, int64
   };
   std::vector<Draw> draws;
   draws.reserve(dataset.examples.size());
-  for (const data::Example& example : dataset.examples) {
+  for (const data::ExampleView example : dataset.examples) {
     const auto row = static_cast<int64_t>(draws.size());
     const uint64_t key = ASSAY_TWIN("attribute.fit_rows_by_place") ? static_cast<uint64_t>(row) : example.id;
     draws.push_back({random_bits(seed, stream_of("attribute.fit examples"), key), example.id, row});

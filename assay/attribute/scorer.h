@@ -11,7 +11,6 @@
 
 #include <memory>
 #include <optional>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -21,6 +20,7 @@
 #include "assay/curvature/layer_summary.h"
 #include "assay/curvature/resumable_pass.h"
 #include "assay/curvature/spectrum.h"
+#include "assay/data/example_texts.h"
 #include "assay/nn/measurement.h"
 #include "assay/nn/model.h"
 
@@ -29,7 +29,7 @@ namespace assay::attribute {
 /// Examples, and the texts they came from where the method reads words.
 struct Documents {
   const data::Dataset& dataset;
-  std::span<const std::string> texts = {};  ///< one an example, or none
+  std::shared_ptr<const data::ExampleTexts> texts = nullptr;  ///< one an example, or null
 };
 
 /// What a method is made from. Everything must outlive the scorer.

@@ -51,7 +51,7 @@ curvature::TensorMap segment_block(const data::Dataset& corpus, int64_t first, i
   std::vector<Occurrence> occurrences;
   std::vector<int32_t> lengths;
   for (int64_t row = first; row < end; ++row) {
-    const auto& text = corpus.examples[static_cast<size_t>(row)].tokens;
+    const auto text = corpus.examples[static_cast<size_t>(row)].tokens;
     lengths.push_back(static_cast<int32_t>(text.size()));
     for (const int32_t token : text) occurrences.push_back({token, static_cast<int32_t>(row - first)});
   }

@@ -47,6 +47,7 @@ Cost& Cost::operator+=(const Cost& other) {
   flops_bf16 += other.flops_bf16;
   bytes_moved += other.bytes_moved;
   operator_calls += other.operator_calls;
+  measured_seconds += other.measured_seconds;
   peak_bytes = std::max(peak_bytes, other.peak_bytes);
   disk_bytes += other.disk_bytes;
   return *this;
@@ -56,7 +57,7 @@ double seconds(const Cost& cost, const Ceilings& ceilings) {
   return divided(cost.flops + 2 * cost.flops_fp64, ceilings.flops_per_second_fp32) +
          divided(cost.flops_bf16, ceilings.flops_per_second_bf16) +
          divided(cost.bytes_moved, ceilings.bytes_per_second) +
-         cost.operator_calls * ceilings.seconds_per_operator_call;
+         cost.operator_calls * ceilings.seconds_per_operator_call + cost.measured_seconds;
 }
 
 Plan& Plan::add(std::string_view stage, const Cost& cost) {

@@ -14,13 +14,14 @@ namespace assay {
 
 /// Counted from shapes. A multiply-add is two operations. All zero is a stage that costs nothing.
 struct Cost {
-  double flops = 0;           ///< in float32 products
-  double flops_fp64 = 0;      ///< in float64 products, at half the speed
-  double flops_bf16 = 0;      ///< in bf16 products with float32 results
-  double bytes_moved = 0;     ///< to and from memory outside the products
-  double operator_calls = 0;  ///< each has a fixed price, which rules where tensors are small
-  int64_t peak_bytes = 0;     ///< held at the stage's worst moment, everything included
-  int64_t disk_bytes = 0;     ///< written and kept
+  double flops = 0;             ///< in float32 products
+  double flops_fp64 = 0;        ///< in float64 products, at half the speed
+  double flops_bf16 = 0;        ///< in bf16 products with float32 results
+  double bytes_moved = 0;       ///< to and from memory outside the products
+  double operator_calls = 0;    ///< each has a fixed price, which rules where tensors are small
+  double measured_seconds = 0;  ///< of work that was timed on a share of it, because nothing in it can be counted
+  int64_t peak_bytes = 0;       ///< held at the stage's worst moment, everything included
+  int64_t disk_bytes = 0;       ///< written and kept
 
   Cost& operator+=(const Cost& other);  ///< one after another: work and disk add, peaks take the larger
 };

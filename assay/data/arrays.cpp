@@ -7,8 +7,7 @@
 #include <vector>
 
 #include "assay/core/error.h"
-#include "assay/io/json.h"
-#include "assay/io/lines.h"
+#include "assay/io/json_lines.h"
 
 namespace assay::data {
 namespace {
@@ -31,18 +30,11 @@ std::vector<float> numbers(const io::JsonObject& line, const std::string& key, i
 
 Dataset read_arrays(const std::string& path, const ArrayShape& shape, int64_t limit) {
   Dataset dataset;
-  io::LineReader lines(path, ErrorKind::Data);
+  io::JsonLines lines(path);
   while (limit == 0 || dataset.size() < limit) {
-    const auto text = lines.next();
-    if (!text) break;
-    if (text->find_first_not_of(" \t\r") == std::string_view::npos) continue;
-    io::Source source{.name = path,
-                      .kind = ErrorKind::Data,
-                      .first_line = static_cast<size_t>(lines.number()),
-                      .advice = "correct that line"};
-    io::Json value = io::parse_json(*text, source);
-    source.name = fmt::format("{}, line {}", path, lines.number());
-    const io::JsonObject line(std::move(value), std::move(source));
+    const auto next = lines.next();
+    if (!next) break;
+    const io::JsonObject& line = *next;
     Example example;
     example.features = numbers(line, "features", shape.features);
     if (shape.classes > 0) {

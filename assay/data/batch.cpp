@@ -11,11 +11,11 @@
 namespace assay::data {
 namespace {
 
-int64_t positions_of(const Example& example) {
+int64_t positions_of(const ExampleView& example) {
   return std::max<int64_t>(1, static_cast<int64_t>(example.tokens.size()) - 1);  // one token: one masked position
 }
 
-void fill_text(const Example& example, int64_t row, PaddingSide side, Batch& batch) {
+void fill_text(const ExampleView& example, int64_t row, PaddingSide side, Batch& batch) {
   const int64_t width = batch.tokens.size(1), real = static_cast<int64_t>(example.tokens.size()) - 1;
   const int64_t skipped = side == PaddingSide::Left ? width - real : 0, place = row * width + skipped;
   if (side == PaddingSide::Left) batch.first.data_ptr<int64_t>()[row] = skipped;
@@ -39,12 +39,12 @@ Batch make_batch(const Dataset& dataset, std::span<const int64_t> rows, at::Scal
                  PaddingSide side) {
   ASSAY_ASSERT(!rows.empty());
   const auto count = static_cast<int64_t>(rows.size());
-  const auto example_at = [&](int64_t row) -> const Example& { return dataset.examples.at(static_cast<size_t>(row)); };
+  const auto example_at = [&](int64_t row) { return dataset.examples.at(static_cast<size_t>(row)); };
   Batch batch;
   batch.rows.assign(rows.begin(), rows.end());
   for (int64_t row : rows) batch.ids.push_back(example_at(row).id);
 
-  const Example& first = example_at(rows[0]);
+  const ExampleView first = example_at(rows[0]);
   if (!first.tokens.empty()) {
     int64_t width = positions;
     for (int64_t row : rows) width = std::max(width, positions_of(example_at(row)));
@@ -54,7 +54,7 @@ Batch make_batch(const Dataset& dataset, std::span<const int64_t> rows, at::Scal
     batch.counted = at::zeros({count, width}, at::kBool);
     if (side == PaddingSide::Left) batch.first = at::zeros({count}, at::kLong);
     for (int64_t b = 0; b < count; ++b) {
-      const Example& example = example_at(rows[static_cast<size_t>(b)]);
+      const ExampleView example = example_at(rows[static_cast<size_t>(b)]);
       ASSAY_ASSERT(!example.tokens.empty() && example.first_counted >= 1);
       fill_text(example, b, side, batch);
     }
@@ -70,7 +70,7 @@ Batch make_batch(const Dataset& dataset, std::span<const int64_t> rows, at::Scal
   batch.mask = at::ones({count, 1}, at::kBool);
   batch.counted = at::ones({count, 1}, at::kBool);
   for (int64_t b = 0; b < count; ++b) {
-    const Example& example = example_at(rows[static_cast<size_t>(b)]);
+    const ExampleView example = example_at(rows[static_cast<size_t>(b)]);
     ASSAY_ASSERT(example.tokens.empty() && example.features.size() == first.features.size() &&
                  example.values.size() == first.values.size());
     std::copy(example.features.begin(), example.features.end(), features.data_ptr<float>() + b * width);

@@ -1,13 +1,13 @@
-// Reads documents from what a user has: plain text between separators, JSONL (one object a line, also .jsonl.zst), a
-// folder of such files in the order of their names, or standard input. Documents are stripped of white space at both
-// ends; empty ones are dropped and counted. Everything is held in memory.
+// A corpus in memory, for those who want all of its texts at once: plain text between separators, JSONL (one object a
+// line, also .jsonl.zst), a folder of such files in the order of their names, or standard input. Documents are stripped
+// of white space at both ends; empty ones are dropped and counted. What streams is corpus_reader.h.
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <vector>
 
-#include "assay/data/dataset.h"
+#include "assay/data/corpus_reader.h"
 
 namespace assay::data {
 
@@ -16,13 +16,6 @@ struct Document {
   ExampleId id = 0;    ///< hash of the text and of its occurrence in the corpus
   std::string group;   ///< of a JSONL line, where CorpusOptions asks for it
   std::string source;  ///< "stories.txt, document 3" or "stories.jsonl, line 3": counted from 1, dropped ones included
-};
-
-struct CorpusOptions {
-  std::string separator = "<|endoftext|>";  ///< between documents of plain text
-  std::string field = "text";               ///< of a JSONL line
-  std::string group_field = {};             ///< of a JSONL line: names the document's group; empty: none is read
-  int64_t limit = 0;                        ///< documents kept; 0: all
 };
 
 struct Corpus {

@@ -1,6 +1,7 @@
 #include "assay/data/dataset.h"
 
 #include <algorithm>
+#include <array>
 
 #include "assay/core/error.h"
 #include "assay/core/hash.h"
@@ -10,58 +11,62 @@
 namespace assay::data {
 namespace {
 
-template <typename T>
-void add_array(Hasher& hasher, const std::vector<T>& values) {
-  hasher.add(static_cast<uint64_t>(values.size()));
-  hasher.add(std::as_bytes(std::span(values)));
+/// Token ids are hashed as 32-bit numbers, however they lie.
+void add_tokens(Hasher& hasher, const TokenView& tokens) {
+  hasher.add(static_cast<uint64_t>(tokens.size()));
+  std::array<int32_t, 256> ids;
+  for (size_t from = 0; from < tokens.size(); from += ids.size()) {
+    const size_t count = std::min(ids.size(), tokens.size() - from);
+    std::copy_n(tokens.begin() + static_cast<std::ptrdiff_t>(from), count, ids.begin());
+    hasher.add(std::as_bytes(std::span(ids).first(count)));
+  }
 }
 
-uint64_t hash_content(const Example& example) {
-  Hasher hasher;
-  add_array(hasher, example.tokens);
-  hasher.add(static_cast<uint64_t>(example.first_counted));
-  add_array(hasher, example.features);
-  hasher.add(static_cast<uint64_t>(example.label));
-  add_array(hasher, example.values);
-  return hasher.digest64();
+void add_numbers(Hasher& hasher, std::span<const float> values) {
+  hasher.add(static_cast<uint64_t>(values.size()));
+  hasher.add(std::as_bytes(values));
 }
 
 }  // namespace
 
+uint64_t content_of(const ExampleView& example) {
+  Hasher hasher;
+  add_tokens(hasher, example.tokens);
+  hasher.add(static_cast<uint64_t>(example.first_counted));
+  add_numbers(hasher, example.features);
+  hasher.add(static_cast<uint64_t>(example.label));
+  add_numbers(hasher, example.values);
+  return hasher.digest64();
+}
+
 int64_t Dataset::tokens() const {
   int64_t total = 0;
-  for (const Example& example : examples) total += static_cast<int64_t>(example.tokens.size());
+  for (const ExampleView example : examples) total += static_cast<int64_t>(example.tokens.size());
   return total;
 }
 
 int64_t Dataset::longest() const {
   size_t longest = 0;
-  for (const Example& example : examples) longest = std::max(longest, example.tokens.size());
+  for (const ExampleView example : examples) longest = std::max(longest, example.tokens.size());
   return static_cast<int64_t>(longest);
 }
 
 std::string Dataset::content_hash() const {
   Hasher hasher;
-  for (const Example& example : examples) hasher.add(example.id);
+  for (const ExampleView example : examples) hasher.add(example.id);
   return hasher.digest128();
 }
 
 void assign_ids(Dataset& dataset) {
   OccurrenceIds ids;
   for (Example& example : dataset.examples) {
-    const uint64_t content = hash_content(example);
+    const uint64_t content = content_of(example);
     example.id = ASSAY_TWIN("data.id_without_occurrence") ? content : ids.next(content);
   }
 }
 
 Dataset subset(const Dataset& dataset, std::span<const int64_t> indices) {
-  Dataset chosen;
-  chosen.examples.reserve(indices.size());
-  for (const int64_t index : indices) {
-    ASSAY_ASSERT(index >= 0 && index < dataset.size());
-    chosen.examples.push_back(dataset.examples[static_cast<size_t>(index)]);
-  }
-  return chosen;
+  return {.examples = dataset.examples.chosen(indices)};
 }
 
 }  // namespace assay::data

@@ -6,25 +6,16 @@
 #include <cstdint>
 #include <span>
 #include <string>
-#include <vector>
+
+#include "assay/data/examples.h"
 
 namespace assay::data {
 
-using ExampleId = uint64_t;
-
-struct Example {
-  ExampleId id = 0;
-  std::vector<int32_t> tokens;  ///< text: [T] token ids, BOS included where the policy says so
-  int32_t first_counted = 1;    ///< text: tokens before this position are context, their loss does not count (>= 1)
-  std::vector<float> features;  ///< arrays: [D]
-  int32_t label = -1;           ///< arrays: the class, -1 where there is none
-  std::vector<float> values;    ///< arrays: regression targets [K]
-};
-
 struct Dataset {
-  std::vector<Example> examples;
+  Examples examples;
 
   int64_t size() const { return static_cast<int64_t>(examples.size()); }
+  ExampleId id(int64_t row) const { return examples[static_cast<size_t>(row)].id; }
   /// Tokens of all examples together.
   int64_t tokens() const;
   /// Tokens of the longest example; 0 where there is none.
@@ -32,6 +23,9 @@ struct Dataset {
   /// 32 hex digits over the ids in their order: equal for equal examples in the same order.
   std::string content_hash() const;
 };
+
+/// 64 bits over what an example holds, without its id.
+uint64_t content_of(const ExampleView& example);
 
 /// Gives every example its id: the hash of its tokens (or arrays) and of how often the same content came before it.
 void assign_ids(Dataset& dataset);

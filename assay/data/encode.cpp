@@ -23,18 +23,12 @@ std::string explain_bos(const Tokenizer& tokenizer, BosPolicy policy) {
              : "the tokenizer's files put nothing before a text";
 }
 
-[[noreturn]] void refuse_long(const Document& document, size_t tokens, int64_t context) {
+[[noreturn]] void refuse_long(const std::string& source, size_t tokens, int64_t context) {
   throw Error(
       ErrorKind::Data,
       fmt::format("tokenizing {}: a document must fit into a context of {} tokens, but it has {}; allow a longer "
                   "context, or use --long cut or --long split",
-                  document.source, context, tokens));
-}
-
-[[noreturn]] void refuse_empty(const Document& document) {
-  throw Error(ErrorKind::Data,
-              fmt::format("tokenizing {}: a document must have at least one token, but \"{}\" has none; remove it",
-                          document.source, document.text.substr(0, 40)));
+                  source, context, tokens));
 }
 
 }  // namespace
@@ -50,47 +44,58 @@ bool adds_bos(const Tokenizer& tokenizer, BosPolicy policy) {
   return policy == BosPolicy::Yes;
 }
 
-EncodedCorpus encode(const Corpus& corpus, const Tokenizer& tokenizer, const EncodeOptions& options) {
+ExampleRule::ExampleRule(const Tokenizer& tokenizer, const EncodeOptions& options)
+    : options_(options), bos_reason_(explain_bos(tokenizer, options.bos)) {
   if (options.context < 2) {
     throw Error(ErrorKind::Usage,
                 fmt::format("tokenizing documents: the context must be at least 2 tokens, one to read and "
                             "one to predict, but it is {}; give a longer --context",
                             options.context));
   }
+  if (adds_bos(tokenizer, options.bos)) bos_ = tokenizer.bos();
+  room_ = options.context - (bos_ && !ASSAY_TWIN("data.context_without_bos") ? 1 : 0);
+}
+
+void ExampleRule::cut(std::span<const int32_t> tokens, const std::string& source,
+                      const std::function<void(std::span<const int32_t> own)>& add) const {
+  const auto room = static_cast<size_t>(room_);
+  if (tokens.empty()) {
+    throw Error(ErrorKind::Data,
+                fmt::format("tokenizing {}: a document must have at least one token, but it has none: the tokenizer "
+                            "drops all that stands in it; remove it",
+                            source));
+  }
+  if (tokens.size() > room && options_.long_texts == LongTexts::Refuse)
+    refuse_long(source, tokens.size() + (bos_ ? 1 : 0), options_.context);
+  const size_t end = options_.long_texts == LongTexts::Split ? tokens.size() : std::min(room, tokens.size());
+  for (size_t from = 0; from < end; from += room) add(tokens.subspan(from, std::min(room, end - from)));
+}
+
+void ExampleRule::count(int64_t tokens, EncodedCorpus& corpus) const {
+  ++corpus.documents;
+  if (tokens <= room_) return;
+  ++corpus.long_documents;
+  if (options_.long_texts == LongTexts::Cut) corpus.tokens_cut += tokens - room_;
+}
+
+EncodedCorpus encode(const Corpus& corpus, const Tokenizer& tokenizer, const EncodeOptions& options) {
+  const ExampleRule rule(tokenizer, options);
   EncodedCorpus result;
-  result.documents = static_cast<int64_t>(corpus.documents.size());
-  result.adds_bos = adds_bos(tokenizer, options.bos);
-  result.bos_reason = explain_bos(tokenizer, options.bos);
-  const size_t prefix = result.adds_bos ? 1 : 0;
-  const size_t room = static_cast<size_t>(options.context) - (ASSAY_TWIN("data.context_without_bos") ? 0 : prefix);
-
-  const auto add_example = [&](std::span<const int32_t> tokens, int64_t document, bool is_part) {
-    Example example;
-    if (result.adds_bos) example.tokens.push_back(*tokenizer.bos());
-    example.tokens.insert(example.tokens.end(), tokens.begin(), tokens.end());
-    if (example.tokens.size() < 2) ++result.without_target;
-    result.dataset.examples.push_back(std::move(example));
-    result.document_of.push_back(document);
-    result.is_part.push_back(is_part);
-  };
-
-  for (int64_t i = 0; i < result.documents; ++i) {
-    const Document& document = corpus.documents[static_cast<size_t>(i)];
+  result.adds_bos = rule.bos().has_value();
+  result.bos_reason = rule.bos_reason();
+  for (const Document& document : corpus.documents) {
     const std::vector<int32_t> tokens = tokenizer.encode(document.text);
-    const std::span<const int32_t> all(tokens);
-    if (tokens.empty()) refuse_empty(document);
-    const bool is_long = tokens.size() > room;
-    if (is_long) ++result.long_documents;
-    if (is_long && options.long_texts == LongTexts::Refuse) {
-      refuse_long(document, tokens.size() + prefix, options.context);
-    }
-    add_example(all.first(std::min(room, all.size())), i, is_long);
-    if (is_long && options.long_texts == LongTexts::Cut) result.tokens_cut += static_cast<int64_t>(all.size() - room);
-    if (is_long && options.long_texts == LongTexts::Split) {
-      for (size_t from = room; from < all.size(); from += room) {
-        add_example(all.subspan(from, std::min(room, all.size() - from)), i, true);
-      }
-    }
+    const bool is_long = std::ssize(tokens) > rule.room();
+    rule.cut(tokens, document.source, [&](std::span<const int32_t> own) {
+      Example example;
+      if (rule.bos()) example.tokens.push_back(*rule.bos());
+      example.tokens.insert(example.tokens.end(), own.begin(), own.end());
+      if (example.tokens.size() < 2) ++result.without_target;
+      result.dataset.examples.push_back(std::move(example));
+      result.document_of.push_back(result.documents);
+      result.is_part.push_back(is_long);
+    });
+    rule.count(std::ssize(tokens), result);
   }
   assign_ids(result.dataset);
   return result;

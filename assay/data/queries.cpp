@@ -3,13 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "assay/core/error.h"
 #include "assay/core/twin.h"
-#include "assay/io/json.h"
-#include "assay/io/lines.h"
+#include "assay/io/json_lines.h"
 
 namespace assay::data {
 namespace {
@@ -76,17 +74,8 @@ Query encode_query(const QueryText& text, const Tokenizer& tokenizer, const Quer
 
 std::vector<QueryText> read_queries(const std::string& path) {
   std::vector<QueryText> queries;
-  io::LineReader lines(path, ErrorKind::Data);
-  while (const auto line = lines.next()) {
-    if (line->find_first_not_of(" \t\r") == std::string_view::npos) continue;
-    io::Source source{.name = path,
-                      .kind = ErrorKind::Data,
-                      .first_line = static_cast<size_t>(lines.number()),
-                      .advice = "correct that line"};
-    io::Json value = io::parse_json(*line, source);
-    source.name = fmt::format("{}, line {}", path, lines.number());
-    queries.push_back(read_query({std::move(value), std::move(source)}));
-  }
+  io::JsonLines lines(path);
+  while (const auto line = lines.next()) queries.push_back(read_query(*line));
   if (queries.empty()) {
     throw Error(
         ErrorKind::Data,

@@ -6,8 +6,8 @@
 #include <cstring>
 #include <vector>
 
+#include "assay/core/hash.h"
 #include "assay/core/twin.h"
-#include "assay/io/file_descriptor.h"
 
 namespace assay::io {
 namespace {
@@ -24,8 +24,25 @@ struct ByteStream::State {
   ZSTD_inBuffer input{packed.data(), 0, 0};
   std::unique_ptr<ZSTD_DStream, decltype(&ZSTD_freeDStream)> zstd{nullptr, &ZSTD_freeDStream};
   bool inside_frame = false;
+  FileState opened_as;
+  uint64_t consumed = 0;
+  Hasher hasher;
 
-  void refill() { input = {packed.data(), read_some(file, packed, source.name, source.kind), 0}; }
+  void refill() {
+    const size_t count = read_some(file, packed, source.name, source.kind);
+    consumed += count;
+    hasher.add(std::span(packed).first(count));
+    if (count < packed.size()) require_whole();
+    input = {packed.data(), count, 0};
+  }
+
+  /// At the end of the file: somebody who writes to it meanwhile would leave half a corpus, or one without a hash.
+  void require_whole() const {
+    if (consumed == opened_as.bytes || ASSAY_TWIN("io.shrunken_file_is_whole")) return;
+    source.refuse("the file must stay as it is while it is read, but it had " + std::to_string(opened_as.bytes) +
+                  " bytes at first and now ends after " + std::to_string(consumed) +
+                  "; wait until nothing writes to it, then start again");
+  }
 
   size_t copy(std::span<char> buffer) {
     if (input.pos == input.size) refill();
@@ -60,7 +77,7 @@ struct ByteStream::State {
 ByteStream::ByteStream(const std::string& path, ErrorKind kind, const std::string& shown)
     : state_(std::make_unique<State>()) {
   state_->source = {.name = shown.empty() ? path : shown, .kind = kind};
-  state_->file = open_for_reading(path, kind);
+  state_->file = open_for_reading(path, kind, &state_->opened_as);
   state_->refill();
   uint32_t magic = 0;
   if (state_->input.size >= sizeof(magic)) std::memcpy(&magic, state_->packed.data(), sizeof(magic));
@@ -83,6 +100,22 @@ size_t ByteStream::read(std::span<char> buffer) {
 
 const Source& ByteStream::source() const noexcept {
   return state_->source;
+}
+
+bool ByteStream::is_compressed() const noexcept {
+  return state_->zstd != nullptr;
+}
+
+const FileState& ByteStream::file() const noexcept {
+  return state_->opened_as;
+}
+
+uint64_t ByteStream::consumed() const noexcept {
+  return state_->consumed;
+}
+
+std::string ByteStream::digest() const {
+  return state_->hasher.digest128();
 }
 
 }  // namespace assay::io

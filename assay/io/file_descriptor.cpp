@@ -39,6 +39,11 @@ namespace fs = std::filesystem;
                 "; check its permissions and its disk");
 }
 
+FileState read_state(const struct stat& facts) {
+  return {.bytes = static_cast<uint64_t>(facts.st_size),
+          .modified = int64_t{facts.st_mtim.tv_sec} * 1'000'000'000 + facts.st_mtim.tv_nsec};
+}
+
 }  // namespace
 
 void FileDescriptor::reset() noexcept {
@@ -46,7 +51,13 @@ void FileDescriptor::reset() noexcept {
   value_ = -1;
 }
 
-FileDescriptor open_for_reading(const std::string& path, ErrorKind kind, uint64_t* size) {
+std::optional<FileState> state_of(const std::string& path) noexcept {
+  struct stat facts {};
+  if (::stat(path.c_str(), &facts) != 0 || !S_ISREG(facts.st_mode)) return std::nullopt;
+  return read_state(facts);
+}
+
+FileDescriptor open_for_reading(const std::string& path, ErrorKind kind, FileState* state) {
   const Source source{.name = path, .kind = kind};
   // Without O_NONBLOCK, opening a pipe that nobody writes to would wait for ever.
   FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
@@ -62,7 +73,7 @@ FileDescriptor open_for_reading(const std::string& path, ErrorKind kind, uint64_
     source.refuse("a plain file is needed, but this is a device, a pipe or a socket; copy it to a file first");
   }
   if (facts.st_size == 0) source.refuse("the file must not be empty, but it has 0 bytes; was a download cut off?");
-  if (size != nullptr) *size = static_cast<uint64_t>(facts.st_size);
+  if (state != nullptr) *state = read_state(facts);
   return file;
 }
 

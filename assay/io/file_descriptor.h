@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -31,9 +32,21 @@ class FileDescriptor {
   int value_ = -1;
 };
 
+/// By what a file is seen to be another one than before, without reading it.
+struct FileState {
+  uint64_t bytes = 0;
+  int64_t modified = 0;  ///< nanoseconds since 1970
+
+  bool operator==(const FileState&) const = default;
+};
+
+/// The state of a file now; nothing where there is no plain file of that name.
+std::optional<FileState> state_of(const std::string& path) noexcept;
+
 /// A plain file with at least one byte. Error(kind) where there is no such file (the nearest names of its folder are
-/// offered), where it is a folder, a pipe or a device, empty, or not readable. `size`, where given, gets its bytes.
-FileDescriptor open_for_reading(const std::string& path, ErrorKind kind, uint64_t* size = nullptr);
+/// offered), where it is a folder, a pipe or a device, empty, or not readable. `state`, where given, gets what it is
+/// now.
+FileDescriptor open_for_reading(const std::string& path, ErrorKind kind, FileState* state = nullptr);
 
 /// Reads up to buffer.size() bytes from where the file stands; fewer only at its end. `name` is for Error(kind).
 size_t read_some(const FileDescriptor& file, std::span<std::byte> buffer, const std::string& name, ErrorKind kind);

@@ -44,6 +44,28 @@ std::string_view PieceReader::hand_out(size_t length, size_t skip) {
   return piece;
 }
 
+StreamMark PieceReader::mark() const {
+  return {buffer_offset_ + begin_, number_, stream_.consumed(), stream_.digest()};
+}
+
+void PieceReader::skip_to(const StreamMark& mark) {
+  ASSAY_ASSERT(number_ == 0);
+  // The same steps as the reader that was marked, so that the bytes of the file end where its own did.
+  while (buffer_offset_ + buffer_.size() < mark.offset || stream_.consumed() < mark.consumed) {
+    if (mark.offset > buffer_offset_) begin_ = std::min<size_t>(buffer_.size(), mark.offset - buffer_offset_);
+    if (!refill()) break;
+  }
+  const bool is_same = stream_.consumed() == mark.consumed && stream_.digest() == mark.digest;
+  if (!is_same && !ASSAY_TWIN("io.marks_of_another_file_fit")) {
+    stream_.source().refuse(
+        "its first " + std::to_string(mark.consumed) +
+        " bytes must be those that were read before, but they have changed; put the file back as it "
+        "was, or begin again");
+  }
+  begin_ = mark.offset - buffer_offset_;
+  number_ = mark.number;
+}
+
 std::optional<std::string_view> PieceReader::next() {
   size_t searched = 0;  // bytes after begin_ in which no separator begins
   while (true) {

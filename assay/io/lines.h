@@ -11,6 +11,15 @@
 
 namespace assay::io {
 
+/// Where a reader stands between two pieces: enough for another reader to go on from there, and to see whether the file
+/// is still the one that was read.
+struct StreamMark {
+  uint64_t offset = 0;    ///< of the next piece in the unpacked text
+  int64_t number = 0;     ///< pieces handed out so far
+  uint64_t consumed = 0;  ///< bytes of the file, compressed or not, that were taken for them
+  std::string digest;     ///< XXH3-128 of these bytes
+};
+
 class PieceReader {
  public:
   /// `separator` is not empty. `shown` is what messages call the file; empty: its path. A piece of more than
@@ -26,6 +35,13 @@ class PieceReader {
   /// it begins.
   int64_t number() const noexcept { return number_; }
   uint64_t offset() const noexcept { return offset_; }
+
+  StreamMark mark() const;
+  /// Goes on at a mark of another reader of this file, before the first piece is asked for. The bytes before it are
+  /// read again, at the speed of the disk, and Error(kind) where they are not those that were marked.
+  void skip_to(const StreamMark& mark);
+
+  const ByteStream& stream() const noexcept { return stream_; }
 
  private:
   bool refill();
@@ -53,6 +69,10 @@ class LineReader {
     return line;
   }
   int64_t number() const noexcept { return pieces_.number(); }
+  uint64_t offset() const noexcept { return pieces_.offset(); }
+
+  PieceReader& pieces() noexcept { return pieces_; }
+  const PieceReader& pieces() const noexcept { return pieces_; }
 
  private:
   PieceReader pieces_;

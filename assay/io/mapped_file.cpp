@@ -11,8 +11,9 @@
 namespace assay::io {
 
 std::shared_ptr<const MappedFile> MappedFile::open(const std::string& path, ErrorKind kind) {
-  uint64_t size = 0;
-  const FileDescriptor file = open_for_reading(path, kind, &size);
+  FileState state;
+  const FileDescriptor file = open_for_reading(path, kind, &state);
+  const uint64_t size = state.bytes;
   void* start = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, file.value(), 0);
   if (start == MAP_FAILED) {
     Source{.name = path, .kind = ErrorKind::Resource}.refuse(

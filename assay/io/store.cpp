@@ -141,7 +141,7 @@ Store Store::create_or_resume(const std::string& folder, const StoreKind& kind, 
   make_folder(folder);
   Store store(folder);
   store.lock_.emplace(folder);
-  const StoreManifest fresh{kind.name, kind.version, false, about, {}};
+  const StoreManifest fresh{kind.name, kind.version, false, about, nullptr, {}};
   std::error_code unknown;
   if (fs::exists(store.path_of(kManifest), unknown)) {
     store.resume(fresh, if_different);
@@ -186,6 +186,7 @@ void Store::resume(const StoreManifest& fresh, IfDifferent if_different) {
     return;
   }
   earlier.finished = false;
+  earlier.summary = nullptr;
   save(std::move(earlier));
 }
 
@@ -262,10 +263,11 @@ void Store::remove(const std::string& block) {
   remove_file(path_of(file));  // arrays that are mapped from it stay readable
 }
 
-void Store::finish() {
-  ASSAY_ASSERT(lock_ && !finished());
+void Store::finish(const Json& summary) {
+  ASSAY_ASSERT(lock_ && !finished() && (summary.is_null() || summary.is_object()));
   StoreManifest next = manifest_;
   next.finished = true;
+  next.summary = summary;
   save(std::move(next));
   lock_.reset();
 }

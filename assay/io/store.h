@@ -47,6 +47,8 @@ class Store {
 
   const std::string& folder() const noexcept { return folder_; }
   const Json& about() const noexcept { return manifest_.about; }
+  /// What finish() was given; null before, and where that was nothing.
+  const Json& summary() const noexcept { return manifest_.summary; }
   bool finished() const noexcept { return manifest_.finished; }
   const std::optional<std::string>& restart_reason() const noexcept { return restart_reason_; }
   /// Blocks of an earlier run whose files are gone or of another size: they are no longer listed.
@@ -66,8 +68,9 @@ class Store {
   /// Drops a block (one that was found damaged, say), so that it can be made again.
   void remove(const std::string& block);
 
-  /// Marks the store complete and lets others write to the folder.
-  void finish();
+  /// Marks the store complete and lets others write to the folder. `summary` (an object, or nothing) is what is known
+  /// only now: it stands in the manifest beside `about`.
+  void finish(const Json& summary = nullptr);
 
  private:
   explicit Store(std::string folder) : folder_(std::move(folder)) {}

@@ -36,6 +36,7 @@ std::string StoreManifest::to_text() const {
   json["version"] = version;
   json["finished"] = finished;
   json["about"] = about;
+  if (!summary.is_null()) json["summary"] = summary;
   json["blocks"] = nlohmann::ordered_json::object();
   for (const auto& [name, block] : blocks) {
     json["blocks"][name] = {{"file", block.file}, {"bytes", block.bytes}, {"checksum", block.checksum}};
@@ -54,8 +55,12 @@ StoreManifest StoreManifest::parse(const std::string& text, const Source& source
         "its bytes must fit its checksum, but they do not; it is damaged, remove the folder and make it again");
   }
   const JsonObject json(parse_json(text, source), source);  // unharmed, as its checksum says: ours if it is amiss
-  StoreManifest manifest{
-      json.text("kind"), json.integer("version"), json.boolean("finished"), json.object("about").json(), {}};
+  StoreManifest manifest{json.text("kind"),
+                         json.integer("version"),
+                         json.boolean("finished"),
+                         json.object("about").json(),
+                         json.has("summary") ? json.object("summary").json() : Json(),
+                         {}};
   const JsonObject blocks = json.object("blocks");
   for (const std::string& name : blocks.keys()) {
     const JsonObject block = blocks.object(name);

@@ -22,6 +22,7 @@ struct StoreManifest {
   int64_t version = 0;
   bool finished = false;
   Json about;
+  Json summary;  ///< null, or an object that was given when it was finished
   std::map<std::string, StoreBlock> blocks;
 
   std::string to_text() const;

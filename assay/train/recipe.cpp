@@ -6,6 +6,8 @@
 #include <set>
 
 #include "assay/core/error.h"
+#include "assay/data/token_shards.h"
+#include "assay/data/tokenized_corpus.h"
 #include "assay/io/toml.h"
 #include "assay/nn/checkpoint.h"
 #include "assay/train/order.h"
@@ -124,6 +126,18 @@ nn::Model starting_model(const Recipe& recipe, const data::Tokenizer& tokenizer,
   return nn::initialize(nn::make_architecture(config, source), recipe.initial_seed, dtype);
 }
 
+/// Tokens of the longest example: what the recipe asks for within the model's own; else what token shards have.
+int64_t context_of(const Recipe& recipe, int64_t most) {
+  if (recipe.text.encode.context > 0) return std::min(recipe.text.encode.context, most);
+  const std::string shards = data::token_shards_at(recipe.text.path);
+  const int64_t context = shards.empty() ? most : data::context_of_shards(shards);
+  if (context <= most) return context;
+  throw Error(ErrorKind::Data, "preparing \"" + recipe.name + "\": the token shards in \"" + shards +
+                                   "\" must be of a context within the model's " + std::to_string(most) +
+                                   " tokens, but they were made for one of " + std::to_string(context) +
+                                   "; tokenize the corpus again with --context " + std::to_string(most));
+}
+
 }  // namespace
 
 Recipe read_recipe(const std::string& path) {
@@ -145,10 +159,9 @@ PreparedRun prepare(const Recipe& recipe, at::ScalarType dtype) {
   nn::Model start = starting_model(recipe, tokenizer, dtype);
   data::require_tokenizer_fits(tokenizer, start.architecture().facts().vocabulary);
   data::EncodeOptions encode = recipe.text.encode;
-  const int64_t context = start.architecture().facts().context;
-  encode.context = encode.context == 0 ? context : std::min(encode.context, context);
-  data::EncodedCorpus corpus = data::encode(data::read_corpus(recipe.text.path, recipe.text.corpus), tokenizer, encode);
-
+  encode.context = context_of(recipe, start.architecture().facts().context);
+  data::TokenizedCorpus text = data::tokenize_corpus(recipe.text.path, recipe.text.corpus, tokenizer, encode);
+  const data::EncodedCorpus& corpus = text.encoded;
   data::require_targets(corpus, recipe.text.path);
   TrainOptions options = recipe.options;
   for (const int64_t row : recipe.text.leave_out) {
@@ -170,7 +183,8 @@ PreparedRun prepare(const Recipe& recipe, at::ScalarType dtype) {
     const int64_t total = options.steps > 0 ? options.steps : by_epochs;
     options.checkpoint_every = std::max<int64_t>(1, (total + kCheckpointsByDefault - 1) / kCheckpointsByDefault);
   }
-  return {std::move(start), std::move(tokenizer), std::move(corpus), std::move(options)};
+  return {std::move(start), std::move(tokenizer), std::move(text.encoded), std::move(options),
+          std::move(text.manifest)};
 }
 
 }  // namespace assay::train

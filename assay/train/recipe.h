@@ -14,10 +14,10 @@
 namespace assay::train {
 
 struct TextSource {
-  std::string path;       ///< file or folder
+  std::string path;       ///< file, folder or token shards
   std::string tokenizer;  ///< model folder, tokenizer.json or .gguf; empty: that of the starting model
   data::CorpusOptions corpus;
-  data::EncodeOptions encode;      ///< context 0: the model's
+  data::EncodeOptions encode;      ///< context 0: that of token shards, else the model's
   std::vector<int64_t> leave_out;  ///< documents, by their place in the corpus
 };
 
@@ -40,6 +40,7 @@ struct PreparedRun {
   data::Tokenizer tokenizer;
   data::EncodedCorpus corpus;
   TrainOptions options;
+  data::CorpusManifest manifest = {};  ///< what the corpus was made of
 };
 
 /// Loads or initialises the model, reads and encodes the corpus.

@@ -50,13 +50,12 @@ TrainingRecord record_of(const Trainer& trainer) {
                         .seed = options.seed,
                         .reduction = options.reduction};
   if (trainer.step() > 0) record.rate = rate_at(options.schedule, trainer.step() - 1, trainer.total_steps());
-  data::Dataset kept;
-  for (const data::Example& example : trainer.dataset().examples) {
-    if (!options.leave_out.contains(example.id)) kept.examples.push_back(example);
-  }
-  record.corpus_hash = kept.content_hash();
-  record.examples = kept.size();
-  record.left_out = trainer.dataset().size() - kept.size();
+  std::vector<int64_t> kept;
+  for (int64_t row = 0; row < trainer.dataset().size(); ++row)
+    if (!options.leave_out.contains(trainer.dataset().id(row))) kept.push_back(row);
+  record.corpus_hash = data::subset(trainer.dataset(), kept).content_hash();
+  record.examples = std::ssize(kept);
+  record.left_out = trainer.dataset().size() - record.examples;
   record.parameters_hash = trainer.model().parameters().hash();
   return record;
 }

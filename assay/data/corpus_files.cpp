@@ -1,0 +1,146 @@
+#include "assay/data/corpus_files.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <string_view>
+#include <system_error>
+
+#include "assay/core/error.h"
+#include "assay/core/twin.h"
+#include "assay/io/byte_stream.h"
+
+namespace assay::data {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool has_ending(const std::string& name, std::string_view ending) {
+  return name.ends_with(ending) || name.ends_with(std::string(ending) + ".zst");
+}
+
+uint64_t size_of_file(const std::string& path) {
+  const std::optional<io::FileState> state = io::state_of(path);
+  return state ? state->bytes : 0;
+}
+
+CorpusFile named_file(const std::string& path, const std::string& origin) {
+  return {.path = path,
+          .shown = path,
+          .origin = origin,
+          .is_jsonl = has_ending(path, ".jsonl"),
+          .bytes = size_of_file(path)};
+}
+
+/// Whether the first character that is not white space is a brace: standard input has no name to tell JSONL by.
+bool begins_with_object(const std::string& path) {
+  io::ByteStream stream(path, ErrorKind::Data);
+  std::array<char, 4096> buffer{};
+  while (const size_t count = stream.read(buffer)) {
+    const std::string_view text(buffer.data(), count);
+    const size_t first = text.find_first_not_of(" \t\n\r\f\v");
+    if (first != std::string_view::npos) return text[first] == '{';
+  }
+  return false;
+}
+
+[[noreturn]] void refuse_folder(const std::string& folder, const std::error_code& error) {
+  throw Error(ErrorKind::Data, fmt::format("reading folder \"{}\": everything below it must be readable, but the "
+                                           "system says: {}; give permission, or name another folder",
+                                           folder, error.message()));
+}
+
+/// Why an entry is no file of the corpus; empty where it is one, or a folder to look into.
+std::string reason_to_pass(const fs::directory_entry& entry) {
+  std::error_code error;
+  if (entry.path().filename().string().starts_with('.')) return "hidden";
+  if (entry.is_symlink(error) && !entry.exists(error)) return "a link that leads nowhere";
+  if (entry.is_symlink(error) && entry.is_directory(error)) return "a link to a folder, which may lead in a circle";
+  if (entry.is_directory(error) || entry.is_regular_file(error)) return "";
+  return "no plain file";
+}
+
+void add_files_below(const std::string& folder, CorpusFiles& corpus) {
+  std::error_code error;
+  std::vector<fs::path> paths;
+  std::vector<std::pair<fs::path, std::string>> passed;
+  fs::recursive_directory_iterator entry(folder, error);
+  for (; !error && entry != fs::recursive_directory_iterator(); entry.increment(error)) {
+    const std::string reason = reason_to_pass(*entry);
+    std::error_code unknown;
+    if (!reason.empty()) {
+      passed.emplace_back(entry->path(), reason);
+      entry.disable_recursion_pending();
+    } else if (entry->is_regular_file(unknown)) {
+      paths.push_back(entry->path());
+    }
+  }
+  if (error) refuse_folder(folder, error);
+  std::sort(paths.begin(), paths.end());
+  std::sort(passed.begin(), passed.end());
+  for (const fs::path& path : paths)
+    corpus.files.push_back(named_file(path.string(), path.lexically_relative(folder).string()));
+  for (const auto& [path, reason] : passed)
+    corpus.passed_over.push_back(fmt::format("{} ({})", path.lexically_relative(folder).string(), reason));
+}
+
+struct ForeignKind {
+  std::string_view ending;
+  std::string_view found;
+  std::string_view advice;
+};
+
+constexpr std::array<ForeignKind, 9> kForeignKinds{{
+    {".json", "one JSON value", "turn a list into lines with `jq -c '.[]'`"},
+    {".parquet", "a Parquet file, which this Assay does not read",
+     "turn it into lines, with `duckdb -c \"COPY 'x.parquet' TO 'x.jsonl'\"` or with Python's "
+     "pandas.read_parquet('x.parquet').to_json('x.jsonl', orient='records', lines=True)"},
+    {".arrow", "an Arrow file", "turn it into lines with the program that made it (in Python: Dataset.to_json)"},
+    {".gz", "compressed with gzip", "unpack it with gunzip; what is compressed with zstd is read as it is"},
+    {".bz2", "compressed with bzip2", "unpack it with bunzip2; what is compressed with zstd is read as it is"},
+    {".xz", "compressed with xz", "unpack it with unxz; what is compressed with zstd is read as it is"},
+    {".zip", "an archive", "unpack it with unzip and name the folder"},
+    {".tar", "an archive", "unpack it with tar -xf and name the folder"},
+    {".tgz", "an archive", "unpack it with tar -xf and name the folder"},
+}};
+
+}  // namespace
+
+uint64_t CorpusFiles::bytes() const {
+  uint64_t total = 0;
+  for (const CorpusFile& file : files) total += file.bytes;
+  return total;
+}
+
+CorpusFiles find_corpus_files(const std::string& path) {
+  CorpusFiles corpus{.path = path, .files = {}, .passed_over = {}};
+  std::error_code unknown;
+  if (path == "-") {
+    corpus.spooled = std::make_shared<const io::SpooledInput>();
+    const std::string& kept = corpus.spooled->path();
+    corpus.files.push_back({.path = kept,
+                            .shown = "standard input",
+                            .origin = "standard input",
+                            .is_jsonl = begins_with_object(kept),
+                            .bytes = size_of_file(kept)});
+  } else if (fs::is_directory(path, unknown)) {
+    add_files_below(path, corpus);
+  } else {
+    corpus.files.push_back(named_file(path, fs::path(path).filename().string()));
+  }
+  return corpus;
+}
+
+void require_readable_kind(const CorpusFile& file) {
+  if (file.is_jsonl || ASSAY_TWIN("data.any_file_is_text")) return;
+  for (const ForeignKind& kind : kForeignKinds) {
+    if (!has_ending(file.path, kind.ending)) continue;
+    throw Error(ErrorKind::Data, fmt::format("reading \"{}\": documents must be plain text or JSONL (one object a "
+                                             "line, .jsonl), but this is {}; {}",
+                                             file.shown, kind.found, kind.advice));
+  }
+}
+
+}  // namespace assay::data
