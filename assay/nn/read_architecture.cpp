@@ -5,7 +5,7 @@
 
 #include "assay/io/gguf.h"
 #include "assay/io/json.h"
-#include "assay/nn/llama_gguf.h"
+#include "assay/nn/gguf_model.h"
 
 namespace assay::nn {
 namespace {

@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "assay/nn/llama_gguf.h"
+#include "assay/nn/gguf_model.h"
 #include "tests/acceptance/program.h"
 #include "tests/acceptance/tiny_model.h"
 #include "tests/support/gguf_writer.h"
