@@ -115,7 +115,7 @@ TEST_F(BadWeights, AGgufTypeThatIsNotReadIsNamed) {
     uint64_t numbers = 1;
     for (const uint64_t size : shape) numbers *= size;
     const bool is_double = parameter.name == kNormWeight;  // type 28, which Assay knows and does not read
-    unread.tensor(nn::gguf_name(parameter.name), shape, is_double ? 28 : 0,
+    unread.tensor(nn::gguf_name(nn::gguf_weight_names("llama"), parameter.name), shape, is_double ? 28 : 0,
                   std::string((is_double ? 8 : 4) * numbers, '\0'));
   }
   expect_bad_gguf(unread.bytes(), "but it has F64");
