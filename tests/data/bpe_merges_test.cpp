@@ -43,7 +43,7 @@ std::vector<BpeMerge> random_merges(uint64_t seed) {
   return merges;
 }
 
-std::vector<Symbol> random_text(uint64_t seed, uint32_t length) {
+std::vector<Symbol> random_symbols(uint64_t seed, uint32_t length) {
   std::vector<Symbol> symbols;
   for (uint32_t i = 0; i < length; ++i) symbols.push_back({static_cast<int32_t>(random_below(4, seed, 3, i)), i + 1});
   return symbols;
@@ -58,7 +58,7 @@ bool are_equal(const std::vector<Symbol>& a, const std::vector<Symbol>& b) {
 bool agrees_with_definition() {
   for (uint64_t seed = 0; seed < 40; ++seed) {
     const auto merges = random_merges(seed);
-    const auto text = random_text(seed, static_cast<uint32_t>(seed * 5 % 101));
+    const auto text = random_symbols(seed, static_cast<uint32_t>(seed * 5 % 101));
     const BpeMerges table(merges);
     auto scanned = text, heaped = text, chosen = text;
     table.apply_by_scanning(scanned);

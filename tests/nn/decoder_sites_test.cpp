@@ -31,8 +31,8 @@ class Sites : public ::testing::TestWithParam<std::string> {
   at::Tensor logits = model.run(batch).output.logits();
 };
 
-INSTANTIATE_TEST_SUITE_P(Families, Sites, ::testing::ValuesIn(decoder_names()), [](const auto& info) {
-  return info.param.substr(0, info.param.find(','));
+INSTANTIATE_TEST_SUITE_P(Families, Sites, ::testing::ValuesIn(decoder_names()), [](const auto& family) {
+  return family.param.substr(0, family.param.find(','));
 });
 
 TEST_P(Sites, TheResidualStreamIsTheSumOfItsWrites) {
@@ -117,7 +117,7 @@ TEST_P(Sites, RecordedGradientsAreFiniteDifferences) {
     const at::Tensor gradient = run.recording->gradient(site), value = run.value(site).detach();
     const at::Tensor direction = value.sin();  // any direction will do
     const auto along = [&](double step) {
-      const Run moved = model.run(batch, Taps{}.replace(site, value.add(direction, step)));
+      const auto moved = model.run(batch, Taps{}.replace(site, value.add(direction, step)));
       return log_probability().evaluate(moved.output, batch).sum().item<double>();
     };
     const double expected = (along(1e-5) - along(-1e-5)) / 2e-5, found = gradient.mul(direction).sum().item<double>();
@@ -233,7 +233,7 @@ TEST_P(Sites, ACacheGivesWhatTheFullPassGives) {
       const std::vector<int32_t> next{text.begin() + done, text.begin() + done + count};
       Taps recorded;
       if (*taps && done > 0) recorded.record(taps);  // all heads where the cache holds the shared ones
-      const Run run = model.run(data::prompt_batch(next), recorded, {.cache = &cache, .first_block = 0, .state = {}});
+      const auto run = model.run(data::prompt_batch(next), recorded, {.cache = &cache, .first_block = 0, .state = {}});
       EXPECT_LT(difference(run.output.logits()[0], full.narrow(0, done, count)), 1e-11) << done << taps;
       done += count;
     }

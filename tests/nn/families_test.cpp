@@ -39,8 +39,8 @@ INSTANTIATE_TEST_SUITE_P(Families, EveryFamily,
                          ::testing::Values("llama", "llama, tied", "llama, biased", "llama 3", "llama, linear", "qwen2",
                                            "qwen2, windows", "gpt2", "gpt2, scaled by block", "gpt_neo", "gpt_neox",
                                            "gpt_neox, sequential"),
-                         [](const auto& info) {
-                           std::string name = info.param;
+                         [](const auto& family) {
+                           std::string name = family.param;
                            std::erase_if(name, [](char c) { return c == ',' || c == ' '; });
                            return name;
                          });
