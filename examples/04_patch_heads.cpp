@@ -1,9 +1,11 @@
-// 4. Find the attention heads that carry an answer, by putting what they computed for one prompt into the run of another.
+// 4. Find the attention heads that carry an answer, by putting what they computed for one prompt into the run of
+// another.
 //
 //   build/examples/04_patch_heads MODEL 'When Mary and John went to the store, John gave a drink to'
 //                                       'When Mary and John went to the store, Mary gave a drink to' ' Mary' ' John'
 //
-// Both prompts must have the same number of tokens. Positive: the head carries what makes the first prompt prefer the first answer.
+// Both prompts must have the same number of tokens. Positive: the head carries what makes the first prompt prefer the
+// first answer.
 #include <ATen/core/Tensor.h>
 #include <ATen/core/grad_mode.h>
 #include <fmt/core.h>
@@ -31,10 +33,13 @@ void patch(const std::string& folder, const std::string& clean, const std::strin
   const at::NoGradGuard no_gradients;
   const nn::Model model = nn::load_checkpoint(folder).model;
   const data::Tokenizer tokenizer = data::load_tokenizer(folder);
-  const data::Batch good = data::prompt_batch(tokenizer.encode(clean)), bad = data::prompt_batch(tokenizer.encode(corrupted));
+  const data::Batch good = data::prompt_batch(tokenizer.encode(clean)),
+                    bad = data::prompt_batch(tokenizer.encode(corrupted));
   if (good.positions() != bad.positions()) {
-    throw Error(ErrorKind::Usage, fmt::format("comparing two prompts: they must have the same number of tokens, and have {} and "
-                                              "{}; change one of them", good.positions(), bad.positions()));
+    throw Error(ErrorKind::Usage,
+                fmt::format("comparing two prompts: they must have the same number of tokens, and have {} and "
+                            "{}; change one of them",
+                            good.positions(), bad.positions()));
   }
   const int64_t yes = tokenizer.encode(right).front(), no = tokenizer.encode(wrong).front();
   const auto preference = [&](const nn::Run& run) {

@@ -65,8 +65,7 @@ void Directions::append(const Directions& further) {
     pair.left = at::cat({pair.left, more.left});
     if (pair.right.defined()) pair.right = at::cat({pair.right, more.right});
   }
-  if (compression_errors_.defined())
-    compression_errors_ = at::cat({compression_errors_, further.compression_errors_});
+  if (compression_errors_.defined()) compression_errors_ = at::cat({compression_errors_, further.compression_errors_});
 }
 
 Directions query_gradients(const nn::Model& model, const data::Dataset& queries, std::span<const int64_t> rows,

@@ -71,12 +71,9 @@ curvature::TensorMap segment_block(const data::Dataset& corpus, int64_t first, i
     counts.push_back(1);
   }
   starts.push_back(std::ssize(documents));
-  return {{"tokens", tensor_of(tokens)},
-          {"starts", tensor_of(starts)},
-          {"documents", tensor_of(documents)},
-          {"counts", tensor_of(counts)},
-          {"lengths", tensor_of(lengths)},
-          {"first", tensor_of(std::vector<int64_t>{first})}};
+  return {{"tokens", tensor_of(tokens)},       {"starts", tensor_of(starts)},
+          {"documents", tensor_of(documents)}, {"counts", tensor_of(counts)},
+          {"lengths", tensor_of(lengths)},     {"first", tensor_of(std::vector<int64_t>{first})}};
 }
 
 // Worst first, so that the worst of those kept stands on top: a lower score, or of equals the later document.

@@ -1,10 +1,10 @@
-// Which documents share tokens with a question, before any gradient is taken: an inverted index over the tokens of a corpus
-// and BM25 over it (bm25.h). The corpus goes by in segments of some four million tokens; each becomes one block, the
-// postings of its tokens in order: which documents hold a token, and how often. A question reads the postings of its own
-// tokens in every segment and keeps the best so far.
+// Which documents share tokens with a question, before any gradient is taken: an inverted index over the tokens of a
+// corpus and BM25 over it (bm25.h). The corpus goes by in segments of some four million tokens; each becomes one block,
+// the postings of its tokens in order: which documents hold a token, and how often. A question reads the postings of
+// its own tokens in every segment and keeps the best so far.
 //
-// Exact: the same scores as scoring every document. Building costs one sort of each segment (24 bytes a token of memory,
-// for one segment at a time) and 8 bytes a distinct token of a document on disk; a question costs its postings.
+// Exact: the same scores as scoring every document. Building costs one sort of each segment (24 bytes a token of
+// memory, for one segment at a time) and 8 bytes a distinct token of a document on disk; a question costs its postings.
 #pragma once
 
 #include <cstdint>
@@ -29,8 +29,8 @@ class TokenIndex {
     int64_t row = 0;
     double score = 0;
   };
-  /// For each question its `most` best documents, best first, equals in the order of the corpus; documents without any of its
-  /// tokens are never among them.
+  /// For each question its `most` best documents, best first, equals in the order of the corpus; documents without any
+  /// of its tokens are never among them.
   std::vector<std::vector<Found>> best(std::span<const Bm25::Terms> questions, int64_t most, double k1, double b) const;
 
  private:

@@ -1,5 +1,6 @@
-// The leading part of many matrices by random projection (Halko, Martinsson & Tropp 2011, arXiv 0909.4061, algorithm 4.4 with
-// orthonormalised power iterations): Y = (A Aᵀ)^q A Ω, Q = orth(Y), then the exact decomposition of the small QᵀA.
+// The leading part of many matrices by random projection (Halko, Martinsson & Tropp 2011, arXiv 0909.4061,
+// algorithm 4.4 with orthonormalised power iterations): Y = (A Aᵀ)^q A Ω, Q = orth(Y), then the exact decomposition of
+// the small QᵀA.
 //
 // Approximate: the range found misses a little of the best one where the spectrum is flat, and what the result loses is
 // measured, not estimated: ‖A - LR‖² = ‖A‖² - ‖LR‖², L being orthogonal columns scaled and LR a projection of A. Costs
@@ -19,8 +20,8 @@ struct LowRank {
   at::Tensor lost;   ///< [B] float64: ‖A - left·right‖²
 };
 
-/// Of each matrix [B,O,M] the part of rank r = min(rank, O, M). The projection is drawn from Philox keyed (seed, place), so
-/// that a matrix gives the same numbers in any company.
+/// Of each matrix [B,O,M] the part of rank r = min(rank, O, M). The projection is drawn from Philox keyed (seed,
+/// place), so that a matrix gives the same numbers in any company.
 LowRank randomized_svd(const at::Tensor& matrices, int64_t rank, uint64_t seed);
 
 }  // namespace assay::math

@@ -22,12 +22,12 @@ using SiteId = int64_t;  ///< place in Architecture::sites()
 
 /// A weight matrix with an input and an output.
 struct Layer {
-  std::string name;           ///< canonical: "blocks.3.mlp.up"
-  int64_t weight = 0;         ///< place in parameters() of W [O,I]
-  bool is_transposed = false; ///< the parameter lies as [I,O]
-  int64_t bias = -1;          ///< place in parameters() of b [O], or -1
-  std::string input = {};     ///< name of what it reads; layers with the same input share its covariance
-  std::string excluded = {};  ///< why it cannot be a Kronecker block of its own ("it is tied to ..."); empty if it can
+  std::string name;            ///< canonical: "blocks.3.mlp.up"
+  int64_t weight = 0;          ///< place in parameters() of W [O,I]
+  bool is_transposed = false;  ///< the parameter lies as [I,O]
+  int64_t bias = -1;           ///< place in parameters() of b [O], or -1
+  std::string input = {};      ///< name of what it reads; layers with the same input share its covariance
+  std::string excluded = {};   ///< why it cannot be a Kronecker block of its own ("it is tied to ..."); empty if it can
 };
 
 enum class OutputKind { Categorical, Gaussian };  ///< softmax over classes or tokens; unit-variance regression

@@ -42,9 +42,8 @@ Decoder::Decoder(DecoderSpec spec) : spec_(std::move(spec)) {
 Decoder::Norm Decoder::add_norm(const std::string& weight, const std::string& name) {
   Norm norm{};
   norm.weight = add_parameter({weight + ".weight", {spec_.facts.width}, Initial::Ones});
-  norm.bias = spec_.norm == NormKind::LayerNorm
-                  ? add_parameter({weight + ".bias", {spec_.facts.width}, Initial::Zeros})
-                  : -1;
+  norm.bias =
+      spec_.norm == NormKind::LayerNorm ? add_parameter({weight + ".bias", {spec_.facts.width}, Initial::Zeros}) : -1;
   norm.scale = add_site(name + ".hook_scale");
   norm.normalized = add_site(name + ".hook_normalized");
   return norm;

@@ -78,8 +78,7 @@ at::Tensor Decoder::project_by_head(Pass& pass, const at::Tensor& inputs, const 
   return head.bias.defined() ? product.add(head.bias) : product;
 }
 
-Decoder::Heads Decoder::project(Pass& pass, const at::Tensor& residual, const at::Tensor& x,
-                                const Block& block) const {
+Decoder::Heads Decoder::project(Pass& pass, const at::Tensor& residual, const at::Tensor& x, const Block& block) const {
   const bool all = pass.is_tapped(block.attn_in);
   const bool q_apart = all || pass.is_tapped(block.q_input), k_apart = all || pass.is_tapped(block.k_input);
   const bool v_apart = all || pass.is_tapped(block.v_input);
@@ -87,10 +86,11 @@ Decoder::Heads Decoder::project(Pass& pass, const at::Tensor& residual, const at
 
   for (const SiteId site : {block.norm1.scale, block.norm1.normalized}) {
     if (!pass.is_changed(site)) continue;
-    throw Error(ErrorKind::Usage,
-                fmt::format("tapping a model: \"{}\" may only be recorded in a run that taps the inputs of single heads, "
-                            "each of which is normalised by itself; change the heads' inputs instead",
-                            sites()[static_cast<size_t>(site)]));
+    throw Error(
+        ErrorKind::Usage,
+        fmt::format("tapping a model: \"{}\" may only be recorded in a run that taps the inputs of single heads, "
+                    "each of which is normalised by itself; change the heads' inputs instead",
+                    sites()[static_cast<size_t>(site)]));
   }
   for (const LayerId layer : {block.qkv, q_apart ? block.q : -1, k_apart ? block.k : -1, v_apart ? block.v : -1}) {
     if (layer >= 0) pass.refuse_capture(layer, "the inputs of its single heads are tapped");

@@ -79,8 +79,7 @@ at::Tensor Decoder::normalize(Pass& pass, const at::Tensor& x, const Norm& norm)
 at::Tensor Decoder::feed_forward(Pass& pass, const at::Tensor& x, const Block& block) const {
   const bool is_gated = spec_.activation == Activation::GatedSilu;
   const at::Tensor before = pass.site(block.mlp_pre, pass.linear(is_gated ? block.gate : block.up, x));
-  if (!is_gated)
-    return pass.linear(block.down, pass.site(block.mlp_post, activated(before, spec_.activation)));
+  if (!is_gated) return pass.linear(block.down, pass.site(block.mlp_post, activated(before, spec_.activation)));
   const at::Tensor linear = pass.site(block.mlp_linear, pass.linear(block.up, x));
   return pass.linear(block.down, pass.site(block.mlp_post, kernel::gated_silu(before, linear)));
 }

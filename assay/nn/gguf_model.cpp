@@ -65,16 +65,17 @@ int64_t head_width_of(const GgufKeys& keys, int64_t width, int64_t heads) {
   if (keys.size_or("attention.value_length", head_width) != head_width)
     keys.refuse("attention.value_length", fmt::format("{}, the width of the keys", head_width));
   if (keys.size_or("rope.dimension_count", head_width) != head_width)
-    keys.refuse("rope.dimension_count", fmt::format("{}, the width of a head: this family turns the whole of it",
-                                                    head_width));
+    keys.refuse("rope.dimension_count",
+                fmt::format("{}, the width of a head: this family turns the whole of it", head_width));
   return head_width;
 }
 
-// Llama 3.1's scaling comes as divisors of the frequencies, one a pair, and is said nowhere else. Where its published rule
-// explains them, the rule is what we write down, so that other programs can read what we save.
+// Llama 3.1's scaling comes as divisors of the frequencies, one a pair, and is said nowhere else. Where its published
+// rule explains them, the rule is what we write down, so that other programs can read what we save.
 json scaling_of_divisors(const at::Tensor& divisors, double base) {
   if (divisors.eq(1).all().item<bool>() || ASSAY_TWIN("nn.gguf_scaled_positions_ignored")) return nullptr;
-  const at::Tensor given = divisors.flatten().to(at::kDouble), plain = kernel::rotary_frequencies(2 * given.numel(), base);
+  const at::Tensor given = divisors.flatten().to(at::kDouble),
+                   plain = kernel::rotary_frequencies(2 * given.numel(), base);
   const double factor = given.max().item<double>(), low = 1, high = 4, original = 8192;
   const at::Tensor by_rule = plain.div(kernel::llama3_scaled(plain, factor, low, high, original));
   if (by_rule.allclose(given, 1e-4)) {
@@ -86,8 +87,8 @@ json scaling_of_divisors(const at::Tensor& divisors, double base) {
   }
   const at::Tensor numbers = given.contiguous();
   return {{"rope_type", "factors"},
-          {"factors", std::vector<double>(numbers.const_data_ptr<double>(),
-                                          numbers.const_data_ptr<double>() + numbers.numel())}};
+          {"factors",
+           std::vector<double>(numbers.const_data_ptr<double>(), numbers.const_data_ptr<double>() + numbers.numel())}};
 }
 
 json scaling_of(const io::Gguf& file, const GgufKeys& keys, double base, int64_t head_width) {

@@ -1,5 +1,5 @@
-// How llama.cpp writes the families that it shares with us (llama, qwen2, gpt2, gptneox): its metadata as a config.json,
-// its names of tensors, and the order in which it puts the rows of weights.
+// How llama.cpp writes the families that it shares with us (llama, qwen2, gpt2, gptneox): its metadata as a
+// config.json, its names of tensors, and the order in which it puts the rows of weights.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -27,9 +27,9 @@ const DecoderNames& gguf_weight_names(const std::string& model_type);
 std::vector<int64_t> shape_in_gguf(std::vector<int64_t> shape, const std::string& parameter,
                                    const nlohmann::json& config);
 
-/// A tensor of the file as the Hugging Face layout has it. Undoes what llama.cpp's converter does: rows of a Llama's q and
-/// k reordered, because it turns adjacent pairs of a head where Llama turns halves; NeoX's rows head by head put
-/// as (q|k|v, head); GPT-2's matrices transposed (given back as a view).
+/// A tensor of the file as the Hugging Face layout has it. Undoes what llama.cpp's converter does: rows of a Llama's q
+/// and k reordered, because it turns adjacent pairs of a head where Llama turns halves; NeoX's rows head by head put as
+/// (q|k|v, head); GPT-2's matrices transposed (given back as a view).
 at::Tensor in_our_order(at::Tensor tensor, const std::string& parameter, const nlohmann::json& config,
                         const Facts& facts);
 

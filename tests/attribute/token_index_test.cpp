@@ -88,7 +88,9 @@ TEST_F(Index, FindsWhatScoringEveryDocumentFinds) {
 TEST_F(Index, IsReadAgainFromTheDiskAndMendedWhereItIsDamaged) {
   const TemporaryFolder folder;
   const std::string key = index_key(corpus), path = folder / "index";
-  const auto build = [&] { return TokenIndex(corpus, curvature::Workspace(path, key, silent_progress()), silent_progress()); };
+  const auto build = [&] {
+    return TokenIndex(corpus, curvature::Workspace(path, key, silent_progress()), silent_progress());
+  };
   { const TokenIndex first = build(); }
   EXPECT_LT(error(build(), 9, 1.5, 0), 1e-12);
   EXPECT_EQ(curvature::Workspace::peek(path, key).size(), 1u);

@@ -189,8 +189,9 @@ TEST_F(GgufFile, NumbersOfTheMetadataKeepTheirBounds) {
 
 TEST_F(GgufFile, RefusesTensorsOfOtherTypesByName) {
   const Gguf gguf = open(GgufWriter().tensor("blk.0.attn_q.weight", {256}, 11, pattern(110, 3)));
-  EXPECT_THAT(error_of([&] { gguf.load("blk.0.attn_q.weight"); }),
-              Refusal(ErrorKind::Model, "(F32, F16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K, Q6_K, BF16), but it has Q3_K"));
+  EXPECT_THAT(
+      error_of([&] { gguf.load("blk.0.attn_q.weight"); }),
+      Refusal(ErrorKind::Model, "(F32, F16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K, Q6_K, BF16), but it has Q3_K"));
   EXPECT_THAT(error_of([&] { gguf.load("blk.0.attn_k.weight"); }),
               Refusal(ErrorKind::Model, R"(closest: "blk.0.attn_q.weight")"));
 }

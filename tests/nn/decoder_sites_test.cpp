@@ -31,9 +31,8 @@ class Sites : public ::testing::TestWithParam<std::string> {
   at::Tensor logits = model.run(batch).output.logits();
 };
 
-INSTANTIATE_TEST_SUITE_P(Families, Sites, ::testing::ValuesIn(decoder_names()), [](const auto& family) {
-  return family.param.substr(0, family.param.find(','));
-});
+INSTANTIATE_TEST_SUITE_P(Families, Sites, ::testing::ValuesIn(decoder_names()),
+                         [](const auto& family) { return family.param.substr(0, family.param.find(',')); });
 
 TEST_P(Sites, TheResidualStreamIsTheSumOfItsWrites) {
   const auto run = model.run(batch, Taps{}.record("*"));
@@ -156,8 +155,8 @@ TEST_P(Sites, AHeadReadsItsOwnInput) {
 
 TEST_P(Sites, InputsOfHeadsAndTheNormBeforeThemAreChangedOneAtATime) {
   const auto said = [&](const Taps& taps) { return error_of([&] { model.run(batch, taps); }); };
-  const at::Tensor zero = at::full_like(model.run(batch, Taps{}.record("blocks.0.ln1.hook_normalized"))
-                                            .value("blocks.0.ln1.hook_normalized"), 0.0);
+  const at::Tensor zero = at::full_like(
+      model.run(batch, Taps{}.record("blocks.0.ln1.hook_normalized")).value("blocks.0.ln1.hook_normalized"), 0.0);
   EXPECT_FALSE(said(Taps{}.record("blocks.0.hook_q_input").record("blocks.0.ln1.*")));
   EXPECT_THAT(said(Taps{}.record("blocks.0.hook_q_input").replace("blocks.0.ln1.hook_normalized", zero)),
               Refusal(ErrorKind::Usage, "\"blocks.0.ln1.hook_normalized\" may only be recorded"));

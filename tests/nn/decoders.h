@@ -10,10 +10,17 @@
 namespace assay::nn {
 
 inline nlohmann::json decoder_config(const std::string& name) {
-  const nlohmann::json gated{{"hidden_size", 32},          {"intermediate_size", 48},      {"num_hidden_layers", 2},
-                             {"vocab_size", 29},           {"num_attention_heads", 4},     {"num_key_value_heads", 2},
-                             {"max_position_embeddings", 64}, {"rms_norm_eps", 1e-5},      {"rope_theta", 10000.0},
-                             {"tie_word_embeddings", false}, {"initializer_range", 0.3}};
+  const nlohmann::json gated{{"hidden_size", 32},
+                             {"intermediate_size", 48},
+                             {"num_hidden_layers", 2},
+                             {"vocab_size", 29},
+                             {"num_attention_heads", 4},
+                             {"num_key_value_heads", 2},
+                             {"max_position_embeddings", 64},
+                             {"rms_norm_eps", 1e-5},
+                             {"rope_theta", 10000.0},
+                             {"tie_word_embeddings", false},
+                             {"initializer_range", 0.3}};
   const auto with = [](nlohmann::json config, const nlohmann::json& more) {
     config.update(more);
     return config;
@@ -33,17 +40,22 @@ inline nlohmann::json decoder_config(const std::string& name) {
                           {"original_max_position_embeddings", 192}}}});
   }
   if (name == "llama, linear")
-    return with(gated, {{"model_type", "llama"}, {"rope_scaling", {{"type", "linear"}, {"factor", 4.0}, {"rope_type", "linear"}}}});
+    return with(gated, {{"model_type", "llama"},
+                        {"rope_scaling", {{"type", "linear"}, {"factor", 4.0}, {"rope_type", "linear"}}}});
   if (name == "qwen2") return with(gated, {{"model_type", "qwen2"}});
   if (name == "qwen2, windows") {
-    return with(gated, {{"model_type", "qwen2"},
-                        {"use_sliding_window", true},
-                        {"sliding_window", 5},
-                        {"max_window_layers", 1}});
+    return with(
+        gated,
+        {{"model_type", "qwen2"}, {"use_sliding_window", true}, {"sliding_window", 5}, {"max_window_layers", 1}});
   }
-  const nlohmann::json gpt2{{"model_type", "gpt2"}, {"n_embd", 32},     {"n_head", 4},
-                            {"n_layer", 2},         {"n_positions", 64}, {"vocab_size", 29},
-                            {"layer_norm_epsilon", 1e-5}, {"initializer_range", 0.3}};
+  const nlohmann::json gpt2{{"model_type", "gpt2"},
+                            {"n_embd", 32},
+                            {"n_head", 4},
+                            {"n_layer", 2},
+                            {"n_positions", 64},
+                            {"vocab_size", 29},
+                            {"layer_norm_epsilon", 1e-5},
+                            {"initializer_range", 0.3}};
   if (name == "gpt2") return gpt2;
   if (name == "gpt2, scaled by block") return with(gpt2, {{"scale_attn_by_inverse_layer_idx", true}});
   if (name == "gpt_neo") {
@@ -57,12 +69,20 @@ inline nlohmann::json decoder_config(const std::string& name) {
             {"max_position_embeddings", 64},
             {"vocab_size", 29},
             {"layer_norm_epsilon", 1e-5},
-            {"initializer_range", 0.2}};  // scores are not scaled: with 0.3 every pattern is one key
+            {"initializer_range", 0.25}};  // scores are not scaled: with more every pattern is one key
   }
-  const nlohmann::json neox{{"model_type", "gpt_neox"}, {"hidden_size", 32},   {"num_attention_heads", 4},
-                            {"num_hidden_layers", 2},   {"intermediate_size", 64}, {"max_position_embeddings", 64},
-                            {"vocab_size", 29},         {"layer_norm_eps", 1e-5},  {"rotary_pct", 0.5},
-                            {"rotary_emb_base", 10000.0}, {"use_parallel_residual", true}, {"initializer_range", 0.3}};
+  const nlohmann::json neox{{"model_type", "gpt_neox"},
+                            {"hidden_size", 32},
+                            {"num_attention_heads", 4},
+                            {"num_hidden_layers", 2},
+                            {"intermediate_size", 64},
+                            {"max_position_embeddings", 64},
+                            {"vocab_size", 29},
+                            {"layer_norm_eps", 1e-5},
+                            {"rotary_pct", 0.5},
+                            {"rotary_emb_base", 10000.0},
+                            {"use_parallel_residual", true},
+                            {"initializer_range", 0.3}};
   if (name == "gpt_neox") return neox;
   if (name == "gpt_neox, sequential") return with(neox, {{"use_parallel_residual", false}});
   return {};

@@ -87,9 +87,10 @@ GgufWriter gguf_of(const Model& model) {
   if (gated) size("attention.head_count_kv", facts.key_value_heads);
   file.real(family + (gated ? ".attention.layer_norm_rms_epsilon" : ".attention.layer_norm_epsilon"), 1e-5F);
   if (family == "gptneox") {
-    size("rope.dimension_count", static_cast<int64_t>(config.at("rotary_pct").get<double>() *
-                                                      static_cast<double>(facts.head_width)));
-    file.value("gptneox.use_parallel_residual", 7, config.at("use_parallel_residual").get<bool>() ? "\1" : std::string(1, '\0'));
+    size("rope.dimension_count",
+         static_cast<int64_t>(config.at("rotary_pct").get<double>() * static_cast<double>(facts.head_width)));
+    file.value("gptneox.use_parallel_residual", 7,
+               config.at("use_parallel_residual").get<bool>() ? "\1" : std::string(1, '\0'));
   }
   if (config.contains("rope_scaling") && config["rope_scaling"]["rope_type"] == "linear") {
     file.text(family + ".rope.scaling.type", "linear");
@@ -166,8 +167,8 @@ TEST(GgufModel, ScaledPositionsThatOnlyATensorTellsAreApplied) {
     file.tensor("rope_freqs.weight", {divisors.size()}, 0, bytes);
     return load_checkpoint(folder.write("model.gguf", file.bytes())).model;
   };
-  // Of 8192 positions wavelengths up to 2048 are kept and those beyond 8192 divided; the pairs' at base 500,000 are 6, 167,
-  // 4443 (between: divided in part) and 118143.
+  // Of 8192 positions wavelengths up to 2048 are kept and those beyond 8192 divided; the pairs' at base 500,000 are 6,
+  // 167, 4443 (between: divided in part) and 118143.
   const double share = (8192 / (2 * std::numbers::pi * std::sqrt(500000.0)) - 1) / 3;
   const auto between = static_cast<float>(1 / ((1 - share) / 8 + share));
   const Model same = loaded({1.0F, 1.0F, between, 8.0F});
@@ -176,10 +177,13 @@ TEST(GgufModel, ScaledPositionsThatOnlyATensorTellsAreApplied) {
   const Model other = loaded({1.0F, 2.0F, 3.0F, 4.0F});  // no rule explains these: kept as they are, also when saved
   EXPECT_EQ(other.architecture().config().at("rope_scaling").at("rope_type"), "factors");
   save_checkpoint(other, folder / "saved");
-  EXPECT_TRUE(load_checkpoint(folder / "saved").model.run(batch).output.logits().equal(other.run(batch).output.logits()));
+  EXPECT_TRUE(
+      load_checkpoint(folder / "saved").model.run(batch).output.logits().equal(other.run(batch).output.logits()));
   EXPECT_FALSE(loaded({1.0F, 1.0F, 1.0F, 1.0F}).architecture().config().contains("rope_scaling"));
   EXPECT_THAT(error_of([&] { loaded({1.0F, 1.0F}); }), Refusal(ErrorKind::Model, "must hold 4 positive numbers"));
-  EXPECT_THAT(error_of([&] { loaded({1.0F, 1.0F, 0.0F, 1.0F}); }),
+  EXPECT_THAT(error_of([&] {
+                loaded({1.0F, 1.0F, 0.0F, 1.0F});
+              }),
               Refusal(ErrorKind::Model, "must hold 4 positive numbers"));
   const ScopedTwin twin("nn.gguf_scaled_positions_ignored");
   EXPECT_GT(difference(loaded({1.0F, 1.0F, between, 8.0F}).run(batch).output.logits(), expected), 5e-2);

@@ -37,8 +37,10 @@ struct Matrix {
     }
     return y;
   }
-  Vector row(size_t r) const { return {numbers.begin() + static_cast<std::ptrdiff_t>(r * columns),
-                                       numbers.begin() + static_cast<std::ptrdiff_t>((r + 1) * columns)}; }
+  Vector row(size_t r) const {
+    return {numbers.begin() + static_cast<std::ptrdiff_t>(r * columns),
+            numbers.begin() + static_cast<std::ptrdiff_t>((r + 1) * columns)};
+  }
 };
 
 inline Matrix matrix(const Model& model, const std::string& name) {
@@ -186,8 +188,7 @@ inline Rows llama(const Model& model, const std::vector<int32_t>& tokens) {
     const size_t window = qwen && config.value("use_sliding_window", false) && l >= number(config, "max_window_layers")
                               ? number(config, "sliding_window")
                               : 0;
-    const Rows z =
-        attention(q, k, v, {heads, groups, width, 1 / std::sqrt(static_cast<double>(width)), window});
+    const Rows z = attention(q, k, v, {heads, groups, width, 1 / std::sqrt(static_cast<double>(width)), window});
     for (size_t t = 0; t < x.size(); ++t) {
       x[t] = plus(x[t], project("self_attn.o_proj", z[t], biased));
       const Vector n = root_mean_square(x[t], named(block + "post_attention_layernorm.weight").numbers, epsilon);

@@ -48,8 +48,9 @@ Activation activation_named(const io::JsonObject& config, const char* key, const
   if (name == "gelu") return Activation::Gelu;
   if (name == "gelu_new" || name == "gelu_fast" || name == "gelu_pytorch_tanh") return Activation::GeluTanh;
   if (name == "relu") return Activation::Relu;
-  config.refuse(key, "gelu, gelu_new, gelu_fast, gelu_pytorch_tanh or relu, the activations of a plain MLP that Assay "
-                     "knows");
+  config.refuse(key,
+                "gelu, gelu_new, gelu_fast, gelu_pytorch_tanh or relu, the activations of a plain MLP that Assay "
+                "knows");
 }
 
 at::Tensor rotary_frequencies_of(const io::JsonObject& config, int64_t width, const char* base_key) {

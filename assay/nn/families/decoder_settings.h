@@ -18,8 +18,8 @@ Activation activation_named(const io::JsonObject& config, const char* key, const
 
 /// Rotary frequencies of the first `width` numbers of a head, float64 [width/2], changed by the scaling that the
 /// configuration asks for. Read from rope_theta (or `base_key`) and rope_scaling, or from rope_parameters, which newer
-/// configurations have instead. Scaling "llama3", "linear" and "factors" (a list of divisors, one a pair: how GGUF files
-/// carry a scaling whose rule they do not name); others are refused by name.
+/// configurations have instead. Scaling "llama3", "linear" and "factors" (a list of divisors, one a pair: how GGUF
+/// files carry a scaling whose rule they do not name); others are refused by name.
 at::Tensor rotary_frequencies_of(const io::JsonObject& config, int64_t width, const char* base_key = "rope_theta");
 
 /// A Llama: what Llama and Qwen2 share. Biases and windows are left to the caller.

@@ -14,9 +14,9 @@ struct Family {
   std::shared_ptr<const Architecture> (*make)(const io::JsonObject&);
 };
 
-constexpr std::array kFamilies{Family{"gpt2", make_gpt2},   Family{"gpt_neo", make_gpt_neo},
+constexpr std::array kFamilies{Family{"gpt2", make_gpt2},         Family{"gpt_neo", make_gpt_neo},
                                Family{"gpt_neox", make_gpt_neox}, Family{"llama", make_llama},
-                               Family{"mlp", make_mlp},     Family{"qwen2", make_qwen2}};
+                               Family{"mlp", make_mlp},           Family{"qwen2", make_qwen2}};
 
 }  // namespace
 

@@ -1,10 +1,11 @@
-// GPT-2 (Radford et al. 2019): learned positions, LayerNorm, biases everywhere, one matrix for queries, keys and values,
-// GELU in its tanh form, a head tied to the embedding. Weights of layers lie as [I,O], what their authors call Conv1D.
+// GPT-2 (Radford et al. 2019): learned positions, LayerNorm, biases everywhere, one matrix for queries, keys and
+// values, GELU in its tanh form, a head tied to the embedding. Weights of layers lie as [I,O], what their authors call
+// Conv1D.
+#include <cmath>
+
 #include "assay/nn/families/decoder_settings.h"
 #include "assay/nn/families/families.h"
 #include "assay/nn/limits.h"
-
-#include <cmath>
 
 namespace assay::nn {
 

@@ -1,6 +1,6 @@
-// GPT-NeoX (Black et al., arXiv 2204.06745), the family of the Pythia models: attention and MLP of a block read the same
-// stream, rotary positions turn a quarter of each head, one matrix for queries, keys and values with its rows head by
-// head, GELU in its exact form, a head of its own.
+// GPT-NeoX (Black et al., arXiv 2204.06745), the family of the Pythia models: attention and MLP of a block read the
+// same stream, rotary positions turn a quarter of each head, one matrix for queries, keys and values with its rows head
+// by head, GELU in its exact form, a head of its own.
 #include <fmt/format.h>
 
 #include "assay/nn/families/decoder_settings.h"
@@ -39,7 +39,8 @@ int64_t rotary_width(const io::JsonObject& config, int64_t head_width) {
   const bool is_share = share > 0 && share <= 1;
   const auto width = static_cast<int64_t>(is_share ? static_cast<double>(head_width) * share : 0);
   if (width < 2 || width % 2 != 0)
-    config.refuse(key, fmt::format("a share in (0, 1] of the {} numbers of a head that is even and not zero", head_width));
+    config.refuse(key,
+                  fmt::format("a share in (0, 1] of the {} numbers of a head that is even and not zero", head_width));
   return width;
 }
 
@@ -64,8 +65,7 @@ std::shared_ptr<const Architecture> make_gpt_neox(const io::JsonObject& config) 
   spec.qkv = QkvForm::ByHead;
   spec.qkv_bias = spec.output_bias = config.boolean_or("attention_bias", true);
   spec.mlp_bias = true;
-  spec.rotary_frequencies =
-      rotary_frequencies_of(config, rotary_width(config, facts.head_width), "rotary_emb_base");
+  spec.rotary_frequencies = rotary_frequencies_of(config, rotary_width(config, facts.head_width), "rotary_emb_base");
   spec.deviation = config.real_or("initializer_range", 0.02);
   return make_decoder(std::move(spec));
 }

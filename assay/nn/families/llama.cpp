@@ -1,6 +1,6 @@
 // Llama (Touvron et al., arXiv 2302.13971): pre-norm blocks with RMSNorm, rotary positions over the whole head (scaled
-// in Llama 3.1 and later, arXiv 2407.21783), grouped queries (arXiv 2305.13245) and a gated MLP down(silu(gate x) · up x).
-// Weights and names as in the Hugging Face layout.
+// in Llama 3.1 and later, arXiv 2407.21783), grouped queries (arXiv 2305.13245) and a gated MLP down(silu(gate x) · up
+// x). Weights and names as in the Hugging Face layout.
 #include <fmt/format.h>
 
 #include "assay/nn/families/decoder_settings.h"

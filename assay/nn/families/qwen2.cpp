@@ -1,5 +1,5 @@
-// Qwen2 (Yang et al., arXiv 2407.10671): a Llama whose queries, keys and values have biases. Sliding windows, off in the
-// released models, hold for the blocks from max_window_layers on, or for those that layer_types names.
+// Qwen2 (Yang et al., arXiv 2407.10671): a Llama whose queries, keys and values have biases. Sliding windows, off in
+// the released models, hold for the blocks from max_window_layers on, or for those that layer_types names.
 #include <fmt/format.h>
 
 #include "assay/nn/families/decoder_settings.h"

@@ -9,8 +9,8 @@
 
 int main() {
   using namespace assay;
-  const nlohmann::json config{{"model_type", "llama"},    {"hidden_size", 16},        {"intermediate_size", 24},
-                              {"num_hidden_layers", 2},   {"vocab_size", 29},         {"num_attention_heads", 4},
+  const nlohmann::json config{{"model_type", "llama"},    {"hidden_size", 16},   {"intermediate_size", 24},
+                              {"num_hidden_layers", 2},   {"vocab_size", 29},    {"num_attention_heads", 4},
                               {"num_key_value_heads", 2}, {"rms_norm_eps", 1e-5}};
   const nn::Model model = nn::initialize(nn::make_architecture(config), 1);
   const std::vector<int32_t> text{3, 17, 28};
