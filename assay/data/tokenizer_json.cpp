@@ -182,6 +182,7 @@ class Reader {
     definition_.kind = TokenizerKind::SentencePieceBpe;
     read_space_marks(root_, normalizers_, definition_);
     if (!model_.boolean_or("byte_fallback", false)) model_.refuse("byte_fallback", "true beside \"▁\"");
+    if (model_.boolean_or("ignore_merges", false)) model_.refuse("ignore_merges", "false beside \"▁\"");
     definition_.fuses_unknown = model_.boolean_or("fuse_unk", false);
   }
 

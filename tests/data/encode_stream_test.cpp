@@ -12,7 +12,7 @@
 #include "assay/data/tokenizer_definition.h"
 #include "tests/support/data.h"
 #include "tests/support/errors.h"
-#include "tests/support/random_text.h"
+#include "tests/support/hostile_text.h"
 #include "tests/support/temporary_folder.h"
 
 namespace assay::data {
@@ -110,7 +110,7 @@ const std::map<std::string, Tokenizer>& tokenizers() {
 size_t wrong_texts(const Tokenizer& tokenizer) {
   size_t wrong = 0;
   for (uint64_t seed = 0; seed < 300; ++seed) {
-    const std::string text = random_text(seed, 60, snippets());
+    const std::string text = hostile_text(seed, 60, snippets());
     const std::vector<int32_t> whole = tokenizer.encode(text);
     const size_t block = 1 + seed % 7 * (seed % 11);
     bool is_right = true;
@@ -139,7 +139,7 @@ TEST(EncodeStream, ACutElsewhereGivesOthers) {
 
 TEST(EncodeStream, EveryBlockSizeGivesTheSame) {
   if (tokenizers().empty()) GTEST_SKIP() << no_data("tokenizers");
-  const std::string text = random_text(7, 80, snippets()) + " end of it <|endoftext|>  and more\n\nzqz <mask> e\u0301";
+  const std::string text = hostile_text(7, 80, snippets()) + " end of it <|endoftext|>  and more\n\nzqz <mask> e\u0301";
   for (const auto& [name, tokenizer] : tokenizers()) {
     const std::vector<int32_t> whole = tokenizer.encode(text);
     for (size_t block = 1; block <= text.size(); ++block) {

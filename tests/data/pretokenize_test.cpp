@@ -5,7 +5,7 @@
 
 #include "assay/core/twin.h"
 #include "tests/support/errors.h"
-#include "tests/support/random_text.h"
+#include "tests/support/hostile_text.h"
 
 namespace assay::data {
 namespace {
@@ -61,7 +61,7 @@ size_t texts_cut_otherwise() {
     const Pretokenizer by_hand(rules, "test");
     const Pretokenizer by_pattern(rules, "test", Pretokenizer::Matching::ByPattern);
     for (uint64_t seed = 0; seed < 20'000; ++seed) {
-      const std::string text = random_text(seed, 12);
+      const std::string text = hostile_text(seed, 12);
       if (by_hand.split(text) != by_pattern.split(text)) ++otherwise;
     }
   }
@@ -97,7 +97,7 @@ bool cuts_before_spaces_change_nothing(const std::vector<SplitRule>& rules) {
   const Pretokenizer pretokenizer(rules, "test");
   const UnicodeClasses& classes = UnicodeClasses::get();
   for (uint64_t seed = 0; seed < 3000; ++seed) {
-    const std::string text = random_text(seed, 20);
+    const std::string text = hostile_text(seed, 20);
     const auto whole = pieces(rules, text);
     for (size_t at = 1; at < text.size(); ++at) {
       if (text[at] != ' ' || (classes.at(text, character_before(text, at)) & kWhiteSpace) != 0) continue;

@@ -30,7 +30,7 @@ json sequence(const json& first, const json& second) {
   return {{"type", "Sequence"}, {"pretokenizers", {first, second}}};
 }
 
-json split(const char* pattern) {
+json split_by(const char* pattern) {
   return {{"type", "Split"}, {"pattern", {{"Regex", pattern}}}, {"behavior", "Isolated"}, {"invert", false}};
 }
 
@@ -107,7 +107,7 @@ std::vector<int32_t> repeated(int32_t id, size_t count, int32_t last) {
 }
 
 TEST_F(Families, Llama3CutsByItsPattern) {
-  file_["pre_tokenizer"] = sequence(split(kLlama3), byte_level(false));
+  file_["pre_tokenizer"] = sequence(split_by(kLlama3), byte_level(false));
   file_["model"]["ignore_merges"] = true;
   add_tokens({"<|begin_of_text|>", "<|eot_id|>", "<|start_header_id|>"});
   file_["post_processor"] = json::parse(R"({"type": "Sequence", "processors": [{"type": "ByteLevel"},
@@ -141,7 +141,7 @@ TEST_F(Families, Llama3CutsByItsPattern) {
 
 TEST_F(Families, Qwen2CutsByItsPatternAfterNfc) {
   file_["normalizer"] = {{"type", "NFC"}};
-  file_["pre_tokenizer"] = sequence(split(kQwen2), byte_level(false));
+  file_["pre_tokenizer"] = sequence(split_by(kQwen2), byte_level(false));
   add_tokens({"<|im_start|>", "<|im_end|>"});
   const std::vector<std::vector<int32_t>> expected{
       {31373, 220, 995},

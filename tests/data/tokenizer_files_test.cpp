@@ -192,6 +192,7 @@ TEST(TokenizerJson, EveryPartThatAssayDoesNotDoIsRefusedByItsName) {
   refuses(with(byte, "/model/continuing_subword_prefix", "##"), "continuing_subword_prefix");
   refuses(with(byte, "/model/end_of_word_suffix", "</w>"), "end_of_word_suffix");
   refuses(with(piece, "/model/byte_fallback", false), "byte_fallback");
+  refuses(with(piece, "/model/ignore_merges", true), "ignore_merges");
   refuses(with(piece, "/added_tokens", {{{"id", 0}, {"content", "<unk>"}, {"normalized", true}}}), "normalized");
 }
 

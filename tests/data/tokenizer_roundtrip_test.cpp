@@ -8,7 +8,7 @@
 #include "assay/data/tokenizer_definition.h"
 #include "tests/support/data.h"
 #include "tests/support/errors.h"
-#include "tests/support/random_text.h"
+#include "tests/support/hostile_text.h"
 #include "tests/support/smollm2.h"
 
 namespace assay::data {
@@ -33,7 +33,7 @@ bool gives_texts_back(const Tokenizer& tokenizer) {
       definition.kind == TokenizerKind::SentencePieceBpe || definition.kind == TokenizerKind::Unigram;
   const bool loses_space = has_marks && definition.added_space != AddedSpace::EveryStretch;
   for (uint64_t seed = 0; seed < 1000; ++seed) {
-    const std::string text = random_text(seed);
+    const std::string text = hostile_text(seed);
     const std::vector<int32_t> ids = tokenizer.encode(text);
     if (std::find(ids.begin(), ids.end(), unknown) != ids.end()) continue;
     if (loses_space && (text.starts_with(' ') || text.find("> ") != std::string::npos)) continue;
@@ -88,7 +88,7 @@ TEST(TokenizerRoundTrip, SpansCoverTheTextWithoutGapOrOverlap) {
   for (const std::string& path : available_tokenizers()) {
     const Tokenizer tokenizer = load_tokenizer(path);
     for (uint64_t seed = 0; seed < 300; ++seed) {
-      const std::string text = random_text(seed);
+      const std::string text = hostile_text(seed);
       int64_t end = 0;
       for (const TokenSpan& token : tokenizer.encode_with_spans(text)) {
         ASSERT_EQ(token.begin, end) << path << ": " << text;

@@ -64,8 +64,8 @@ inline const std::vector<std::string>& hostile_snippets() {
 
 /// Up to `most` pieces: three of four from `snippets`, the others single characters. "▁" (U+2581), which SentencePiece
 /// reads as a space, is none of them.
-inline std::string random_text(uint64_t seed, uint64_t most = 40,
-                               const std::vector<std::string>& snippets = hostile_snippets()) {
+inline std::string hostile_text(uint64_t seed, uint64_t most = 40,
+                                const std::vector<std::string>& snippets = hostile_snippets()) {
   std::string text;
   const uint64_t length = random_below(most + 1, seed, 0, 0);
   for (uint64_t i = 1; i <= length; ++i) {
