@@ -5,7 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <chrono>
+#include <ctime>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
@@ -366,16 +366,16 @@ TEST_F(Shards, APlanIsNearWhatComes) {
   ShardJob large = job("large");
   large.shard_tokens = int64_t{1} << 17;
   const ShardEstimate estimate = estimate_shards(large, tokenizer_);
-  const auto started = std::chrono::steady_clock::now();
+  const std::clock_t started = std::clock();  // of the processor: what other programs take does not count
   const ShardSummary summary = write_token_shards(large, tokenizer_, silent_progress());
-  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
+  const double seconds = static_cast<double>(std::clock() - started) / CLOCKS_PER_SEC;
   const auto ratio = [](int64_t planned, int64_t found) {
     return static_cast<double>(planned) / static_cast<double>(found);
   };
   EXPECT_NEAR(ratio(estimate.documents, summary.documents), 1, 0.1);
   EXPECT_NEAR(ratio(estimate.tokens, summary.tokens), 1, 0.1);
   EXPECT_NEAR(ratio(estimate.cost.disk_bytes, summary.bytes), 1, 0.1);
-  EXPECT_GT(estimate.cost.measured_seconds, seconds / 20) << "a busy machine may take its time";
+  EXPECT_GT(estimate.cost.measured_seconds, seconds / 20);
   large.reading.limit = 100;
   EXPECT_EQ(estimate_shards(large, tokenizer_).documents, 100);
 }
