@@ -1,6 +1,9 @@
 // What several commands load in the same way: a model in the asked precision, documents under the data options.
 #pragma once
 
+#include <string>
+#include <vector>
+
 #include "assay/core/plan.h"
 #include "assay/core/progress.h"
 #include "assay/data/corpus.h"
@@ -34,5 +37,11 @@ struct LoadedText {
 /// `group_field`: of JSONL lines, where documents are to be grouped.
 LoadedText load_text(const DataOptions& options, const data::Tokenizer& tokenizer, int64_t context, Progress& progress,
                      const std::string& group_field = {});
+
+/// "cut", "split", "refuse"
+const char* long_text_name(LongText option) noexcept;
+
+/// What each example holds: its document's text, or of one that was cut or split the text of its own tokens.
+std::vector<std::string> example_texts(const LoadedText& text, const data::Tokenizer& tokenizer);
 
 }  // namespace assay::cli
