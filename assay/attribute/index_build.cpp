@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <numeric>
 #include <span>
 #include <utility>
 
@@ -108,21 +109,24 @@ class Builder {
 
   /// Whether the request's documents are those of this part; numbers them behind the parts before it either way.
   bool is_part(int64_t part) {
-    documents_ = {};
-    for (int64_t before = 0; before < part; ++before) documents_.append(stored_documents(before));
-    first_row_ = documents_.size();
-    documents_.append(request_.documents);
-    data::assign_ids(documents_.dataset);
+    ids_ = ids_of(request_.documents.dataset);
+    first_row_ = 0;
     outcome_.duplicates = 0;
-    for (int64_t i = 0; i < request_.documents.size(); ++i)
-      if (example(i).id != request_.documents.dataset.examples[static_cast<size_t>(i)].id) ++outcome_.duplicates;
-    return store_.has(documents_block(part)) &&
-           ids_of(stored_documents(part).dataset) == ids_of(documents_.dataset, first_row_);
+    if (part > 0) {  // ids of texts that are there already count on
+      IndexedDocuments all;
+      for (int64_t before = 0; before < part; ++before) all.append(stored_documents(before));
+      first_row_ = all.size();
+      all.append(request_.documents);
+      data::assign_ids(all.dataset);
+      const std::vector<data::ExampleId> numbered = ids_of(all.dataset, first_row_);
+      for (size_t i = 0; i < ids_.size(); ++i) outcome_.duplicates += ids_[i] != numbered[i] ? 1 : 0;
+      ids_ = numbered;
+    }
+    return store_.has(documents_block(part)) && ids_of(stored_documents(part).dataset) == ids_;
   }
 
-  const data::Example& example(int64_t row) const {
-    return documents_.dataset.examples[static_cast<size_t>(first_row_ + row)];
-  }
+  int64_t added() const { return request_.documents.size(); }
+  int64_t total_rows() const { return first_row_ + added(); }
 
   curvature::Projection projection_of_store() {
     const nn::Architecture& architecture = request_.model.architecture();
@@ -149,9 +153,9 @@ class Builder {
 
   void put_documents() {
     if (store_.has(documents_block(part_))) return;
-    IndexedDocuments numbered = request_.documents;
-    for (int64_t i = 0; i < numbered.size(); ++i) numbered.dataset.examples[static_cast<size_t>(i)].id = example(i).id;
-    store_.write(documents_block(part_), to_arrays(numbered));
+    io::Arrays arrays = to_arrays(request_.documents);
+    arrays["ids"] = io::make_array({added()}, ids_);
+    store_.write(documents_block(part_), arrays);
   }
 
   std::vector<size_t> first_group() const {
@@ -159,7 +163,7 @@ class Builder {
     return groups.empty() ? std::vector<size_t>{} : groups.front();
   }
   std::vector<std::vector<size_t>> groups_of_sums() const {
-    return sum_groups(about_, layers_with_sums(about_, documents_.size()), dtype_, request_.memory_bytes);
+    return sum_groups(about_, layers_with_sums(about_, total_rows()), dtype_, request_.memory_bytes);
   }
 
   /// Blocks of earlier parts, in order.
@@ -177,14 +181,14 @@ class Builder {
   void log_rows(curvature::Projection& projection, RawSums& sums) {
     for (const std::string& block : earlier_blocks())
       if (!sums.layers().empty()) sums.add(rows_in(block));
-    const data::Dataset& added = request_.documents.dataset;
+    const data::Dataset& dataset = request_.documents.dataset;
     const int64_t rows_each =
-        request_.rows_per_block > 0 ? request_.rows_per_block : planned_rows_per_block(about_, added);
-    progress_.begin("projected gradients", added.tokens() > 0 ? added.tokens() : added.size(),
-                    added.tokens() > 0 ? "tokens" : "examples");
+        request_.rows_per_block > 0 ? request_.rows_per_block : planned_rows_per_block(about_, dataset);
+    progress_.begin("projected gradients", dataset.tokens() > 0 ? dataset.tokens() : added(),
+                    dataset.tokens() > 0 ? "tokens" : "examples");
     int64_t place = 0;
-    for (int64_t begin = 0; begin < added.size(); begin += rows_each, ++place) {
-      const int64_t count = std::min(rows_each, added.size() - begin);
+    for (int64_t begin = 0; begin < added(); begin += rows_each, ++place) {
+      const int64_t count = std::min(rows_each, added() - begin);
       const std::string block = rows_block(part_, place);
       row_blocks_.push_back(block);
       if (!holds(block, begin, count)) {
@@ -201,14 +205,15 @@ class Builder {
 
   int64_t tokens_of(int64_t begin, int64_t count) const {
     int64_t tokens = 0;
-    for (int64_t i = begin; i < begin + count; ++i) tokens += std::max<int64_t>(1, std::ssize(example(i).tokens));
+    for (int64_t i = begin; i < begin + count; ++i) {
+      const data::Example& example = request_.documents.dataset.examples[static_cast<size_t>(i)];
+      tokens += std::max<int64_t>(1, std::ssize(example.tokens));
+    }
     return tokens;
   }
 
-  std::vector<uint64_t> ids_in(int64_t begin, int64_t count) const {
-    std::vector<uint64_t> ids;
-    for (int64_t i = begin; i < begin + count; ++i) ids.push_back(example(i).id);
-    return ids;
+  std::span<const data::ExampleId> ids_in(int64_t begin, int64_t count) const {
+    return std::span(ids_).subspan(static_cast<size_t>(begin), static_cast<size_t>(count));
   }
 
   /// Whether an earlier run has made these rows; a block that is damaged or of other rows is dropped.
@@ -228,15 +233,16 @@ class Builder {
 
   void log_block(curvature::Projection& projection, const std::string& block, int64_t begin, int64_t count) {
     std::vector<int64_t> rows(static_cast<size_t>(count));
-    for (int64_t i = 0; i < count; ++i) rows[static_cast<size_t>(i)] = first_row_ + begin + i;
+    std::iota(rows.begin(), rows.end(), begin);
     const bool with_sums = about_.settings.curvature != IndexCurvature::Raw;
     ProjectedRows projected =
-        projected_rows(request_.model, data::subset(documents_.dataset, rows), nn::loss(), projection, with_sums,
+        projected_rows(request_.model, data::subset(request_.documents.dataset, rows), nn::loss(), projection, with_sums,
                        request_.memory_bytes, "document", first_row_ + begin,
                        [&](int64_t tokens) { progress_.advance(tokens); });
     const StoredRows stored = encode_rows(projected.rows, about_.settings.rows, about_.layout());
+    const auto ids = ids_in(begin, count);
     io::Arrays arrays{{"rows", io::from_tensor(stored.numbers)},
-                      {"ids", io::make_array({count}, ids_in(begin, count))}};
+                      {"ids", io::make_array({count}, std::vector<uint64_t>(ids.begin(), ids.end()))}};
     if (stored.scales.defined()) arrays["scales"] = io::from_tensor(stored.scales);
     if (with_sums) put_pair_sums(arrays, projected.sums, about_, request_.layers);
     store_.write(block, arrays);
@@ -272,7 +278,7 @@ class Builder {
     std::vector<curvature::LayerBasis> bases;
     std::vector<at::Tensor> eigenvalues;
     for (size_t layer = 0; layer < about_.layers.size(); ++layer) {
-      bases.push_back(pair_basis(about_, layer, sums, documents_.size()));
+      bases.push_back(pair_basis(about_, layer, sums, total_rows()));
       eigenvalues.push_back(bases.back().kronecker_eigenvalues());
     }
     if (about_.settings.curvature == IndexCurvature::Ekfac) {
@@ -284,7 +290,7 @@ class Builder {
               rotated_squares(rows.narrow(1, each.offset, each.shape.size()), bases[layer], each));
         }
       });
-      for (at::Tensor& values : eigenvalues) values.div_(static_cast<double>(documents_.size()));
+      for (at::Tensor& values : eigenvalues) values.div_(static_cast<double>(total_rows()));
     }
     for (size_t layer = 0; layer < bases.size(); ++layer) {
       store_.write(curvature_block(about_.settings.curvature, about_.layers[layer].name),
@@ -300,7 +306,7 @@ class Builder {
   io::Store store_;
   at::ScalarType dtype_;
   int64_t part_ = 0, first_row_ = 0;
-  IndexedDocuments documents_;  // of all parts up to this one, numbered
+  std::vector<data::ExampleId> ids_;  // of the documents, counted on from the parts before
   std::vector<std::string> row_blocks_;
   IndexOutcome outcome_;
 };
