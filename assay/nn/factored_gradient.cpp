@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include "assay/core/twin.h"
+#include "assay/kernel/example_tiles.h"
 #include "assay/kernel/product_sums.h"
 
 namespace assay::nn {
@@ -40,7 +41,12 @@ at::Tensor FactoredGradient::dense() const {
 }
 
 at::Tensor FactoredGradient::dot(const at::Tensor& queries) const {
-  if (!dense_is_cheaper(*this, queries.size(0))) return dot_per_token(queries).sum(2);
+  const int64_t count = queries.size(0);
+  if (queries.scalar_type() == at::kFloat && kernel::avoids_whole_gradients(output_gradient, input, count)) {
+    if (kernel::tiles_pay(positions(), count)) return kernel::QueryTiles(queries).dot(output_gradient, activations());
+    return dot_per_token(queries).sum(2);
+  }
+  if (!dense_is_cheaper(*this, count)) return dot_per_token(queries).sum(2);
   return queries.flatten(1).matmul(dense().flatten(1).t());
 }
 
