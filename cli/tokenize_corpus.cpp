@@ -34,7 +34,22 @@ int64_t context_for_shards(const TokenizeOptions& options) {
                           shown_name(options.data), options.model));
 }
 
+/// Shards inside the corpus would be texts of it when the run goes on.
+void require_apart(const TokenizeOptions& options) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  if (options.common.out.empty() || !fs::is_directory(options.data.data, error)) return;
+  const fs::path corpus = fs::weakly_canonical(options.data.data, error), out = fs::weakly_canonical(options.common.out, error);
+  const fs::path inside = out.lexically_relative(corpus);
+  if (error || inside.empty() || *inside.begin() == "..") return;
+  throw Error(ErrorKind::Usage,
+              fmt::format("reading --out: token shards must lie outside the folder of --data, \"{}\", but \"{}\" is in "
+                          "it; choose another --out",
+                          options.data.data, options.common.out));
+}
+
 data::ShardJob job_of(const TokenizeOptions& options) {
+  require_apart(options);
   if (const std::string shards = data::token_shards_at(options.data.data); !shards.empty()) {
     throw Error(ErrorKind::Usage,
                 fmt::format("tokenizing \"{}\": a corpus of texts is needed, but these are token shards "

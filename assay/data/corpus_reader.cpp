@@ -65,7 +65,8 @@ void refuse_empty_corpus(const std::string& path, int64_t read) {
 }
 
 CorpusReader::CorpusReader(CorpusFiles files, CorpusOptions options)
-    : files_(std::move(files)), options_(std::move(options)) {
+    : files_(std::move(files)), options_(std::move(options)), keys_{options_.field} {
+  if (!options_.group_field.empty()) keys_.push_back(options_.group_field);
   if (options_.separator.empty()) {
     throw Error(ErrorKind::Usage,
                 "reading documents: the separator must not be empty, but it is; leave it out for the "
@@ -115,13 +116,11 @@ std::optional<CorpusReader::Piece> CorpusReader::next_piece() {
         place.number = text_->number();
         return Piece{*piece, {}, place};
       }
-    } else if (const auto object = lines_->next()) {
+    } else if (lines_->next_texts(keys_, texts_)) {
       place.offset = lines_->offset();
       place.bytes = static_cast<uint32_t>(lines_->bytes());
       place.number = lines_->number();
-      group_ = options_.group_field.empty() ? "" : object->text(options_.group_field);
-      field_ = object->text(options_.field);
-      return Piece{field_, group_, place};
+      return Piece{texts_[0], keys_.size() > 1 ? std::string_view(texts_[1]) : std::string_view(), place};
     }
     close();
   }

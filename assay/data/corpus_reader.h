@@ -100,12 +100,13 @@ class CorpusReader {
 
   CorpusFiles files_;
   CorpusOptions options_;
-  size_t file_ = 0;  // the one that is open, or comes next
+  std::vector<std::string> keys_;   // of a JSONL line: its text, and its group where that is read
+  std::vector<std::string> texts_;  // under these keys
+  size_t file_ = 0;                 // the one that is open, or comes next
   std::unique_ptr<io::PieceReader> text_;
   std::unique_ptr<io::JsonLines> lines_;
   std::vector<FileFacts> finished_;
   OccurrenceIds ids_;
-  std::string field_, group_;
   int64_t read_ = 0, dropped_ = 0, documents_ = 0;
   uint64_t finished_bytes_ = 0;
   bool is_limited_ = false;

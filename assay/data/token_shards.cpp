@@ -112,6 +112,7 @@ ShardSummary told_again(const io::Store& store, const CorpusFiles& files) {
   const io::JsonObject about = object_of(store.about(), store.folder());
   ShardSummary summary = summary_of(object_of(store.summary(), store.folder()), about);
   require_unchanged_files(summary, files);
+  for (const std::string& shard : store.blocks()) store.read(shard);  // refuses one that was damaged since
   summary.shards = std::ssize(store.blocks());
   summary.was_finished = true;
   return summary;
@@ -200,7 +201,8 @@ bool are_there(const CorpusFiles& files, size_t count) {
 std::vector<std::shared_ptr<const TokenBlock>> map_shards(const io::Store& store, Progress& progress) {
   const std::vector<std::string> names = store.blocks();
   std::vector<std::shared_ptr<const TokenBlock>> blocks;
-  progress.begin("checking shards", std::ssize(names), "shards");
+  Progress& heard = names.size() > 1 ? progress : silent_progress();
+  heard.begin("checking shards", std::ssize(names), "shards");
   int64_t documents = 0;
   for (const std::string& name : names) {
     const io::Source source = source_of(store.folder(), name);
@@ -209,9 +211,9 @@ std::vector<std::shared_ptr<const TokenBlock>> map_shards(const io::Store& store
                     " of them comes this one");
     blocks.push_back(std::make_shared<const TokenBlock>(store.read(name), documents, source));
     documents += blocks.back()->documents();
-    progress.advance(1);
+    heard.advance(1);
   }
-  progress.end();
+  heard.end();
   return blocks;
 }
 

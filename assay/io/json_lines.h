@@ -5,8 +5,10 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "assay/io/json.h"
 #include "assay/io/lines.h"
@@ -25,6 +27,10 @@ class JsonLines {
   /// The object of the next line that is not blank; nothing at the end. Error(Data) as PieceReader and parse_json_line.
   std::optional<JsonObject> next();
 
+  /// The texts under `keys` of the next line that is not blank, and nothing else of it: several times as fast as an
+  /// object. False at the end. Error(Data) as next() and JsonObject::text.
+  bool next_texts(std::span<const std::string> keys, std::vector<std::string>& texts);
+
   /// Of the line that was returned last: its number, counted from 1, its offset in the unpacked text and its length.
   int64_t number() const noexcept { return lines_.number(); }
   uint64_t offset() const noexcept { return lines_.offset(); }
@@ -34,6 +40,8 @@ class JsonLines {
   const PieceReader& pieces() const noexcept { return lines_.pieces(); }
 
  private:
+  std::optional<std::string_view> next_line();
+
   std::string shown_;
   std::string advice_;
   LineReader lines_;

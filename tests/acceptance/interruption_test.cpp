@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "assay/core/philox.h"
 #include "tests/acceptance/attribution.h"
 
@@ -110,6 +112,23 @@ TEST_F(Interruption, ControlCEndsWithOneSentenceAndCanBeResumed) {
     EXPECT_THAT(run_again(stage), HasSubstr(stage + ": going on at "));
     job_.forget_factors();
   }
+}
+
+TEST_F(Interruption, ACorpusThatIsWrittenToMeanwhileCostsNoResult) {
+  const TinyAttribution job(kDocuments);
+  Running run(job.into("changed"));
+  ASSERT_TRUE(run.wait_until([&] { return job.has_partial("scores", "changed"); })) << run.errors_so_far();
+  run.signal(SIGSTOP);
+  std::string other = read_bytes(job.corpus());
+  std::ranges::replace(other, 't', 'T');
+  job.folder().write("corpus.txt", other);
+  run.signal(SIGCONT);
+  const Outcome outcome = run.wait();
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_TRUE(job.scores("changed") == straight().scores) << "of the texts that were read";
+  EXPECT_THAT(outcome.err, HasSubstr("Texts are told by their tokens, because reading \"" + job.corpus()));
+  EXPECT_THAT(read_bytes(job.out("changed") + "/result.json"), HasSubstr("but it has changed since"));
+  EXPECT_THAT(outcome.out, HasSubstr("the")) << "shown by its tokens";
 }
 
 TEST_F(Interruption, ASecondProcessOnTheSameFolderIsRefusedAndTheFirstIsNotDisturbed) {

@@ -164,6 +164,7 @@ TEST_F(TokenShards, DamageAndChangesAreRefusedByName) {
   flipped[bytes.size() - 10] = static_cast<char>(flipped[bytes.size() - 10] ^ 4);
   folder_.write("tokens/shards/shard-000000.safetensors", flipped);
   expect_refused(run(words), 3, "data", "shard-000000.safetensors");
+  expect_refused(run(tokenize("tokens", {"--quiet"})), 3, "data", "shard-000000.safetensors");
   folder_.write("tokens/shards/shard-000000.safetensors", bytes.substr(0, 1000));
   expect_refused(run(words), 3, "data", "shard-000000");
   folder_.write("tokens/shards/shard-000000.safetensors", bytes);
@@ -187,6 +188,9 @@ TEST_F(TokenShards, TheCommandSaysWhatItNeeds) {
             run_json(tokenize("others"))["data"]["hash"]);
   expect_refused(run({"tokenize", model_, "--data", folder_ / "absent.txt", "--out", folder_ / "none", "--quiet"}), 3,
                  "data", "there is none of this name");
+  fs::create_directory(folder_ / "texts");
+  expect_refused(run({"tokenize", model_, "--data", folder_ / "texts", "--out", folder_ / "texts/tokens", "--quiet"}), 2,
+                 "usage", "must lie outside the folder of --data");
   EXPECT_EQ(run_json({"tokenize", model_, "--text", ""})["ids"], json::array()) << "an empty text is a text";
 }
 
@@ -204,6 +208,13 @@ TEST_F(TokenShards, StandardInputAndFoldersAreTokenizedToo) {
   const Outcome read = run({"evaluate", model_, "--data", folder_ / "piped"});
   EXPECT_EQ(read.exit_code, 0) << read.err;
   EXPECT_THAT(read.err, HasSubstr("texts are told by their tokens"));
+  const std::string odd = folder_ / "odd\xff";
+  fs::create_directory(odd);
+  fs::copy_file(corpus_, odd + "/corpus.txt");
+  EXPECT_EQ(run({"tokenize", model_, "--data", odd, "--out", folder_ / "odd\xfe", "--quiet"}).exit_code, 0);
+  EXPECT_EQ(run_json({"evaluate", model_, "--data", folder_ / "odd\xfe"})["loss"],
+            run_json({"evaluate", model_, "--data", corpus_})["loss"])
+      << "a path need not be UTF-8";
   const Outcome straight = run({"evaluate", model_, "--data", folder_ / "mixed"});
   EXPECT_THAT(straight.err, HasSubstr("passed over .hidden (hidden)"));
 }

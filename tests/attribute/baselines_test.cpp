@@ -83,6 +83,28 @@ TEST(Bm25, WithoutLengthCorrectionIsTheFilterFormula) {
   EXPECT_NEAR(index.score({1}, Bm25::count(collection[1])), std::log(1 + 0.5 / 2.5) * 2.5 * 2 / (1.5 + 2), 1e-12);
 }
 
+// The scorer walks the texts twice and holds none: the same as the collection in memory.
+TEST(Bm25, OfTextsThatPassByIsThatOfTextsInMemory) {
+  const Scoring scoring{toy_llama(), toy_texts(3, 3, 9, 1), toy_texts(1, 4, 7, 2)};
+  const std::vector<std::string> texts{"The cat sat.", "A dog", "the dog, and the CAT"};
+  const std::string question = "the cat";
+  attribute::Inputs inputs{.model = scoring.model,
+                           .train = {scoring.train, std::make_shared<data::TextList>(texts)},
+                           .queries = {scoring.queries, std::make_shared<data::TextList>(std::vector{question})},
+                           .measurement = nn::loss(),
+                           .layers = all_layers(scoring.model)};
+  const auto scorer = make_scorer(parse_factory("bm25", method_table(), "method"), inputs, silent_progress());
+  curvature::Workspace workspace;
+  const at::Tensor scores = scorer->score(inputs.train, {}, workspace, silent_progress()).total;
+  std::vector<Bm25::Terms> collection;
+  for (const std::string& text : texts) collection.push_back(words_of(text));
+  const Bm25 index(collection, 1.2, 0.75);
+  for (int64_t i = 0; i < 3; ++i) {
+    const double expected = index.score(words_of(question), Bm25::count(collection[static_cast<size_t>(i)]));
+    EXPECT_EQ(scores[0][i].item<float>(), static_cast<float>(expected));
+  }
+}
+
 TEST(Words, AreLowerCasedRunsOfLettersAndDigits) {
   EXPECT_EQ(words_of("Don't stop, Ann 42!"), words_of("don't STOP ann  42"));
   EXPECT_EQ(words_of("'quoted'").size(), 1u);
