@@ -17,7 +17,8 @@ Examples:
   assay attribute build/models/smollm2 --data build/models/corpus.txt \
     --prompt 'When Mary and John went to the store, John gave a drink to' --completion ' Mary' --out result/
   assay attribute model/ --data corpus.jsonl --queries questions.jsonl --method 'relatif(damping=0.1)' --per-token --out result/
-  assay attribute model/ --data corpus.txt --prompt 'Two dax are' --completion ' nals' --method bm25 --json)";
+  assay attribute model/ --data corpus.txt --prompt 'Two dax are' --completion ' nals' --method bm25 --json
+  assay attribute model/ --store index/ --queries questions.jsonl --rescore 100 --out result/)";
 }
 
 }  // namespace
@@ -41,10 +42,11 @@ void describe(CLI::App& command, AttributeOptions& options) {
   const auto method = [](CLI::Option* option) { return option->group("How"); };
   auto read_method = [&options](const std::string& text) {
     options.method = parse_factory(text, attribute::method_table(), "method").canonical();
+    options.method_given = true;
   };
   method(command.add_option_function<std::string>("--method", read_method, "Method with its arguments; listed below"))
       ->type_name("NAME(...)")
-      ->default_str(options.method);
+      ->default_str(options.method + ", with --store logra");
   method(add_text(command, "--layers", options.layers, "PATTERN",
                   "Track only layers whose name matches, e.g. 'blocks.*.mlp.*' (default: all that can be)"));
   method(add_integer(command, "--train-size", options.train_size, {.minimum = 0},
@@ -73,7 +75,17 @@ void describe(CLI::App& command, AttributeOptions& options) {
   shown(add_switch(command, "--stability", options.stability,
                    "Fit a second time with other sampled labels, and say how far the scores agree"));
 
-  describe(command, options.data, true);
+  const auto store = [](CLI::Option* option) { return option->group("From an index"); };
+  store(add_text(command, "--store", options.store, "DIR",
+                 "A gradient index that assay index has made, in the place of --data; its method is logra"));
+  store(add_integer(command, "--rescore", options.rescore, {.minimum = 0},
+                    "Score the strongest N of either end of each ranking again by full EK-FAC", "none"));
+  store(add_text(command, "--layer-groups", options.layer_groups, "NAME=PATTERN;...",
+                 "Rank by groups of layers, too, e.g. 'attention=blocks.*.attn.*;mlp=blocks.*.mlp.*'"));
+  store(add_switch(command, "--all-scores", options.all_scores,
+                   "Keep every question's score of every document, not the ends of its ranking alone"));
+
+  describe(command, options.data, false);
   describe(command, options.common);
 }
 

@@ -20,6 +20,7 @@ struct AttributeOptions {
   std::string completion;
   std::string queries;           ///< JSONL of {"prompt","completion"} or {"text"}, instead of prompt and completion
   std::string method = "ekfac";  ///< a factory string, checked against attribute::method_table() when parsed
+  bool method_given = false;     ///< with a store and without it: logra
   Measure measure = Measure::LogProbability;
   std::string layers;           ///< a pattern over layer names; empty: every layer that the method can track
   bool per_token = false;       ///< also [Q, N, T]
@@ -32,6 +33,10 @@ struct AttributeOptions {
   bool trust_check = true;  ///< one small training step on the top documents against random ones
   bool stability = false;   ///< fit with a second draw of labels too, and compare
   std::string cache;        ///< empty: the default folder
+  std::string store;        ///< a gradient index, in the place of the corpus
+  int64_t rescore = 0;      ///< documents from either end of each ranking that EK-FAC scores again; 0: none
+  bool all_scores = false;  ///< also [Q, N] from a store
+  std::string layer_groups; ///< "attention=blocks.*.attn.*;mlp=blocks.*.mlp.*"
 };
 
 void describe(CLI::App& command, AttributeOptions& options);

@@ -20,6 +20,7 @@
 #include "assay/kernel/ceilings.h"
 #include "cli/attribution_sums.h"
 #include "cli/planning.h"
+#include "cli/store_attribution.h"
 
 namespace assay::cli {
 namespace {
@@ -117,7 +118,8 @@ void add_texts(const AttributionInputs& inputs, const AttributeOptions& options,
 }  // namespace
 
 AttributionInputs load_attribution(const AttributeOptions& options, Progress& progress) {
-  const FactoryCall call = parse_factory(options.method, attribute::method_table(), "method");
+  const FactoryCall call = parse_factory(options.store.empty() || options.method_given ? options.method : "logra",
+                                         attribute::method_table(), "method");
   nn::Checkpoint checkpoint = nn::load_checkpoint(options.model, dtype_of(options.common));
   const nn::Architecture& architecture = checkpoint.model.architecture();
   if (architecture.facts().context == 0) {
@@ -127,13 +129,16 @@ AttributionInputs load_attribution(const AttributeOptions& options, Progress& pr
   }
   data::Tokenizer tokenizer = data::load_tokenizer(options.model);
   data::require_tokenizer_fits(tokenizer, architecture.facts().vocabulary);
-  const int64_t context = context_of(options.data, architecture);
+  const auto index = open_index(options, checkpoint, tokenizer);
+  const int64_t context = index ? index->about().context : context_of(options.data, architecture);
   const bool groups_documents = options.grouping == Grouping::Documents || options.grouping == Grouping::Both;
   AttributionInputs inputs{
       .checkpoint = std::move(checkpoint),
       .tokenizer = tokenizer,
       .context = context,
-      .text = load_text(options.data, tokenizer, context, progress, groups_documents ? group_field_of(options) : ""),
+      .text = index ? indexed_text(*index, progress)
+                    : load_text(options.data, tokenizer, context, progress,
+                                groups_documents ? group_field_of(options) : ""),
       .groups = {},
       .queries = {},
       .query_dataset = {},
@@ -141,23 +146,27 @@ AttributionInputs load_attribution(const AttributeOptions& options, Progress& pr
       .method = call,
       .measurement = nn::measurement_named(measure_name(options.measure)),
       .layers = {},
-      .not_covered = {}};
+      .not_covered = {},
+      .index = index};
   if (attribute::uses_gradients(call) || options.trust_check)
-    data::require_targets(inputs.text.encoded, shown_name(options.data));
+    data::require_targets(inputs.text.encoded, index ? options.store : shown_name(options.data));
   if (groups_documents) {
     std::vector<std::string> names;
     for (const int64_t document : inputs.text.encoded.document_of)
       names.push_back(inputs.text.documents.groups().at(static_cast<size_t>(document)));
     inputs.groups = attribute::group_by_name(names);
   }
+  const data::BosPolicy bos = !index                    ? bos_policy(options.data.begin_token)
+                              : index->about().adds_bos ? data::BosPolicy::Yes
+                                                        : data::BosPolicy::No;
   for (const data::QueryText& text : asked(options)) {
-    inputs.queries.push_back(
-        data::encode_query(text, tokenizer, {.context = context, .bos = bos_policy(options.data.begin_token)}));
+    inputs.queries.push_back(data::encode_query(text, tokenizer, {.context = context, .bos = bos}));
     inputs.query_texts.push_back(text.prompt + text.completion);
   }
   inputs.query_dataset = data::query_dataset(inputs.queries);
   const nn::Architecture& kept = inputs.checkpoint.model.architecture();
-  inputs.layers = kept.match_layers(options.layers.empty() ? "*" : options.layers);
+  inputs.layers = index ? index_layers(*index, options, kept)
+                        : kept.match_layers(options.layers.empty() ? "*" : options.layers);
   inputs.not_covered = kept.uncovered_parameters(inputs.layers);
   check_top(options, inputs.dataset().size());
   return inputs;
@@ -172,7 +181,8 @@ attribute::Inputs method_inputs(const AttributionInputs& inputs, const Attribute
           .seed = static_cast<uint64_t>(options.common.seed),
           .memory_bytes = memory_of(options) / 4,  // each of factors, directions, a batch; the rest is the model's
           .model_hash = inputs.checkpoint.hash,
-          .cache_folder = cache_folder(options.cache)};
+          .cache_folder = cache_folder(options.cache),
+          .index = inputs.index.get()};
 }
 
 attribute::Parts parts_of(const AttributeOptions& options) {
@@ -184,6 +194,8 @@ std::string identity_of(const AttributionInputs& inputs, const AttributeOptions&
   hasher.add("attribute").add(version()).add(inputs.checkpoint.hash).add(inputs.tokenizer.hash());
   hasher.add(inputs.text.manifest.hash).add(inputs.dataset().content_hash()).add(inputs.query_dataset.content_hash());
   for (const data::Query& query : inputs.queries) hasher.add(static_cast<uint64_t>(query.example.first_counted));
+  if (inputs.index) hasher.add("store").add(inputs.index->hash()).add(options.layer_groups);
+  hasher.add(static_cast<uint64_t>(options.rescore)).add(static_cast<uint64_t>(options.all_scores ? 1 : 0));
   hasher.add(inputs.method.canonical()).add(inputs.measurement.name).add(options.layers).add(group_field_of(options));
   for (const int64_t number :
        {static_cast<int64_t>(options.grouping), options.top, options.train_size, options.common.seed,
@@ -198,9 +210,13 @@ std::string identity_of(const AttributionInputs& inputs, const AttributeOptions&
 Plan plan_attribution(const AttributionInputs& inputs, const AttributeOptions& options) {
   Plan plan(kernel::machine_ceilings(cache_folder(options.cache)));
   const attribute::Inputs given = method_inputs(inputs, options);
-  attribute::add_fit_stages(plan, inputs.method, given);
-  attribute::add_score_stage(plan, inputs.method, given, parts_of(options));
-  attribute::add_shown_stage(plan, inputs.method, given, looked_at(inputs),
+  if (inputs.index) {
+    plan_store(plan, inputs, options, given, looked_at(inputs));
+  } else {
+    attribute::add_fit_stages(plan, inputs.method, given);
+    attribute::add_score_stage(plan, inputs.method, given, parts_of(options));
+  }
+  attribute::add_shown_stage(plan, options.rescore > 0 ? exact_method() : inputs.method, given, looked_at(inputs),
                              shown_each(options, inputs.dataset().size()));
   if (options.stability) {
     attribute::add_fit_stages(plan, inputs.method, attribute::with_other_labels(given), kOtherLabels);
@@ -213,17 +229,23 @@ Plan plan_attribution(const AttributionInputs& inputs, const AttributeOptions& o
 Attribution attribute_documents(const AttributionInputs& inputs, const AttributeOptions& options,
                                 const std::string& folder, Progress& progress) {
   const attribute::Inputs given = method_inputs(inputs, options);
-  const auto scorer = attribute::make_scorer(inputs.method, given, progress);
   const auto workspace_in = [&](const char* part) {
     return folder.empty() ? curvature::Workspace()
                           : curvature::Workspace(folder + part, identity_of(inputs, options), progress);
   };
   curvature::Workspace workspace = workspace_in("/scores");
   Attribution found;
+  std::unique_ptr<attribute::Scorer> scorer;
+  if (inputs.index) {
+    scorer = score_by_store(inputs, options, given, looked_at(inputs), shown_each(options, inputs.dataset().size()),
+                            workspace, found, progress);
+  } else {
+    scorer = attribute::make_scorer(inputs.method, given, progress);
+    found.apart = scorer->score(inputs.documents(), parts_of(options), workspace, progress);
+    found.warnings = scorer->warnings();
+  }
   found.meaning = scorer->meaning();
-  found.warnings = scorer->warnings();
   found.curvature = scorer->curvature();
-  found.apart = scorer->score(inputs.documents(), parts_of(options), workspace, progress);
   found.scores = grouped(inputs, options, found.apart);
   std::vector<int64_t> closely(static_cast<size_t>(looked_at(inputs)));
   std::iota(closely.begin(), closely.end(), 0);

@@ -8,7 +8,9 @@
 #include <string>
 #include <vector>
 
+#include "assay/attribute/gradient_index.h"
 #include "assay/attribute/groups.h"
+#include "assay/attribute/index_scan.h"
 #include "assay/attribute/reading.h"
 #include "assay/attribute/scorer.h"
 #include "assay/attribute/shown.h"
@@ -34,6 +36,7 @@ struct AttributionInputs {
   nn::Measurement measurement;
   std::vector<nn::LayerId> layers;
   std::vector<std::string> not_covered;
+  std::shared_ptr<const attribute::GradientIndex> index;  ///< where the documents are those of one
 
   const data::Dataset& dataset() const { return text.encoded.dataset; }
   attribute::Documents documents() const { return {dataset(), data::texts_of(text, tokenizer)}; }
@@ -53,6 +56,17 @@ struct QueryFindings {
   std::optional<train::TailPatchComparison> trust;
 };
 
+/// What an index gave beside whole rows of scores: the ends of every question's ranking.
+struct StoreFindings {
+  attribute::RankingEnd top, bottom;
+  std::vector<attribute::LayerGroup> groups;
+  std::vector<attribute::RankingEnd> group_top;     ///< by group
+  std::vector<at::Tensor> group_whole;              ///< by group [W,N]
+  int64_t rescored = 0;                             ///< documents that were scored again
+  std::optional<FactoryCall> exact;                 ///< by this
+  std::vector<double> agreement, scale;             ///< [W] between both, where there are two
+};
+
 struct Attribution {
   attribute::Meaning meaning;
   std::vector<std::string> warnings;
@@ -62,6 +76,7 @@ struct Attribution {
   std::optional<attribute::CurvatureFacts> curvature;
   std::vector<double> stability;         ///< [Q] between two draws of labels, where that was asked for
   std::map<int64_t, std::string> texts;  ///< of the examples that are shown, by row
+  std::optional<StoreFindings> store;    ///< then `apart` may hold the first questions alone
 };
 
 /// Computes it; sums on the way are kept below `folder` (nowhere if it is empty).

@@ -13,6 +13,7 @@
 #include "cli/attribution_sums.h"
 #include "cli/attribution_view.h"
 #include "cli/result.h"
+#include "cli/store_results.h"
 
 namespace assay::cli {
 namespace {
@@ -139,6 +140,7 @@ ordered_json attribution_json(const AttributionInputs& inputs, const Attribution
   result["model"] = {{"path", inputs.checkpoint.path}, {"hash", inputs.checkpoint.hash}};
   result["data"] = corpus_json(inputs.text);
   result["method"] = inputs.method.canonical();
+  if (found.store) result["store"] = store_json(inputs, found, options);
   result["measure"] = inputs.measurement.name;
   result["sign"] = inputs.measurement.less_is_better ? "positive: the document lowers the loss"
                                                      : "positive: the document raises the measurement";
@@ -172,6 +174,7 @@ ordered_json attribution_json(const AttributionInputs& inputs, const Attribution
       for (const int64_t row : found.queries[q].shown.bottom)
         entry["bottom"].push_back(document_json(inputs, found, q, row));
       if (found.queries[q].trust) entry["trust"] = trust_json(*found.queries[q].trust);
+      if (found.store) add_store_findings(entry, found, q);
     }
     result["queries"].push_back(std::move(entry));
   }
@@ -195,7 +198,9 @@ std::string attribution_table(const AttributionInputs& inputs, const Attribution
     if (const size_t others = inputs.queries.size() - found.queries.size(); others > 0) {
       table += fmt::format(
           "\nThe other {} scored, too: {}.\n", others == 1 ? "question is" : fmt::format("{} questions are", others),
-          options.common.out.empty() ? "--out keeps their scores" : "their scores are in scores.safetensors");
+          options.common.out.empty() ? "--out keeps their scores"
+          : found.store              ? "the ends of their rankings are in scores.safetensors"
+                                     : "their scores are in scores.safetensors");
     }
   } else {  // their sums stand above; the check is of each question apart
     for (size_t q = 0; q < found.queries.size(); ++q)

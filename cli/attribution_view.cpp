@@ -15,6 +15,7 @@
 #include "cli/attribution_sums.h"
 #include "cli/page_facts.h"
 #include "cli/result.h"
+#include "cli/store_results.h"
 
 namespace assay::cli {
 namespace {
@@ -175,6 +176,12 @@ report::QueryView query_view(const AttributionInputs& inputs, const Attribution&
   return view;
 }
 
+std::string corpus_name(const AttributeOptions& options) {
+  const std::filesystem::path path = options.store.empty() ? options.data.data : options.store;
+  const std::filesystem::path plain = path.lexically_normal();
+  return (plain.has_filename() ? plain : plain.parent_path()).filename().string();
+}
+
 report::Provenance provenance(const AttributionInputs& inputs, const Session& session, const Plan& plan,
                               double seconds) {
   report::Provenance result;
@@ -184,6 +191,7 @@ report::Provenance provenance(const AttributionInputs& inputs, const Session& se
                  {"Tokenizer", inputs.tokenizer.hash(), inputs.tokenizer.description()},
                  {"Seed", std::to_string(session.invocation.common().seed), ""},
                  {"Version", version(), ""}};
+  if (inputs.index) result.rows.insert(result.rows.begin() + 2, store_row(inputs));
   result.costs = cost_rows(plan, seconds);
   return result;
 }
@@ -201,9 +209,7 @@ report::AttributionView attribution_view(const AttributionInputs& inputs, const 
   view.measure = inputs.measurement.name;
   view.nats_per_raw = nats_per_raw(inputs, found, options);
   view.score_unit = found.meaning.unit;
-  view.corpus = options.data.data == "-"
-                    ? "standard input"
-                    : std::filesystem::path(options.data.data).lexically_normal().filename().string();
+  view.corpus = options.data.data == "-" ? "standard input" : corpus_name(options);
   view.corpus_tokens = inputs.dataset().tokens();
   view.documents_cut = inputs.text.encoded.long_documents;
   view.context = static_cast<int>(inputs.context);

@@ -29,6 +29,55 @@ using Words = std::vector<std::string>;
 template <typename Options>
 void check_together(const Options&) {}
 
+/// The documents of an attribution: a corpus with options of its own, or an index, which has its own answers to them.
+void check_source(const AttributeOptions& options) {
+  const FactoryCall method = parse_factory(options.method, attribute::method_table(), "method");
+  if (options.store.empty()) {
+    if (options.data.data.empty()) {
+      usage_error(
+          "running \"assay attribute\": --data is needed (the documents; or --store, an index of them) and missing; see "
+          "\"assay attribute --help\"");
+    }
+    const char* name = options.rescore > 0           ? "--rescore"
+                       : options.all_scores          ? "--all-scores"
+                       : !options.layer_groups.empty() ? "--layer-groups"
+                                                     : nullptr;
+    if (name != nullptr)
+      usage_error(fmt::format("reading {0}: it needs --store, which is not given; add --store DIR, or leave out {0}", name));
+    if (attribute::reads_index(method))
+      usage_error("reading --method: logra needs --store, an index to read, which is not given; add --store DIR");
+    return;
+  }
+  const DataOptions standard;
+  const DataOptions& data = options.data;
+  const char* of_corpus = !data.data.empty()                          ? "--data"
+                          : data.limit != standard.limit              ? "--limit"
+                          : data.separator != standard.separator      ? "--separator"
+                          : data.field != standard.field              ? "--field"
+                          : data.context != standard.context          ? "--context"
+                          : data.long_text != standard.long_text      ? "--long"
+                          : data.begin_token != standard.begin_token  ? "--bos"
+                                                                      : nullptr;
+  if (of_corpus != nullptr) {
+    usage_error(fmt::format("reading {0}: with --store the documents are the index's, read as it was made, but {0} is "
+                            "given too; leave it out",
+                            of_corpus));
+  }
+  if (options.method_given && !attribute::reads_index(method)) {
+    usage_error(fmt::format("reading --method: an index is read by logra, but \"{}\" walks over a corpus; leave out "
+                            "--method, or give --data in the place of --store",
+                            method.name()));
+  }
+  if (options.per_token)
+    usage_error("reading --per-token: an index keeps no positions, but scores by position are asked for; leave it out");
+  if (options.grouping == Grouping::Documents || options.grouping == Grouping::Both)
+    usage_error("reading --group: an index keeps no groups of documents; leave it out, or use --group queries");
+  if (options.rescore > 0 && options.rescore < options.top) {
+    usage_error(fmt::format("reading --rescore: it must reach as far as --top, {}, but it is {}; raise it", options.top,
+                            options.rescore));
+  }
+}
+
 void check_together(const AttributeOptions& options) {
   const bool has_pair = !options.prompt.empty() || !options.completion.empty();
   if (has_pair && !options.queries.empty()) {
@@ -39,7 +88,9 @@ void check_together(const AttributeOptions& options) {
     usage_error("reading the question: --prompt with --completion, or --queries FILE.jsonl, is needed and " +
                 std::string(options.prompt.empty() ? "none is given" : "--completion is missing or empty"));
   }
-  const FactoryCall method = parse_factory(options.method, attribute::method_table(), "method");
+  check_source(options);
+  const FactoryCall method =
+      parse_factory(options.method_given || options.store.empty() ? options.method : "logra", attribute::method_table(), "method");
   const bool wants_parts = options.per_token || options.per_layer || options.self_influence;
   if (wants_parts && !attribute::uses_gradients(method)) attribute::refuse_parts(method.name());
   if (options.stability) attribute::require_sampled_labels(method);
@@ -62,6 +113,15 @@ void check_together(const AttributeOptions& options) {
                     "add --group documents, or leave out --group-field {}",
                     options.group_field));
   }
+}
+
+void check_together(const IndexOptions& options) {
+  if (options.common.out.empty() && !options.common.plan)
+    usage_error("running \"assay index\": --out is needed (the folder that becomes the index) and missing; add --out DIR");
+  if (options.append && options.common.out.empty())
+    usage_error("reading --append: the index must be named by --out, which is not given; add --out DIR");
+  if (options.append && options.common.force)
+    usage_error("reading --append: it keeps what the folder holds and --force throws it away; leave one of them out");
 }
 
 void check_together(const GenerateOptions& options) {
@@ -214,9 +274,9 @@ Command command(const std::string& name) {
 
 const std::vector<Command>& command_table() {
   static const std::vector<Command> table{
-      command<DemoOptions>("demo"),         command<AttributeOptions>("attribute"), command<TrainOptions>("train"),
-      command<EvaluateOptions>("evaluate"), command<GenerateOptions>("generate"),   command<InspectOptions>("inspect"),
-      command<TokenizeOptions>("tokenize"), command<DoctorOptions>("doctor"),
+      command<DemoOptions>("demo"),         command<AttributeOptions>("attribute"), command<IndexOptions>("index"),
+      command<TrainOptions>("train"),       command<EvaluateOptions>("evaluate"),   command<GenerateOptions>("generate"),
+      command<InspectOptions>("inspect"),   command<TokenizeOptions>("tokenize"),   command<DoctorOptions>("doctor"),
   };
   return table;
 }

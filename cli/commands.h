@@ -19,6 +19,7 @@ void run(const TokenizeOptions& options, Session& session);
 void run(const EvaluateOptions& options, Session& session);
 void run(const TrainOptions& options, Session& session);
 void run(const AttributeOptions& options, Session& session);
+void run(const IndexOptions& options, Session& session);
 void run(const DemoOptions& options, Session& session);
 
 }  // namespace assay::cli

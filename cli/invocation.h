@@ -10,6 +10,7 @@
 #include "cli/doctor_options.h"
 #include "cli/evaluate_options.h"
 #include "cli/generate_options.h"
+#include "cli/index_options.h"
 #include "cli/inspect_options.h"
 #include "cli/tokenize_options.h"
 #include "cli/train_options.h"
@@ -17,7 +18,7 @@
 namespace assay::cli {
 
 using CommandOptions = std::variant<DoctorOptions, InspectOptions, GenerateOptions, TokenizeOptions, EvaluateOptions,
-                                    TrainOptions, AttributeOptions, DemoOptions>;
+                                    TrainOptions, AttributeOptions, IndexOptions, DemoOptions>;
 
 struct Invocation {
   std::string command;                 ///< "attribute"

@@ -67,6 +67,30 @@ Cost loading_cost(const std::string& model_path) {
   return {.bytes_moved = 3.0 * static_cast<double>(in_memory), .peak_bytes = resident_bytes() + bytes + in_memory};
 }
 
+const char* long_text_name(LongText option) noexcept {
+  switch (option) {
+    case LongText::Cut: return "cut";
+    case LongText::Split: return "split";
+    case LongText::Refuse: return "refuse";
+  }
+  return "cut";
+}
+
+std::vector<std::string> example_texts(const LoadedText& text, const data::Tokenizer& tokenizer) {
+  std::vector<std::string> texts;
+  for (size_t row = 0; row < text.encoded.document_of.size(); ++row) {
+    if (!text.encoded.is_part[row]) {
+      texts.push_back(text.corpus.documents[static_cast<size_t>(text.encoded.document_of[row])].text);
+      continue;
+    }
+    const std::vector<int32_t>& tokens = text.encoded.dataset.examples[row].tokens;
+    std::string own;
+    for (size_t t = text.encoded.adds_bos ? 1 : 0; t < tokens.size(); ++t) own += tokenizer.token_text(tokens[t]);
+    texts.push_back(std::move(own));
+  }
+  return texts;
+}
+
 std::string shown_name(const DataOptions& options) {
   return options.data == "-" ? "standard input" : options.data;
 }

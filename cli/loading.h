@@ -1,6 +1,9 @@
 // What several commands load in the same way: a model in the asked precision, documents under the data options.
 #pragma once
 
+#include <string>
+#include <vector>
+
 #include "assay/core/plan.h"
 #include "assay/core/progress.h"
 #include "assay/data/encode.h"
@@ -35,5 +38,11 @@ data::TokenizedCorpus load_text(const DataOptions& options, const data::Tokenize
 
 /// The manifest of a corpus and its counts, for result.json: {"documents", "examples", "tokens", "long", "hash", …}.
 nlohmann::ordered_json corpus_json(const data::TokenizedCorpus& text);
+
+/// "cut", "split", "refuse"
+const char* long_text_name(LongText option) noexcept;
+
+/// What each example holds: its document's text, or of one that was cut or split the text of its own tokens.
+std::vector<std::string> example_texts(const LoadedText& text, const data::Tokenizer& tokenizer);
 
 }  // namespace assay::cli

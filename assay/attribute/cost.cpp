@@ -12,7 +12,7 @@
 #include "assay/attribute/gradient_scorer.h"
 #include "assay/attribute/methods_options.h"
 #include "assay/attribute/trust.h"
-#include "assay/attribute/walk_batches.h"
+#include "assay/attribute/walk_shapes.h"
 #include "assay/core/threads.h"
 #include "assay/core/twin.h"
 #include "assay/curvature/layer_groups.h"
@@ -21,89 +21,18 @@ namespace assay::attribute {
 namespace {
 
 constexpr double kEighOperations = 25;     // times n³, in float64: tridiagonalisation, iteration, back-substitution
-constexpr double kOperatorsPerBlock = 70;  // forward and backward of one block
-constexpr double kOperatorsPerLayer = 8;   // of one captured pair, whatever is done with it
 constexpr double kOperatorsPerQuery = 5;   // of one captured pair, for each query whose scores are kept a position
 
-// Everything that the costs depend on.
-struct Shapes {
-  double positions = 0, batches = 0, widest_batch = 0;  // padding included
-  double weights = 0;                                   // multiply-adds of one forward pass a position
-  double tracked = 0;                                   // Σ O·M
-  double narrow = 0;                                    // Σ min(O, M)
-  double squares_in = 0, squares_out = 0;               // Σ M² of distinct inputs, Σ O²
-  double cubes = 0;                                     // Σ M³ + O³ of what is decomposed
-  double solves = 0;                                    // Σ 2·O·M·(O + M): into the eigenbasis and out again
-  double query_positions = 0;                           // of all queries
-  double longest = 0;                                   // document
-  double largest_gradient = 0;                          // max O·M
-  double blocks = 0, layers = 0, element_bytes = 4, parameter_bytes = 0;
-  double examples = 0, queries = 0;
-  double activations = 0;  // numbers kept a position
-  double attention = 0;    // numbers between positions, computed in passing: traffic, never held
-  double resident = 0;     // bytes that are there before it begins: LibTorch, the weights, the documents
-};
-
-// documents: those that are walked; queries: the first so many of them.
-Shapes shapes_of(const Inputs& inputs, const data::Dataset& documents, int64_t queries) {
-  const nn::Architecture& architecture = inputs.model.architecture();
-  const nn::Facts facts = architecture.facts();
-  Shapes shapes;
-  for (const auto& rows : walk_batches(inputs.model, documents, inputs.memory_bytes)) {
-    int64_t widest = 1;
-    for (const int64_t row : rows) {
-      const auto tokens = static_cast<int64_t>(documents.examples[static_cast<size_t>(row)].tokens.size());
-      widest = std::max(widest, tokens - 1);
-    }
-    const auto padded = static_cast<double>(widest * static_cast<int64_t>(rows.size()));
-    shapes.positions += padded;
-    shapes.widest_batch = std::max(shapes.widest_batch, padded);
-    shapes.batches += 1;
-  }
-  shapes.element_bytes = static_cast<double>(c10::elementSize(inputs.model.dtype()));
-  shapes.parameter_bytes = shapes.element_bytes * static_cast<double>(inputs.model.parameters().count());
-  for (const nn::Layer& layer : architecture.layers()) {
-    const auto& shape = architecture.parameters().at(static_cast<size_t>(layer.weight)).shape;
-    shapes.weights += static_cast<double>(shape[0] * shape[1]);
-  }
-  std::set<std::string> seen;
-  for (const nn::LayerId layer : inputs.layers) {
-    const curvature::LayerShape shape = curvature::shape_of(architecture, layer);
-    const auto rows = static_cast<double>(shape.rows), columns = static_cast<double>(shape.columns);
-    shapes.tracked += rows * columns;
-    shapes.largest_gradient = std::max(shapes.largest_gradient, rows * columns);
-    shapes.narrow += std::min(rows, columns);
-    shapes.squares_out += rows * rows;
-    shapes.solves += 2 * rows * columns * (rows + columns);
-    shapes.cubes += rows * rows * rows;
-    if (!seen.insert(curvature::input_name(architecture, layer)).second) continue;
-    shapes.squares_in += columns * columns;
-    shapes.cubes += columns * columns * columns;
-  }
-  shapes.blocks = static_cast<double>(std::max<int64_t>(1, facts.blocks));
-  shapes.layers = static_cast<double>(inputs.layers.size());
-  shapes.examples = static_cast<double>(documents.size());
-  shapes.queries = static_cast<double>(queries);
-  const auto& asked = inputs.queries.dataset.examples;
-  for (int64_t q = 0; q < queries; ++q)
-    shapes.query_positions += static_cast<double>(asked[static_cast<size_t>(q)].tokens.size());
-  shapes.activations = kept_numbers_per_position(architecture);
-  shapes.longest = static_cast<double>(documents.longest());
-  shapes.attention = 2 * shapes.blocks * static_cast<double>(facts.heads * documents.longest());
-  shapes.resident = static_cast<double>(resident_bytes());
-  return shapes;
-}
-
-Shapes shapes_of(const Inputs& inputs) {
+WalkShapes shapes_of(const Inputs& inputs) {
   return shapes_of(inputs, inputs.train.dataset, inputs.queries.dataset.size());
 }
 
 // What a fit walks: of a large corpus a part of it, copied.
-Shapes shapes_of_fit(const Inputs& inputs) {
+WalkShapes shapes_of_fit(const Inputs& inputs) {
   const auto rows = fit_rows(inputs.train.dataset, inputs.fit_examples, inputs.seed);
   if (!rows) return shapes_of(inputs);
   const data::Dataset drawn = data::subset(inputs.train.dataset, *rows);
-  Shapes shapes = shapes_of(inputs, drawn, inputs.queries.dataset.size());
+  WalkShapes shapes = shapes_of(inputs, drawn, inputs.queries.dataset.size());
   shapes.resident += static_cast<double>(drawn.tokens() * static_cast<int64_t>(sizeof(int32_t)) +
                                          drawn.size() * static_cast<int64_t>(sizeof(data::Example)));
   return shapes;
@@ -122,19 +51,8 @@ data::Dataset sample_by_length(const data::Dataset& documents, int64_t count) {
   return data::subset(documents, rows);
 }
 
-// Forward and the half of backward that carries gradients down, over all documents.
-Cost gradient_walk(const Shapes& shapes) {
-  Cost cost;
-  cost.flops = 4 * shapes.weights * shapes.positions;
-  cost.bytes_moved = 6 * shapes.element_bytes * (shapes.activations + shapes.attention) * shapes.positions;
-  cost.operator_calls = shapes.batches * (shapes.blocks * kOperatorsPerBlock + shapes.layers * kOperatorsPerLayer);
-  cost.peak_bytes =
-      static_cast<int64_t>(shapes.resident + shapes.element_bytes * shapes.activations * shapes.widest_batch);
-  return cost;
-}
-
 // The gradients of one layer of one batch, formed at once.
-double batch_gradient_bytes(const Shapes& shapes) {
+double batch_gradient_bytes(const WalkShapes& shapes) {
   return 2 * shapes.element_bytes * shapes.largest_gradient * std::max(1.0, shapes.examples / shapes.batches);
 }
 
@@ -165,14 +83,14 @@ Cost repeated(Cost walk, const Held& held) {
   return walk;
 }
 
-Cost covariance_walk(const Shapes& shapes, const Held& held) {
+Cost covariance_walk(const WalkShapes& shapes, const Held& held) {
   Cost cost = repeated(gradient_walk(shapes), held);
   cost.flops += 2 * (shapes.squares_in + shapes.squares_out) * shapes.positions;
   cost.bytes_moved += 3 * shapes.element_bytes * (shapes.squares_in + shapes.squares_out) * shapes.batches;
   return cost;
 }
 
-Cost decompositions(const Shapes& shapes, const Held& held) {
+Cost decompositions(const WalkShapes& shapes, const Held& held) {
   Cost cost;
   cost.flops = 2 * kEighOperations * shapes.cubes;  // float64 counts twice
   cost.operator_calls = 20 * shapes.layers;
@@ -180,7 +98,7 @@ Cost decompositions(const Shapes& shapes, const Held& held) {
   return cost;
 }
 
-Cost moment_walk(const Shapes& shapes, const Held& held, bool is_rotated) {
+Cost moment_walk(const WalkShapes& shapes, const Held& held, bool is_rotated) {
   Cost cost = repeated(gradient_walk(shapes), held);
   const double rotations = is_rotated ? shapes.squares_in + shapes.squares_out : 0;
   cost.flops += 2 * (rotations + shapes.tracked) * shapes.positions;
@@ -191,7 +109,7 @@ Cost moment_walk(const Shapes& shapes, const Held& held, bool is_rotated) {
 }
 
 // Differentiates the queries one by one and, with rotations, carries each into the eigenbasis and back.
-Cost prepared_queries(const Shapes& shapes, bool is_rotated) {
+Cost prepared_queries(const WalkShapes& shapes, bool is_rotated) {
   Cost cost;
   cost.flops = 2 * (2 * shapes.weights + shapes.tracked) * shapes.query_positions;
   if (is_rotated) cost.flops += 2 * shapes.queries * shapes.solves;
@@ -201,7 +119,7 @@ Cost prepared_queries(const Shapes& shapes, bool is_rotated) {
 }
 
 // walks: over the documents; direction_bytes: what is held of the queries in each.
-Cost score_walk(const Shapes& shapes, const Parts& parts, bool has_self, double walks, double direction_bytes) {
+Cost score_walk(const WalkShapes& shapes, const Parts& parts, bool has_self, double walks, double direction_bytes) {
   Cost cost = gradient_walk(shapes);
   const double queries = shapes.queries / walks;
   cost.flops += 2 * shapes.tracked * (shapes.positions + queries * shapes.examples);
@@ -236,7 +154,7 @@ int64_t rank_of(const FactoryCall& method) {
 }
 
 // Everything that scoring by gradients does once the curvature is there.
-Cost gradient_scores(const Shapes& shapes, const FactoryCall& method, const Inputs& inputs, const Parts& parts) {
+Cost gradient_scores(const WalkShapes& shapes, const FactoryCall& method, const Inputs& inputs, const Parts& parts) {
   const bool is_quotient = method.name() == "cosine" || method.name() == "relatif";
   const bool is_rotated = fits_curvature(method) && curvature_family(method) != "diagonal";
   const int64_t rank = rank_of(method);
@@ -267,7 +185,7 @@ Cost gradient_scores(const Shapes& shapes, const FactoryCall& method, const Inpu
 
 void add_fit_stages(Plan& plan, const FactoryCall& method, const Inputs& inputs, const std::string& suffix) {
   if (!fits_curvature(method)) return;
-  const Shapes shapes = shapes_of_fit(inputs);
+  const WalkShapes shapes = shapes_of_fit(inputs);
   const CachedFactors cached = cached_factors(method, inputs);
   const std::string family = curvature_family(method);
   const bool is_kronecker = family != "diagonal";
@@ -283,9 +201,17 @@ void add_fit_stages(Plan& plan, const FactoryCall& method, const Inputs& inputs,
   }
 }
 
+void add_basis_stages(Plan& plan, const Inputs& inputs) {
+  if (has_empirical_bases(inputs)) return;
+  const WalkShapes shapes = shapes_of_fit(inputs);
+  const Held covariances = held(curvature::Statistics::Covariances, inputs);
+  plan.add("covariances", covariance_walk(shapes, covariances));
+  plan.add("eigendecompositions", decompositions(shapes, covariances));
+}
+
 void add_score_stage(Plan& plan, const FactoryCall& method, const Inputs& inputs, const Parts& parts,
                      const std::string& suffix) {
-  const Shapes shapes = shapes_of(inputs);
+  const WalkShapes shapes = shapes_of(inputs);
   if (!uses_gradients(method)) {
     Cost cost{.peak_bytes = static_cast<int64_t>(shapes.resident)};
     if (method.name() == "representation") {
@@ -309,14 +235,14 @@ void add_shown_stage(Plan& plan, const FactoryCall& method, const Inputs& inputs
   if (!uses_gradients(method)) return;
   const int64_t documents = inputs.train.dataset.size();
   const int64_t shown = std::min(documents, 2 * std::min(each, documents) * queries);  // both ends, no two alike
-  const Shapes shapes = shapes_of(inputs, sample_by_length(inputs.train.dataset, shown), queries);
+  const WalkShapes shapes = shapes_of(inputs, sample_by_length(inputs.train.dataset, shown), queries);
   Cost cost = gradient_scores(shapes, method, inputs, {.per_token = true, .per_layer = true});
   cost.disk_bytes = 0;
   plan.add("shown documents", cost);
 }
 
 Cost trust_cost(const Inputs& inputs, int64_t queries) {
-  const Shapes shapes = shapes_of(inputs);
+  const WalkShapes shapes = shapes_of(inputs);
   const int64_t documents = inputs.train.dataset.size();
   const TrustCounts counts = trust_counts(documents);
   const int64_t in_flight =

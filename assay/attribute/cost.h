@@ -14,6 +14,9 @@ namespace assay::attribute {
 /// none that `cached_factors` finds done. `suffix` tells two fits apart in the table.
 void add_fit_stages(Plan& plan, const FactoryCall& method, const Inputs& inputs, const std::string& suffix = "");
 
+/// Adds the stages of `empirical_bases` (factors.h): none where the cache holds them.
+void add_basis_stages(Plan& plan, const Inputs& inputs);
+
 /// Adds the walk that scores.
 void add_score_stage(Plan& plan, const FactoryCall& method, const Inputs& inputs, const Parts& parts,
                      const std::string& suffix = "");

@@ -25,15 +25,19 @@ class FitData {
   std::optional<data::Dataset> drawn_;
 };
 
-curvature::FitRequest request_of(const FactoryCall& method, const Inputs& inputs, const data::Dataset& dataset,
+curvature::FitRequest request_of(curvature::Labels labels, const Inputs& inputs, const data::Dataset& dataset,
                                  const curvature::Batches& batches) {
   return {.model = inputs.model,
           .dataset = dataset,
           .batches = batches,
           .layers = inputs.layers,
-          .labels = curvature::labels_named(method.text("labels")),
+          .labels = labels,
           .seed = inputs.seed,
           .memory_bytes = inputs.memory_bytes};
+}
+
+curvature::Labels labels_of(const FactoryCall& method) {
+  return curvature::labels_named(method.text("labels"));
 }
 
 std::string folder_of(const Inputs& inputs, const std::string& key) {
@@ -62,7 +66,7 @@ std::string curvature_family(const FactoryCall& method) {
 curvature::Fitted fitted_curvature(const FactoryCall& method, const Inputs& inputs, Progress& progress) {
   const FitData data(inputs);
   const curvature::Batches batches = walk_batches(inputs.model, data.dataset(), inputs.memory_bytes);
-  const curvature::FitRequest request = request_of(method, inputs, data.dataset(), batches);
+  const curvature::FitRequest request = request_of(labels_of(method), inputs, data.dataset(), batches);
   curvature::Workspace workspace = workspace_of(request, inputs, progress);
   const std::string family = curvature_family(method);
   if (family == "diagonal") return curvature::fit_diagonal(request, workspace, progress);
@@ -74,11 +78,28 @@ CachedFactors cached_factors(const FactoryCall& method, const Inputs& inputs) {
   if (inputs.cache_folder.empty()) return {};
   const FitData data(inputs);
   const curvature::Batches batches;
-  const curvature::FitRequest request = request_of(method, inputs, data.dataset(), batches);
+  const curvature::FitRequest request = request_of(labels_of(method), inputs, data.dataset(), batches);
   const std::string key = curvature::fit_key(request, inputs.model_hash);
   const std::set<std::string> blocks = curvature::Workspace::peek(folder_of(inputs, key), key);
   return {.bases = curvature::has_bases(request, blocks),
           .moments = curvature::has_moments(request, curvature_family(method), blocks)};
+}
+
+std::map<nn::LayerId, curvature::LayerBasis> empirical_bases(const Inputs& inputs, Progress& progress) {
+  const FitData data(inputs);
+  const curvature::Batches batches = walk_batches(inputs.model, data.dataset(), inputs.memory_bytes);
+  const curvature::FitRequest request = request_of(curvature::Labels::Empirical, inputs, data.dataset(), batches);
+  curvature::Workspace workspace = workspace_of(request, inputs, progress);
+  return curvature::fit_bases(request, workspace, progress);
+}
+
+bool has_empirical_bases(const Inputs& inputs) {
+  if (inputs.cache_folder.empty()) return false;
+  const FitData data(inputs);
+  const curvature::Batches batches;
+  const curvature::FitRequest request = request_of(curvature::Labels::Empirical, inputs, data.dataset(), batches);
+  const std::string key = curvature::fit_key(request, inputs.model_hash);
+  return curvature::has_bases(request, curvature::Workspace::peek(folder_of(inputs, key), key));
 }
 
 }  // namespace assay::attribute

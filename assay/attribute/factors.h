@@ -4,6 +4,7 @@
 // in the cache's key in the place of the corpus's.
 #pragma once
 
+#include <map>
 #include <string>
 
 #include "assay/attribute/scorer.h"
@@ -24,5 +25,11 @@ struct CachedFactors {
   bool moments = false;  ///< mean squares of gradients
 };
 CachedFactors cached_factors(const FactoryCall& method, const Inputs& inputs);
+
+/// Covariances of inputs and of output gradients, decomposed, on the documents' own labels: what is logged later are
+/// gradients on these. Kept in the cache like the factors of a method with labels=empirical, whose first pass they are.
+std::map<nn::LayerId, curvature::LayerBasis> empirical_bases(const Inputs& inputs, Progress& progress);
+/// Whether they lie in the cache now, for plans.
+bool has_empirical_bases(const Inputs& inputs);
 
 }  // namespace assay::attribute

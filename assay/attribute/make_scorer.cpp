@@ -12,12 +12,13 @@ struct MethodEntry {
   std::unique_ptr<Scorer> (*make)(const FactoryCall&, const Inputs&, Progress&);
 };
 
-constexpr std::array<MethodEntry, 9> kMethods{{{"ekfac", make_influence},
+constexpr std::array<MethodEntry, 10> kMethods{{{"ekfac", make_influence},
                                                {"kfac", make_influence},
                                                {"diagonal", make_influence},
                                                {"relatif", make_relatif},
                                                {"identity", make_identity},
                                                {"cosine", make_cosine},
+                                               {"logra", make_logra},
                                                {"representation", make_representation},
                                                {"bm25", make_bm25},
                                                {"random", make_random}}};

@@ -15,6 +15,7 @@ std::unique_ptr<Scorer> make_influence(const FactoryCall& call, const Inputs& in
 std::unique_ptr<Scorer> make_relatif(const FactoryCall& call, const Inputs& inputs, Progress& progress);
 std::unique_ptr<Scorer> make_identity(const FactoryCall& call, const Inputs& inputs, Progress& progress);
 std::unique_ptr<Scorer> make_cosine(const FactoryCall& call, const Inputs& inputs, Progress& progress);
+std::unique_ptr<Scorer> make_logra(const FactoryCall& call, const Inputs& inputs, Progress& progress);
 std::unique_ptr<Scorer> make_representation(const FactoryCall& call, const Inputs& inputs, Progress& progress);
 std::unique_ptr<Scorer> make_bm25(const FactoryCall& call, const Inputs& inputs, Progress& progress);
 std::unique_ptr<Scorer> make_random(const FactoryCall& call, const Inputs& inputs, Progress& progress);

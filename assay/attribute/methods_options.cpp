@@ -36,7 +36,7 @@ FactoryArgument rank() {
 }
 
 /// What a method looks at.
-enum class Reads { TextsOrStates, Gradients, Curvature };
+enum class Reads { TextsOrStates, Gradients, Curvature, Index };
 
 struct Method {
   FactorySpec spec;
@@ -53,6 +53,15 @@ const std::vector<Method>& methods() {
       {{"cosine", "cosine of gradients", {}}, Reads::Gradients},
       {{"relatif", "EK-FAC influence divided by the document's own reach (l-RelatIF)", {damping(), labels(), rank()}},
        Reads::Curvature},
+      {{"logra",
+        "influence within the projection of a gradient index (--store)",
+        {{.name = "mode",
+          .type = ArgumentType::Choice,
+          .default_value = "dot",
+          .doc = "of logra: the influence, less half the document's own, or over the root of its own (l-RelatIF)",
+          .choices = {"dot", "l2", "relatif"}},
+         damping()}},
+       Reads::Index},
       {{"representation", "cosine of the last hidden states, averaged over tokens", {}}, Reads::TextsOrStates},
       {{"bm25",
         "word overlap, blind to the model (Okapi BM25)",
@@ -107,6 +116,10 @@ bool uses_gradients(const FactoryCall& method) {
 
 bool fits_curvature(const FactoryCall& method) {
   return what_it_reads(method) == Reads::Curvature;
+}
+
+bool reads_index(const FactoryCall& method) {
+  return what_it_reads(method) == Reads::Index;
 }
 
 void refuse_parts(std::string_view method) {

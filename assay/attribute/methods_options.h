@@ -16,6 +16,9 @@ bool uses_gradients(const FactoryCall& method);
 /// Whether it fits a curvature first.
 bool fits_curvature(const FactoryCall& method);
 
+/// Whether it reads a gradient index instead of walking over the documents.
+bool reads_index(const FactoryCall& method);
+
 /// Throws Error(Usage): the method of this name cannot tell tokens, layers or a document's reach on itself apart.
 [[noreturn]] void refuse_parts(std::string_view method);
 /// Throws Error(Usage) where the method draws no labels, so that two draws cannot be compared.

@@ -26,6 +26,8 @@
 
 namespace assay::attribute {
 
+class GradientIndex;
+
 /// Examples, and the texts they came from where the method reads words.
 struct Documents {
   const data::Dataset& dataset;
@@ -44,6 +46,7 @@ struct Inputs {
   std::string model_hash = {};              ///< of the weights, for the cache
   std::string cache_folder = {};            ///< where factors are kept; empty: nowhere
   int64_t fit_examples = kFitExamples;      ///< a curvature is fitted on at most so many, drawn by seed
+  const GradientIndex* index = nullptr;     ///< for the method that reads one
 };
 
 /// What a scorer gives beside the scores.

@@ -50,6 +50,7 @@ class Plan {
 
   Plan& add(std::string_view stage, const Cost& cost);
 
+  const Ceilings& ceilings() const { return ceilings_; }
   const std::vector<PlannedStage>& stages() const { return stages_; }
   double total_seconds() const;
   int64_t peak_bytes() const;

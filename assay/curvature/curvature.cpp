@@ -3,6 +3,7 @@
 #include <ATen/ops/zeros_like.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "assay/core/error.h"
 #include "assay/core/twin.h"
@@ -37,8 +38,29 @@ at::Tensor Curvature::apply(const at::Tensor& gradients, nn::LayerId layer, cons
   return out_of_eigenbasis(into_eigenbasis(gradients, layer).mul(scale), layer);
 }
 
+class Curvature::SpectralInverse final : public DampedInverse {
+ public:
+  SpectralInverse(const Curvature& curvature, nn::LayerId layer, SpectralFunction f)
+      : curvature_(curvature), layer_(layer), f_(std::move(f)) {}
+
+  at::Tensor solve(const at::Tensor& gradients) const override { return curvature_.apply(gradients, layer_, f_); }
+  at::Tensor norm(const at::Tensor& gradients) const override {
+    const at::Tensor scale = f_(curvature_.eigenvalues(layer_).to(at::kDouble)).to(gradients.scalar_type());
+    return curvature_.into_eigenbasis(gradients, layer_).square().mul(scale).sum({1, 2});
+  }
+
+ private:
+  const Curvature& curvature_;
+  nn::LayerId layer_;
+  SpectralFunction f_;
+};
+
+std::unique_ptr<DampedInverse> Curvature::inverse(nn::LayerId layer, const Damping& damping) const {
+  return std::make_unique<SpectralInverse>(*this, layer, damped_inverse(layer, damping));
+}
+
 at::Tensor Curvature::solve(const at::Tensor& gradients, nn::LayerId layer, const Damping& damping) const {
-  return apply(gradients, layer, damped_inverse(layer, damping));
+  return inverse(layer, damping)->solve(gradients);
 }
 
 at::Tensor Curvature::inverse_norm(const nn::FactoredGradient& gradient, const Damping& damping) const {

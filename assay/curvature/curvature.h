@@ -9,6 +9,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <functional>
+#include <memory>
 #include <span>
 #include <string>
 
@@ -19,6 +20,16 @@ namespace assay::curvature {
 
 /// A function of eigenvalues, elementwise: float64 in, float64 of the same shape out.
 using SpectralFunction = std::function<at::Tensor(const at::Tensor& eigenvalues)>;
+
+/// (P_l + λ)⁻¹ of one layer at one damping: decomposed once, for as many gradients as come.
+class DampedInverse {
+ public:
+  virtual ~DampedInverse() = default;
+  /// (P_l + λ)⁻¹ V for gradients V [...,O,M]: the same shape and type.
+  virtual at::Tensor solve(const at::Tensor& gradients) const = 0;
+  /// ⟨V_i, (P_l + λ)⁻¹ V_i⟩ for gradients [B,O,M]: [B], none negative.
+  virtual at::Tensor norm(const at::Tensor& gradients) const = 0;
+};
 
 class Curvature {
  public:
@@ -32,12 +43,14 @@ class Curvature {
 
   /// Eigenvalues of a layer's block, none negative; [O,M], in an order of the block's own.
   virtual at::Tensor eigenvalues(nn::LayerId layer) const = 0;
-  double mean_eigenvalue(nn::LayerId layer) const;
+  virtual double mean_eigenvalue(nn::LayerId layer) const;
   /// The diagonal of a layer's block: [O,M].
   virtual at::Tensor diagonal(nn::LayerId layer) const = 0;
 
   /// f(P_l) V for gradients V [...,O,M]: the same shape and type.
   at::Tensor apply(const at::Tensor& gradients, nn::LayerId layer, const SpectralFunction& f) const;
+  /// Made from the eigenvalues, unless a form of curvature has a better way. It must not outlive the curvature.
+  virtual std::unique_ptr<DampedInverse> inverse(nn::LayerId layer, const Damping& damping) const;
   /// (P_l + λ)⁻¹ V for gradients V [...,O,M].
   at::Tensor solve(const at::Tensor& gradients, nn::LayerId layer, const Damping& damping) const;
   /// ⟨D_i, (P_l + λ)⁻¹ D_i⟩ of each example: [B], none negative.
@@ -49,6 +62,7 @@ class Curvature {
   virtual at::Tensor into_eigenbasis(const nn::FactoredGradient& gradient) const;  ///< [B,O,M]
 
  private:
+  class SpectralInverse;
   SpectralFunction damped_inverse(nn::LayerId layer, const Damping& damping) const;
 };
 

@@ -1,10 +1,14 @@
 #include "assay/io/store.h"
 
 #include <algorithm>
+#include <atomic>
+#include <exception>
 #include <filesystem>
+#include <thread>
 
 #include "assay/core/hash.h"
 #include "assay/core/near_match.h"
+#include "assay/core/threads.h"
 #include "assay/core/twin.h"
 #include "assay/io/atomic_file.h"
 #include "assay/io/mapped_file.h"
@@ -117,6 +121,13 @@ std::set<std::string> Store::peek(const std::string& folder, const StoreKind& ki
   } catch (const std::exception&) {  // none, damaged, unreadable: a plan then counts everything
     return {};
   }
+}
+
+Json Store::about_in(const std::string& folder, const StoreKind& kind) {
+  const Store store(folder);
+  StoreManifest manifest = store.load_manifest();
+  require_kind(manifest, kind, store.manifest_source());
+  return std::move(manifest.about);
 }
 
 StoreManifest Store::load_manifest() const {
@@ -233,22 +244,59 @@ void Store::write(const std::string& block, const Arrays& arrays) {
   if (!before.empty()) remove_file(path_of(before));  // arrays that are mapped from it stay readable
 }
 
-Arrays Store::read(const std::string& block) const {
+const StoreBlock& Store::listed(const std::string& block) const {
   const auto found = manifest_.blocks.find(block);
-  if (found == manifest_.blocks.end()) {
-    manifest_source().refuse("block " + quote(block) + " must be there, but it is not" +
-                             closest_clause(block, blocks()));
-  }
-  const std::string path = path_of(found->second.file);
-  if (!verified_.contains(block) && !ASSAY_TWIN("io.store_block_checksum_ignored")) {
-    if (hash_file(path) != found->second.checksum) {
-      Source{.name = path}.refuse(
-          "the block's bytes must fit the checksum in the manifest, but they do not; remove the folder and make it "
-          "again");
-    }
+  if (found != manifest_.blocks.end()) return found->second;
+  manifest_source().refuse("block " + quote(block) + " must be there, but it is not" + closest_clause(block, blocks()));
+}
+
+Arrays Store::map(const std::string& block) const {
+  return read_safetensors(path_of(listed(block).file), ErrorKind::Data).tensors;
+}
+
+bool Store::fits_checksum(const StoreBlock& block) const {
+  return ASSAY_TWIN("io.store_block_checksum_ignored") || hash_file(path_of(block.file)) == block.checksum;
+}
+
+void Store::refuse_checksum(const StoreBlock& block) const {
+  Source{.name = path_of(block.file)}.refuse(
+      "the block's bytes must fit the checksum in the manifest, but they do not; remove the folder and make it again");
+}
+
+Arrays Store::read(const std::string& block) const {
+  const StoreBlock& found = listed(block);
+  if (!verified_.contains(block)) {
+    if (!fits_checksum(found)) refuse_checksum(found);
     verified_.insert(block);
   }
-  return read_safetensors(path, ErrorKind::Data).tensors;
+  return map(block);
+}
+
+void Store::verify(std::span<const std::string> blocks) const {
+  std::vector<const StoreBlock*> waiting;
+  for (const std::string& block : blocks)
+    if (!verified_.contains(block)) waiting.push_back(&listed(block));
+  std::vector<uint8_t> fits(waiting.size(), 0);
+  std::vector<std::exception_ptr> failures(waiting.size());
+  std::atomic<size_t> next{0};
+  const auto work = [&] {
+    for (size_t i = next++; i < waiting.size(); i = next++) {
+      try {
+        fits[i] = fits_checksum(*waiting[i]) ? 1 : 0;
+      } catch (...) {
+        failures[i] = std::current_exception();
+      }
+    }
+  };
+  std::vector<std::thread> others;
+  for (size_t t = 1; t < std::min(waiting.size(), static_cast<size_t>(granted_cores())); ++t) others.emplace_back(work);
+  work();
+  for (std::thread& other : others) other.join();
+  for (size_t i = 0; i < waiting.size(); ++i) {
+    if (failures[i]) std::rethrow_exception(failures[i]);
+    if (fits[i] == 0) refuse_checksum(*waiting[i]);
+  }
+  verified_.insert(blocks.begin(), blocks.end());
 }
 
 void Store::remove(const std::string& block) {
@@ -270,6 +318,13 @@ void Store::finish(const Json& summary) {
   next.summary = summary;
   save(std::move(next));
   lock_.reset();
+}
+
+void Store::reopen() {
+  ASSAY_ASSERT(lock_ && finished());
+  StoreManifest next = manifest_;
+  next.finished = false;
+  save(std::move(next));
 }
 
 }  // namespace assay::io

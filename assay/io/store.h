@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -41,6 +42,10 @@ class Store {
   /// damaged, or with a block missing.
   static Store open(const std::string& folder, const StoreKind& kind);
 
+  /// What a store of this kind and version says it was made from, finished or not. Error(Data) where there is none, or
+  /// it is another's or damaged.
+  static Json about_in(const std::string& folder, const StoreKind& kind);
+
   /// Names of the blocks that a store of this kind, version and `about` holds now, written by whoever; empty where
   /// there is none or it is damaged. Takes no lock and looks into no block: for plans, never to read by.
   static std::set<std::string> peek(const std::string& folder, const StoreKind& kind, const Json& about) noexcept;
@@ -65,12 +70,22 @@ class Store {
   /// The arrays of a block, mapped. Error(Data) where there is none of that name or its bytes do not fit its checksum.
   Arrays read(const std::string& block) const;
 
+  /// The same without a look at the bytes: for names and shapes, and for who verifies them otherwise.
+  Arrays map(const std::string& block) const;
+
+  /// Verifies the checksums of blocks that have not been read yet, on all cores: reading them costs nothing more then.
+  void verify(std::span<const std::string> blocks) const;
+
   /// Drops a block (one that was found damaged, say), so that it can be made again.
   void remove(const std::string& block);
 
   /// Marks the store complete and lets others write to the folder. `summary` (an object, or nothing) is what is known
   /// only now: it stands in the manifest beside `about`.
   void finish(const Json& summary = nullptr);
+
+  /// Takes the mark away again, so that a store that was created or resumed here takes further blocks. Until finish()
+  /// nobody can open it for reading.
+  void reopen();
 
  private:
   explicit Store(std::string folder) : folder_(std::move(folder)) {}
@@ -81,6 +96,9 @@ class Store {
   void save(StoreManifest manifest);
   void resume(const StoreManifest& fresh, IfDifferent if_different);
   bool has_file(const StoreBlock& block) const;
+  const StoreBlock& listed(const std::string& block) const;
+  bool fits_checksum(const StoreBlock& block) const;
+  [[noreturn]] void refuse_checksum(const StoreBlock& block) const;
 
   std::string folder_;
   StoreManifest manifest_;

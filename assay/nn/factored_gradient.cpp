@@ -75,6 +75,31 @@ FactoredGradient FactoredGradient::rotate_onto(const at::Tensor& left, at::Tenso
   return rotated;  // masked positions are zero already
 }
 
+at::Tensor FactoredGradient::projected_activations(const at::Tensor& right) const {
+  // The appended 1 picks the last row of P_iᵀ: no copy of the input is made for it.
+  at::Tensor projected = input.matmul(right.narrow(0, 0, input.size(2)));
+  if (has_bias && !ASSAY_TWIN("nn.projection_without_bias")) projected = projected.add_(right.select(0, input.size(2)));
+  if (mask.defined() && !ASSAY_TWIN("nn.projection_unmasked")) projected = projected.mul_(mask.unsqueeze(2));
+  return projected;
+}
+
+at::Tensor FactoredGradient::project(const at::Tensor& left, const at::Tensor& right) const {
+  const double t = static_cast<double>(positions()), o = static_cast<double>(rows()), m = static_cast<double>(columns());
+  const double r_out = static_cast<double>(left.size(1)), r_in = static_cast<double>(right.size(1));
+  const double inputs_first = t * m * r_in + std::min(t * r_out * (o + r_in), o * r_in * (t + r_out));
+  const double outputs_first = t * r_out * (o + m) + m * r_out * r_in;
+  if (inputs_first <= outputs_first) return project_onto(left, projected_activations(right));
+  return at::bmm(output_gradient.matmul(left).transpose(1, 2), activations()).matmul(right);
+}
+
+at::Tensor FactoredGradient::project_onto(const at::Tensor& left, const at::Tensor& projected) const {
+  const double t = static_cast<double>(positions()), o = static_cast<double>(rows());
+  const double r_out = static_cast<double>(left.size(1)), r_in = static_cast<double>(projected.size(2));
+  if (t * r_out * (o + r_in) <= o * r_in * (t + r_out))
+    return at::bmm(output_gradient.matmul(left).transpose(1, 2), projected);
+  return left.t().matmul(at::bmm(output_gradient.transpose(1, 2), projected));
+}
+
 void FactoredGradient::add_squares_to(const at::Tensor& sum) const {
   kernel::add_squared_products(sum, output_gradient, activations());
 }

@@ -7,6 +7,7 @@
 //
 //   dense            B·T·O·M
 //   dot, Q queries   dense + Q·B·O·M, or factored Q·B·T·O·M + Q·B·T·min(O,M)
+//   project to r, r' B·T·(M·r' + O·r + r·r') at most, and D is never formed
 //   covariances      B·T·M²/2 and B·T·O²/2, being symmetric
 #pragma once
 
@@ -43,6 +44,13 @@ struct FactoredGradient {
   FactoredGradient rotate(const at::Tensor& left, const at::Tensor& right) const;
   /// The same where a Q_A is at hand for several layers that read one input.
   FactoredGradient rotate_onto(const at::Tensor& left, at::Tensor rotated_activations) const;
+  /// P_o D P_iᵀ [B,r,r'], with P_oᵀ [O,r] on the left and P_iᵀ [M,r'] on the right. At least one side is projected
+  /// before the positions are summed, so that D is never formed; which one, or both, is counted.
+  at::Tensor project(const at::Tensor& left, const at::Tensor& right) const;
+  /// a P_iᵀ [B,T,r'], masked: what several layers that read one input share.
+  at::Tensor projected_activations(const at::Tensor& right) const;
+  /// The same where a P_iᵀ is at hand.
+  at::Tensor project_onto(const at::Tensor& left, const at::Tensor& projected_activations) const;
   /// sum [O,M] += Σ_i D_i², elementwise.
   void add_squares_to(const at::Tensor& sum) const;
   /// sum [M,M] += Σ_{i,t} a_t a_tᵀ over real positions, on and above the diagonal (kernel::mirrored fills in the rest).

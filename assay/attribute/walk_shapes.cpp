@@ -1,0 +1,74 @@
+#include "assay/attribute/walk_shapes.h"
+
+#include <c10/core/ScalarType.h>
+
+#include <algorithm>
+#include <set>
+
+#include "assay/attribute/walk_batches.h"
+#include "assay/core/threads.h"
+#include "assay/curvature/covariance.h"
+#include "assay/curvature/layer_shape.h"
+
+namespace assay::attribute {
+
+WalkShapes shapes_of(const Inputs& inputs, const data::Dataset& documents, int64_t queries) {
+  const nn::Architecture& architecture = inputs.model.architecture();
+  const nn::Facts facts = architecture.facts();
+  WalkShapes shapes;
+  for (const auto& rows : walk_batches(inputs.model, documents, inputs.memory_bytes)) {
+    int64_t widest = 1;
+    for (const int64_t row : rows) {
+      const auto tokens = static_cast<int64_t>(documents.examples[static_cast<size_t>(row)].tokens.size());
+      widest = std::max(widest, tokens - 1);
+    }
+    const auto padded = static_cast<double>(widest * static_cast<int64_t>(rows.size()));
+    shapes.positions += padded;
+    shapes.widest_batch = std::max(shapes.widest_batch, padded);
+    shapes.batches += 1;
+  }
+  shapes.element_bytes = static_cast<double>(c10::elementSize(inputs.model.dtype()));
+  shapes.parameter_bytes = shapes.element_bytes * static_cast<double>(inputs.model.parameters().count());
+  for (const nn::Layer& layer : architecture.layers()) {
+    const auto& shape = architecture.parameters().at(static_cast<size_t>(layer.weight)).shape;
+    shapes.weights += static_cast<double>(shape[0] * shape[1]);
+  }
+  std::set<std::string> seen;
+  for (const nn::LayerId layer : inputs.layers) {
+    const curvature::LayerShape shape = curvature::shape_of(architecture, layer);
+    const auto rows = static_cast<double>(shape.rows), columns = static_cast<double>(shape.columns);
+    shapes.tracked += rows * columns;
+    shapes.largest_gradient = std::max(shapes.largest_gradient, rows * columns);
+    shapes.narrow += std::min(rows, columns);
+    shapes.squares_out += rows * rows;
+    shapes.solves += 2 * rows * columns * (rows + columns);
+    shapes.cubes += rows * rows * rows;
+    if (!seen.insert(curvature::input_name(architecture, layer)).second) continue;
+    shapes.squares_in += columns * columns;
+    shapes.cubes += columns * columns * columns;
+  }
+  shapes.blocks = static_cast<double>(std::max<int64_t>(1, facts.blocks));
+  shapes.layers = static_cast<double>(inputs.layers.size());
+  shapes.examples = static_cast<double>(documents.size());
+  shapes.queries = static_cast<double>(queries);
+  const auto& asked = inputs.queries.dataset.examples;
+  for (int64_t q = 0; q < queries; ++q)
+    shapes.query_positions += static_cast<double>(asked[static_cast<size_t>(q)].tokens.size());
+  shapes.activations = kept_numbers_per_position(architecture);
+  shapes.longest = static_cast<double>(documents.longest());
+  shapes.attention = 2 * shapes.blocks * static_cast<double>(facts.heads * documents.longest());
+  shapes.resident = static_cast<double>(resident_bytes());
+  return shapes;
+}
+
+Cost gradient_walk(const WalkShapes& shapes) {
+  Cost cost;
+  cost.flops = 4 * shapes.weights * shapes.positions;
+  cost.bytes_moved = 6 * shapes.element_bytes * (shapes.activations + shapes.attention) * shapes.positions;
+  cost.operator_calls = shapes.batches * (shapes.blocks * kOperatorsPerBlock + shapes.layers * kOperatorsPerLayer);
+  cost.peak_bytes =
+      static_cast<int64_t>(shapes.resident + shapes.element_bytes * shapes.activations * shapes.widest_batch);
+  return cost;
+}
+
+}  // namespace assay::attribute

@@ -1,0 +1,38 @@
+// What a walk over documents depends on, counted from shapes, and what its passes through the model cost: the parts that
+// plans of scores and plans of indexes share.
+#pragma once
+
+#include "assay/attribute/scorer.h"
+#include "assay/core/plan.h"
+
+namespace assay::attribute {
+
+constexpr double kOperatorsPerBlock = 70;  ///< calls of operators in forward and backward of one block
+constexpr double kOperatorsPerLayer = 8;   ///< of one captured pair, whatever is done with it
+
+/// Everything that the costs depend on.
+struct WalkShapes {
+  double positions = 0, batches = 0, widest_batch = 0;  ///< padding included
+  double weights = 0;                                   ///< multiply-adds of one forward pass a position
+  double tracked = 0;                                   ///< Σ O·M
+  double narrow = 0;                                    ///< Σ min(O, M)
+  double squares_in = 0, squares_out = 0;               ///< Σ M² of distinct inputs, Σ O²
+  double cubes = 0;                                     ///< Σ M³ + O³ of what is decomposed
+  double solves = 0;                                    ///< Σ 2·O·M·(O + M): into the eigenbasis and out again
+  double query_positions = 0;                           ///< of all queries
+  double longest = 0;                                   ///< document
+  double largest_gradient = 0;                          ///< max O·M
+  double blocks = 0, layers = 0, element_bytes = 4, parameter_bytes = 0;
+  double examples = 0, queries = 0;
+  double activations = 0;  ///< numbers kept a position
+  double attention = 0;    ///< numbers between positions, computed in passing: traffic, never held
+  double resident = 0;     ///< bytes that are there before it begins: LibTorch, the weights, the documents
+};
+
+/// documents: those that are walked; queries: the first so many of the inputs'.
+WalkShapes shapes_of(const Inputs& inputs, const data::Dataset& documents, int64_t queries);
+
+/// Forward and the half of backward that carries gradients down, over all documents.
+Cost gradient_walk(const WalkShapes& shapes);
+
+}  // namespace assay::attribute

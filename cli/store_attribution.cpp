@@ -1,0 +1,181 @@
+#include "cli/store_attribution.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "assay/attribute/index_cost.h"
+#include "assay/attribute/logra.h"
+#include "assay/attribute/methods_options.h"
+#include "assay/attribute/rescore.h"
+#include "assay/attribute/trust.h"
+#include "assay/core/error.h"
+#include "assay/core/near_match.h"
+
+namespace assay::cli {
+namespace {
+
+constexpr double kPoorAgreement = 0.3;
+
+/// The groups of --layer-groups, as places in the index.
+std::vector<attribute::LayerGroup> layer_groups(const AttributionInputs& inputs, const AttributeOptions& options) {
+  std::vector<attribute::LayerGroup> groups;
+  std::string_view rest = options.layer_groups;
+  while (!rest.empty()) {
+    const std::string_view one = rest.substr(0, rest.find(';'));
+    rest.remove_prefix(std::min(rest.size(), one.size() + 1));
+    const size_t equals = one.find('=');
+    if (equals == 0 || equals == std::string_view::npos || equals + 1 == one.size()) {
+      throw Error(ErrorKind::Usage, fmt::format("reading --layer-groups: each group must be written NAME=PATTERN, but "
+                                                "one is \"{}\"; correct it",
+                                                one));
+    }
+    attribute::LayerGroup group{.name = std::string(one.substr(0, equals)), .layers = {}};
+    const std::vector<nn::LayerId> held = inputs.index->layer_ids(inputs.checkpoint.model.architecture());
+    for (const nn::LayerId layer :
+         inputs.checkpoint.model.architecture().match_layers(std::string(one.substr(equals + 1)))) {
+      const auto found = std::ranges::find(held, layer);
+      const bool is_used = std::ranges::find(inputs.layers, layer) != inputs.layers.end();
+      if (found != held.end() && is_used) group.layers.push_back(static_cast<size_t>(found - held.begin()));
+    }
+    if (group.layers.empty()) {
+      throw Error(ErrorKind::Usage, fmt::format("reading --layer-groups: each group must have a layer of the index, but "
+                                                "\"{}\" has none; correct its pattern",
+                                                group.name));
+    }
+    groups.push_back(std::move(group));
+  }
+  return groups;
+}
+
+int64_t whole_rows(const AttributionInputs& inputs, const AttributeOptions& options, int64_t closely) {
+  const bool needs_all = options.all_scores || options.grouping == Grouping::Queries;
+  return needs_all ? std::ssize(inputs.queries) : closely;
+}
+
+bool needs_self(const AttributionInputs& inputs, const AttributeOptions& options) {
+  return options.self_influence || !inputs.method.is_word("mode", "dot");
+}
+
+std::unique_ptr<attribute::Scorer> score_again(const AttributionInputs& inputs, const AttributeOptions& options,
+                                               const attribute::Inputs& given, const attribute::ScanResult& scan,
+                                               int64_t shown, curvature::Workspace& workspace, Attribution& found,
+                                               Progress& progress) {
+  const std::vector<int64_t> rows = attribute::rows_to_rescore(scan, options.rescore);
+  auto exact = attribute::make_scorer(exact_method(), given, progress);
+  const data::Dataset again = data::subset(inputs.dataset(), rows);
+  const at::Tensor scores = exact->score({again}, {}, workspace, progress).total;
+  const int64_t told = std::max(shown, attribute::trust_counts(inputs.dataset().size()).top);
+  attribute::Rescored merged = attribute::rescored(scan, rows, scores, told);
+  found.apart.total = std::move(merged.whole);
+  found.store->top = std::move(merged.top);
+  found.store->bottom = std::move(merged.bottom);
+  found.store->rescored = std::ssize(rows);
+  found.store->exact = exact_method();
+  found.store->agreement = std::move(merged.agreement);
+  found.store->scale = std::move(merged.scale);
+  for (std::string& warning : exact->warnings()) found.warnings.push_back(std::move(warning));
+  found.warnings.push_back(
+      fmt::format("The order of the strongest is EK-FAC's: {} of {} were scored again; the others keep the index's "
+                  "estimate, brought to the same scale.",
+                  rows.size(), format_counted(inputs.dataset().size(), "document")));
+  const auto poor = std::ranges::count_if(found.store->agreement,
+                                          [](double value) { return !std::isnan(value) && value < kPoorAgreement; });
+  if (poor > 0) {
+    found.warnings.push_back(fmt::format(
+        "For {} of {} the index and EK-FAC agree poorly on the documents that both scored (Spearman below {}): strong "
+        "documents may have been missed; raise --rescore, or make the index with a higher rank or --projection pca.",
+        poor, format_counted(std::ssize(found.store->agreement), "question"), kPoorAgreement));
+  }
+  return exact;
+}
+
+}  // namespace
+
+std::shared_ptr<const attribute::GradientIndex> open_index(const AttributeOptions& options,
+                                                           const nn::Checkpoint& checkpoint,
+                                                           const data::Tokenizer& tokenizer) {
+  if (options.store.empty()) return nullptr;
+  auto index = std::make_shared<const attribute::GradientIndex>(options.store);
+  index->require_made_with(checkpoint.hash, tokenizer.hash());
+  return index;
+}
+
+LoadedText indexed_text(const attribute::GradientIndex& index, Progress& progress) {
+  attribute::IndexedDocuments documents = index.documents();
+  LoadedText text;
+  text.encoded.document_of = std::move(documents.document_of);
+  text.encoded.is_part = std::move(documents.is_part);
+  text.encoded.adds_bos = documents.adds_bos;
+  text.encoded.dataset = std::move(documents.dataset);
+  int64_t last = -1;
+  for (size_t row = 0; row < documents.texts.size(); ++row) {
+    const data::Example& example = text.encoded.dataset.examples[row];
+    if (example.tokens.size() < 2) ++text.encoded.without_target;
+    if (text.encoded.document_of[row] == last) continue;
+    last = text.encoded.document_of[row];
+    if (text.encoded.is_part[row]) ++text.encoded.long_documents;
+    text.corpus.documents.resize(static_cast<size_t>(last) + 1);
+    text.corpus.documents.back() = {
+        .text = std::move(documents.texts[row]), .id = example.id, .group = {}, .source = std::move(documents.sources[row])};
+  }
+  text.encoded.documents = std::ssize(text.corpus.documents);
+  progress.note(fmt::format("{}, {}", format_counted(text.encoded.documents, "document"),
+                            format_counted(text.encoded.dataset.tokens(), "token")));
+  return text;
+}
+
+std::vector<nn::LayerId> index_layers(const attribute::GradientIndex& index, const AttributeOptions& options,
+                                      const nn::Architecture& architecture) {
+  const std::vector<nn::LayerId> held = index.layer_ids(architecture);
+  if (options.layers.empty()) return held;
+  std::vector<nn::LayerId> chosen = architecture.match_layers(options.layers);
+  for (const nn::LayerId layer : chosen) {
+    if (std::ranges::find(held, layer) != held.end()) continue;
+    std::vector<std::string> known;
+    for (const auto& each : index.about().layers) known.push_back(each.name);
+    const std::string& name = architecture.layers()[static_cast<size_t>(layer)].name;
+    throw Error(ErrorKind::Usage,
+                fmt::format("reading --layers: the layers must be among the index's {}, but \"{}\" is not{}; name others, "
+                            "or make an index with it",
+                            held.size(), name, closest_clause(name, known)));
+  }
+  return chosen;
+}
+
+const FactoryCall& exact_method() {
+  static const FactoryCall method = parse_factory("ekfac", attribute::method_table(), "method");
+  return method;
+}
+
+void plan_store(Plan& plan, const AttributionInputs& inputs, const AttributeOptions& options,
+                const attribute::Inputs& given, int64_t closely) {
+  const int64_t each = 2 * options.rescore * std::ssize(inputs.queries);
+  attribute::add_store_stages(plan, given,
+                              {.needs_self = needs_self(inputs, options),
+                               .whole_rows = whole_rows(inputs, options, closely),
+                               .rescored = std::min(each, inputs.dataset().size())},
+                              exact_method());
+}
+
+std::unique_ptr<attribute::Scorer> score_by_store(const AttributionInputs& inputs, const AttributeOptions& options,
+                                                  const attribute::Inputs& given, int64_t closely, int64_t shown,
+                                                  curvature::Workspace& workspace, Attribution& found,
+                                                  Progress& progress) {
+  auto scorer = attribute::make_logra_scorer(inputs.method, given, progress);
+  const std::vector<attribute::LayerGroup> groups = layer_groups(inputs, options);
+  const int64_t strongest = std::max({options.rescore, shown, attribute::trust_counts(inputs.dataset().size()).top});
+  attribute::ScanResult scan =
+      scorer->scan(strongest, whole_rows(inputs, options, closely), options.per_layer, groups, progress);
+  found.warnings = scorer->warnings();
+  found.store = {.top = scan.top, .bottom = scan.bottom, .groups = groups, .group_top = scan.group_top,
+                 .group_whole = scan.group_whole, .rescored = 0, .exact = {}, .agreement = {}, .scale = {}};
+  found.apart.total = scan.whole;
+  found.apart.per_layer = scan.per_layer;
+  if (options.self_influence) found.apart.self_influence = scorer->self_influence(progress);
+  if (options.rescore == 0) return scorer;
+  return score_again(inputs, options, given, scan, shown, workspace, found, progress);
+}
+
+}  // namespace assay::cli

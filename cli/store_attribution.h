@@ -1,0 +1,37 @@
+// The parts of an attribution that are others where its documents lie in a gradient index: opening it, planning,
+// scoring from its rows, scoring its strongest again.
+#pragma once
+
+#include <memory>
+
+#include "cli/attribution.h"
+
+namespace assay::cli {
+
+/// The index of --store, checked against model and tokenizer; null without one.
+std::shared_ptr<const attribute::GradientIndex> open_index(const AttributeOptions& options,
+                                                           const nn::Checkpoint& checkpoint,
+                                                           const data::Tokenizer& tokenizer);
+
+/// Its documents as if they had been read from a corpus.
+LoadedText indexed_text(const attribute::GradientIndex& index, Progress& progress);
+
+/// Those of its layers that --layers names; Error(Usage) where it names others.
+std::vector<nn::LayerId> index_layers(const attribute::GradientIndex& index, const AttributeOptions& options,
+                                      const nn::Architecture& architecture);
+
+/// What scores the ends of the rankings again.
+const FactoryCall& exact_method();
+
+/// closely: questions of which whole rows of scores are kept.
+void plan_store(Plan& plan, const AttributionInputs& inputs, const AttributeOptions& options,
+                const attribute::Inputs& given, int64_t closely);
+
+/// Fills in the scores, the warnings and the store's findings. Returns the scorer whose scores the ends of the rankings
+/// hold: for their parts and what they mean.
+std::unique_ptr<attribute::Scorer> score_by_store(const AttributionInputs& inputs, const AttributeOptions& options,
+                                                  const attribute::Inputs& given, int64_t closely, int64_t shown,
+                                                  curvature::Workspace& workspace, Attribution& found,
+                                                  Progress& progress);
+
+}  // namespace assay::cli

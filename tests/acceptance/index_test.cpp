@@ -1,0 +1,220 @@
+// `assay index` and `assay attribute --store` on a tiny model: made, asked, killed, added to, refused.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "tests/acceptance/documented_keys.h"
+#include "tests/acceptance/program.h"
+#include "tests/acceptance/tiny_model.h"
+
+namespace assay {
+namespace {
+
+using nlohmann::json;
+using testing::AnyOf;
+using testing::HasSubstr;
+
+class Index : public testing::Test {
+ protected:
+  explicit Index(int documents = 40) : corpus_(folder_.write("corpus.txt", tiny_corpus_of(documents))) {
+    write_tiny_model(model_);
+    setenv("ASSAY_CACHE", (folder_ / "cache").c_str(), 1);
+  }
+
+  std::vector<std::string> index(const std::string& name, const std::vector<std::string>& more = {}) const {
+    std::vector<std::string> words{"index", model_, "--out", folder_ / name, "--rank", "4", "--threads", "1"};
+    if (std::ranges::find(more, "--data") == more.end()) words.insert(words.end(), {"--data", corpus_});
+    words.insert(words.end(), more.begin(), more.end());
+    return words;
+  }
+  std::vector<std::string> ask(const std::string& name, const std::vector<std::string>& more = {}) const {
+    std::vector<std::string> words{"attribute", model_,         "--store", folder_ / name, "--prompt",  "the cat",
+                                   "--completion", " sat", "--quiet", "--threads",   "1"};
+    if (std::ranges::find(more, "--trust") == more.end()) words.insert(words.end(), {"--trust", "no"});
+    words.insert(words.end(), more.begin(), more.end());
+    return words;
+  }
+  static json run_json(std::vector<std::string> words) {
+    words.push_back("--json");
+    const Outcome outcome = run_assay(words);
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+    return json::parse(outcome.out, nullptr, false);
+  }
+  static void refused(const std::vector<std::string>& words, int code, const std::string& kind, const std::string& said) {
+    const Outcome outcome = run_assay(words);
+    EXPECT_EQ(outcome.exit_code, code) << outcome.err;
+    EXPECT_TRUE(is_one_sentence(outcome.err, kind)) << outcome.err;
+    EXPECT_THAT(outcome.err, HasSubstr(said));
+  }
+  /// Bytes of all blocks, by name.
+  std::map<std::string, std::string> blocks(const std::string& name) const {
+    std::map<std::string, std::string> bytes;
+    for (const auto& entry : std::filesystem::directory_iterator(folder_ / name)) {
+      const std::string file = entry.path().filename().string();
+      if (file.ends_with(".safetensors")) bytes[file] = read_bytes(entry.path().string());
+    }
+    return bytes;
+  }
+
+  TemporaryFolder folder_;
+  std::string model_ = folder_ / "model";
+  std::string corpus_;
+};
+
+TEST_F(Index, IsMadeAndAsked) {
+  const json made = run_json(index("index", {"--quiet"}));
+  expect_documented_keys(made, "index");
+  EXPECT_EQ(made["index"]["rows"], 40);
+  EXPECT_EQ(made["index"]["columns"], 14 * 16);
+  EXPECT_EQ(made["layers"].size(), 14u);
+  EXPECT_GT(made["cost"]["planned"]["seconds"].get<double>(), 0.0);
+  EXPECT_EQ(json::parse(read_bytes(folder_ / "index/result.json"))["index"], made["index"]);
+
+  const json found = run_json(ask("index", {"--out", folder_ / "result", "--trust", "yes"}));
+  EXPECT_EQ(found["method"], "logra(mode=dot,damping=0.1)");
+  EXPECT_EQ(found["store"]["rows"], 40);
+  EXPECT_EQ(found["store"]["projection"], "random");
+  EXPECT_EQ(found["data"]["documents"], 40);
+  EXPECT_GT(found["queries"][0]["top"].size(), 3u);
+  EXPECT_TRUE(found["queries"][0]["trust"].contains("difference"));
+  const std::string page = read_bytes(folder_ / "result/report.html");
+  EXPECT_THAT(page, HasSubstr(found["store"]["hash"].get<std::string>()));
+  EXPECT_THAT(page, HasSubstr("random projection of rank 4"));
+  const std::string arrays = read_bytes(folder_ / "result/scores.safetensors");
+  EXPECT_THAT(arrays, HasSubstr("top_rows"));
+  EXPECT_THAT(arrays, testing::Not(HasSubstr("\"scores\"")));
+  const Outcome table = run_assay(ask("index"));
+  EXPECT_THAT(table.out, HasSubstr("influence within the projection"));
+}
+
+TEST_F(Index, GivesEveryScoreWhereItIsAsked) {
+  run_json(index("index", {"--quiet"}));
+  const std::string out = folder_ / "all";
+  run_json(ask("index", {"--out", out, "--all-scores", "--self", "--per-layer", "--layer-groups",
+                         "attention=blocks.*.attn.*;mlp=blocks.*.mlp.*"}));
+  const std::string arrays = read_bytes(out + "/scores.safetensors");
+  EXPECT_THAT(arrays, HasSubstr(R"("scores":{"dtype":"F32","shape":[1,40])"));
+  EXPECT_THAT(arrays, HasSubstr(R"("self_influence":{"dtype":"F32","shape":[40])"));
+  EXPECT_THAT(arrays, HasSubstr(R"("per_layer":{"dtype":"F32","shape":[14,1,40])"));
+  EXPECT_THAT(arrays, HasSubstr(R"("by_layers_rows":{"dtype":"I64","shape":[2,1,)"));
+  const json found = json::parse(read_bytes(out + "/result.json"));
+  EXPECT_EQ(found["store"]["layer_groups"][0]["layers"].size(), 8u);
+  EXPECT_TRUE(found["queries"][0]["by_layers"].contains("mlp"));
+}
+
+// The told order is EK-FAC's: what was scored again has the scores of a run without an index.
+TEST_F(Index, ScoresTheStrongestAgain) {
+  run_json(index("index", {"--quiet"}));
+  const json again = run_json(ask("index", {"--rescore", "20", "--top", "5"}));
+  const json exact = run_json({"attribute", model_, "--data", corpus_, "--prompt", "the cat", "--completion", " sat",
+                               "--quiet", "--trust", "no", "--top", "40", "--threads", "1"});
+  EXPECT_EQ(again["store"]["rescored_by"], exact["method"]);
+  EXPECT_EQ(again["nats_per_raw"], exact["nats_per_raw"]);
+  EXPECT_TRUE(again["queries"][0].contains("index_agreement"));
+  std::map<int, double> scores;
+  for (const char* end : {"top", "bottom"})
+    for (const json& document : exact["queries"][0][end]) scores[document["row"]] = document["score"];
+  double before = 1e30;
+  for (const json& document : again["queries"][0]["top"]) {
+    const double score = document["score"];
+    // Other batches: float32 sums in another order.
+    EXPECT_NEAR(score, scores.at(document["row"]), 1e-4 * std::abs(score));
+    EXPECT_LE(score, before);
+    before = score;
+  }
+}
+
+TEST_F(Index, TakesFurtherDocuments) {
+  run_json(index("whole", {"--quiet"}));
+  const std::string text = read_bytes(corpus_);
+  const size_t cut = text.find("<|endoftext|>", text.size() / 2) + 13;
+  const std::string first = folder_.write("first.txt", text.substr(0, cut)), rest = folder_.write("rest.txt", text.substr(cut));
+  run_json(index("parts", {"--quiet", "--data", first}));
+  std::vector<std::string> append{"index", model_, "--data", rest, "--out", folder_ / "parts", "--append", "--quiet", "--threads", "1"};
+  const json added = run_json(append);
+  EXPECT_EQ(added["index"]["rows"], 40);
+  EXPECT_EQ(added["index"]["parts"], 2);
+  const json whole = run_json(ask("whole")), parts = run_json(ask("parts"));
+  for (size_t i = 0; i < 3; ++i) {
+    EXPECT_EQ(parts["queries"][0]["top"][i]["row"], whole["queries"][0]["top"][i]["row"]);
+    EXPECT_EQ(parts["queries"][0]["top"][i]["id"], whole["queries"][0]["top"][i]["id"]);
+  }
+  const Outcome again = run_assay({"index", model_, "--data", rest, "--out", folder_ / "parts", "--append", "--threads", "1"});
+  EXPECT_EQ(again.exit_code, 0) << again.err;
+  EXPECT_THAT(again.err, HasSubstr("holds these documents already"));
+  append.insert(append.end(), {"--rank", "5"});
+  refused(append, 3, "data", "\"projection.rank_in\" was 4 and is now 5");
+}
+
+TEST_F(Index, SaysBeforehandWhatItCosts) {
+  const Outcome plan = run_assay(index("planned", {"--plan", "--projection", "pca"}));
+  EXPECT_EQ(plan.exit_code, 0) << plan.err;
+  for (const char* stage : {"covariances", "eigendecompositions", "projected gradients"})
+    EXPECT_THAT(plan.out, HasSubstr(stage));
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "planned"));
+  run_json(index("made", {"--quiet", "--projection", "pca", "--curvature", "ekfac", "--store-dtype", "int8"}));
+  const Outcome question = run_assay(ask("made", {"--plan", "--rescore", "20"}));
+  for (const char* stage : {"questions", "scores", "covariances", "exact scores"}) EXPECT_THAT(question.out, HasSubstr(stage));
+  EXPECT_EQ(run_json(ask("made"))["store"]["curvature"], "ekfac");
+}
+
+TEST_F(Index, RefusesWhatDoesNotFit) {
+  run_json(index("index", {"--quiet"}));
+  refused(index("index", {"--quiet", "--seed", "5"}), 3, "data", "\"projection.seed\" was 0 and is now 5");
+  refused({"index", model_, "--data", corpus_}, 2, "usage", "--out is needed");
+  refused(index("index", {"--append", "--force"}), 2, "usage", "leave one of them out");
+  refused(index("nothing", {"--quiet", "--append"}), 3, "data", "nothing");
+  const auto asked = [&](const std::vector<std::string>& more, const std::string& said) { refused(ask("index", more), 2, "usage", said); };
+  asked({"--data", corpus_}, "with --store the documents are the index's");
+  asked({"--limit", "3"}, "--limit is given too; leave it out");
+  asked({"--method", "ekfac"}, "an index is read by logra");
+  asked({"--rescore", "3", "--top", "5"}, "it must reach as far as --top");
+  asked({"--layers", "blocks.9.*"}, "blocks.9");
+  asked({"--layer-groups", "attention"}, "NAME=PATTERN");
+  asked({"--stability"}, "--stability needs a method that samples labels");
+  refused({"attribute", model_, "--data", corpus_, "--completion", "the", "--method", "logra"}, 2, "usage", "logra needs --store");
+  refused({"attribute", model_, "--data", corpus_, "--completion", "the", "--rescore", "5"}, 2, "usage", "it needs --store");
+  refused({"attribute", model_, "--completion", "the"}, 2, "usage", "--data is needed");
+
+  const std::string other = folder_ / "other";
+  write_tiny_model(other, 2);
+  std::vector<std::string> words = ask("index");
+  words[1] = other;
+  refused(words, 3, "data", "they were made with the model of hash");
+  std::string bytes = blocks("index")["rows.0000.00000.safetensors"];
+  bytes[bytes.size() / 2] = static_cast<char>(bytes[bytes.size() / 2] ^ 4);
+  folder_.write("index/rows.0000.00000.safetensors", bytes);
+  refused(ask("index"), 3, "data", "must fit the checksum in the manifest");
+  std::filesystem::resize_file(folder_ / "index/rows.0000.00000.safetensors", 1000);
+  refused(ask("index"), 3, "data", "missing or of another size");
+  run_json(index("index", {"--quiet"}));
+  run_json(ask("index"));
+}
+
+class LongIndex : public Index {
+ protected:
+  LongIndex() : Index(3000) {}  // six blocks
+};
+
+TEST_F(LongIndex, KilledAnywhereItEndsInTheSameBits) {
+  ASSERT_EQ(run_assay(index("straight", {"--quiet"})).exit_code, 0);
+  const auto expected = blocks("straight");
+  ASSERT_GT(expected.size(), 6u);
+  for (const char* seen : {"rows.0000.00000", "rows.0000.00003"}) {
+    const std::string name = std::string("killed at ") + seen;
+    Running first(index(name));
+    ASSERT_TRUE(first.wait_until([&] {
+      return read_bytes(folder_ / (name + "/manifest.json")).find(seen) != std::string::npos;
+    })) << first.errors_so_far();
+    first.signal(SIGKILL);
+    ASSERT_THAT(first.wait().exit_code, AnyOf(0, 128 + SIGKILL));
+    refused(ask(name), 3, "data", "must be finished");
+    ASSERT_EQ(run_assay(index(name, {"--quiet"})).exit_code, 0);
+    EXPECT_TRUE(blocks(name) == expected) << seen;
+  }
+}
+
+}  // namespace
+}  // namespace assay
