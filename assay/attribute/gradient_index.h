@@ -38,13 +38,13 @@ struct IndexAbout {
     int64_t offset = 0;           ///< of its columns in a row
   };
 
-  std::string model_hash, tokenizer_hash;
-  std::string precision;  ///< of the arithmetic: "fp32", "fp64"
+  std::string model_hash = {}, tokenizer_hash = {};
+  std::string precision = {};  ///< of the arithmetic: "fp32", "fp64"
   int64_t context = 0;    ///< tokens of one document, BOS included
-  std::string long_texts;  ///< "cut", "split", "refuse"
+  std::string long_texts = {};  ///< "cut", "split", "refuse"
   bool adds_bos = false;   ///< a begin token stands before every document
-  IndexSettings settings;
-  std::vector<Layer> layers;
+  IndexSettings settings = {};
+  std::vector<Layer> layers = {};
 
   RowLayout layout() const;
   int64_t columns() const { return layout().back(); }  ///< K

@@ -14,6 +14,12 @@ namespace {
 
 using data::Example;
 
+template <typename T>
+void put(io::Arrays& arrays, const std::string& name, std::vector<T> values) {
+  const int64_t count = std::ssize(values);
+  arrays[name] = io::make_array({count}, std::move(values));
+}
+
 // Lists of different lengths as one array, and where each of them ends.
 template <typename T, typename Lists>
 void put_lists(io::Arrays& arrays, const std::string& name, const Lists& lists) {
@@ -23,13 +29,8 @@ void put_lists(io::Arrays& arrays, const std::string& name, const Lists& lists) 
     all.insert(all.end(), list.begin(), list.end());
     ends.push_back(std::ssize(all));
   }
-  arrays[name] = io::make_array({std::ssize(all)}, std::move(all));
-  arrays[name + ".ends"] = io::make_array({std::ssize(ends)}, std::move(ends));
-}
-
-template <typename T>
-void put(io::Arrays& arrays, const std::string& name, std::vector<T> values) {
-  arrays[name] = io::make_array({std::ssize(values)}, std::move(values));
+  put(arrays, name, std::move(all));
+  put(arrays, name + ".ends", std::move(ends));
 }
 
 class Reader {

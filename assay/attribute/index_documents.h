@@ -13,11 +13,11 @@
 namespace assay::attribute {
 
 struct IndexedDocuments {
-  data::Dataset dataset;             ///< with the ids that assign_ids gives
-  std::vector<std::string> texts;    ///< by example, or none
-  std::vector<std::string> sources;  ///< by example: "stories.txt, document 3", or none
-  std::vector<int64_t> document_of;  ///< by example: its place in the corpus; empty: the example's own
-  std::vector<bool> is_part;         ///< by example: whether it holds only a part of its document; empty: none does
+  data::Dataset dataset = {};             ///< with the ids that assign_ids gives
+  std::vector<std::string> texts = {};    ///< by example, or none
+  std::vector<std::string> sources = {};  ///< by example: "stories.txt, document 3", or none
+  std::vector<int64_t> document_of = {};  ///< by example: its place in the corpus; empty: the example's own
+  std::vector<bool> is_part = {};         ///< by example: whether it holds only a part of its document; empty: none does
   bool adds_bos = false;
 
   int64_t size() const { return dataset.size(); }

@@ -40,16 +40,16 @@ struct ScanRequest {
 
 /// The end of each question's ranking, strongest first; fewer columns where there are fewer rows.
 struct RankingEnd {
-  at::Tensor rows;    ///< [Q,k] int64
-  at::Tensor scores;  ///< [Q,k] float64
+  at::Tensor rows = {};    ///< [Q,k] int64
+  at::Tensor scores = {};  ///< [Q,k] float64
 };
 
 struct ScanResult {
-  at::Tensor whole;                     ///< [W,N] or undefined
-  at::Tensor per_layer;                 ///< [L,W,N] or undefined; in mode l2 and relatif scaled like the whole
-  RankingEnd top, bottom;
-  std::vector<RankingEnd> group_top;    ///< by group
-  std::vector<at::Tensor> group_whole;  ///< by group [W,N]
+  at::Tensor whole = {};                     ///< [W,N] or undefined
+  at::Tensor per_layer = {};                 ///< [L,W,N] or undefined; in mode l2 and relatif scaled like the whole
+  RankingEnd top = {}, bottom = {};
+  std::vector<RankingEnd> group_top = {};    ///< by group
+  std::vector<at::Tensor> group_whole = {};  ///< by group [W,N]
 };
 
 ScanResult scan_index(const GradientIndex& index, const ScanRequest& request, Progress& progress);

@@ -44,8 +44,8 @@ ASSAY_INLINE void widen_row(const float* from, int64_t count, Lanes<float, kByte
 template <int kBytes>
 ASSAY_INLINE void widen_row(const RowBfloat* from, int64_t count, Lanes<float, kBytes>& to) {
   constexpr int64_t kCount = Lanes<float, kBytes>::kCount;
-  typedef uint16_t Short __attribute__((vector_size(kBytes / 2)));
-  typedef uint32_t Word __attribute__((vector_size(kBytes)));
+  using Short = typename Lanes<uint16_t, kBytes / 2>::Values;
+  using Word = typename Lanes<uint32_t, kBytes>::Values;
   Short narrow = Short{};
   __builtin_memcpy(&narrow, from, static_cast<size_t>(std::min(count, kCount)) * 2);
   const Word wide = __builtin_convertvector(narrow, Word) << 16;
@@ -55,8 +55,8 @@ ASSAY_INLINE void widen_row(const RowBfloat* from, int64_t count, Lanes<float, k
 template <int kBytes>
 ASSAY_INLINE void widen_row(const RowHalf* from, int64_t count, Lanes<float, kBytes>& to) {
   constexpr int64_t kCount = Lanes<float, kBytes>::kCount;
-  typedef uint16_t Short __attribute__((vector_size(kBytes / 2)));
-  typedef uint32_t Word __attribute__((vector_size(kBytes)));
+  using Short = typename Lanes<uint16_t, kBytes / 2>::Values;
+  using Word = typename Lanes<uint32_t, kBytes>::Values;
   Short narrow = Short{};
   __builtin_memcpy(&narrow, from, static_cast<size_t>(std::min(count, kCount)) * 2);
   // As in io/half.h, for finite numbers: the bits in float32's place mean the number times 2^-112, exactly.
@@ -73,8 +73,8 @@ ASSAY_INLINE void widen_row(const RowHalf* from, int64_t count, Lanes<float, kBy
 template <int kBytes>
 ASSAY_INLINE void widen_row(const int8_t* from, int64_t count, Lanes<float, kBytes>& to) {
   constexpr int64_t kCount = Lanes<float, kBytes>::kCount;
-  typedef int8_t Byte __attribute__((vector_size(kBytes / 4)));
-  typedef int32_t Word __attribute__((vector_size(kBytes)));
+  using Byte = typename Lanes<int8_t, kBytes / 4>::Values;
+  using Word = typename Lanes<int32_t, kBytes>::Values;
   Byte narrow = Byte{};
   __builtin_memcpy(&narrow, from, static_cast<size_t>(std::min(count, kCount)));
   to.values = __builtin_convertvector(__builtin_convertvector(narrow, Word), typename Lanes<float, kBytes>::Values);

@@ -14,7 +14,7 @@
 namespace assay::attribute {
 namespace {
 
-Scoring texts(int64_t count = 12) {
+Scoring index_texts(int64_t count = 12) {
   return {toy_llama(), toy_texts(count, 2, 11, 1), toy_texts(4, 3, 8, 2)};
 }
 
@@ -44,7 +44,8 @@ TEST(RowCodec, GivesBackWhatItsTypeHolds) {
     const at::Tensor once = decode_rows(stored, layout, at::kFloat);
     const StoredRows again = encode_rows(once, type, layout);
     EXPECT_TRUE(decode_rows(again, layout, at::kFloat).sub(once).abs().max().item<double>() <= 1e-6) << to_string(type);
-    if (type == RowType::Float32 || type == RowType::Float64) EXPECT_TRUE(once.equal(rows));
+    const bool is_exact = type == RowType::Float32 || type == RowType::Float64;
+    EXPECT_EQ(once.equal(rows), is_exact);
     EXPECT_EQ(stored.scales.defined(), bytes_of_scale(type) > 0);
     EXPECT_EQ(static_cast<int64_t>(stored.numbers.element_size()), bytes_of_number(type));
   }
@@ -60,14 +61,14 @@ TEST(RowCodec, RoundsRelativeToEachRowAndLayer) {
   rows.select(0, 3).mul_(1e6);      // and one beyond 65,504
   const auto worst = [&](RowType type) {
     const at::Tensor back = decode_rows(encode_rows(rows, type, layout), layout, at::kFloat);
-    double worst = 0;
+    double most = 0;
     for (int64_t row = 0; row < 6; ++row) {
       for (int64_t layer = 0; layer < 2; ++layer) {
         const at::Tensor x = rows[row].narrow(0, 4 * layer, 4), y = back[row].narrow(0, 4 * layer, 4);
-        worst = std::max(worst, largest_difference(x, y) / largest(x));
+        most = std::max(most, largest_difference(x, y) / largest(x));
       }
     }
-    return worst;
+    return most;
   };
   EXPECT_LE(worst(RowType::Int8), 1.0 / 254 + 1e-6);
   EXPECT_LE(worst(RowType::Float16), 0x1p-11 + 1e-6);
@@ -99,7 +100,7 @@ TEST(GradientIndex, OfFewBitsRanksAsOneOfMany) {
 // Check 4: (1/N) Σ self_i = Σ_l Σ_j μ_j/(μ_j + λ_l), which is below K and tends to the rank without damping.
 TEST(Logra, AddsItsSelfInfluenceUpToTheTraceOfItsFilter) {
   for (const int64_t rank : {2, 4}) {  // more rows than dimensions, and fewer
-    const Indexing indexing{texts(), {.rank_out = rank, .rank_in = rank, .rows = RowType::Float64}};
+    const Indexing indexing{index_texts(), {.rank_out = rank, .rank_in = rank, .rows = RowType::Float64}};
     const TemporaryFolder folder;
     indexing.build(folder / "index");
     const GradientIndex index(folder / "index");
@@ -125,7 +126,7 @@ TEST(Logra, AddsItsSelfInfluenceUpToTheTraceOfItsFilter) {
 
 // Check 5.
 TEST(Logra, InItsModesTakesTheDocumentsOwnInfluenceIntoAccount) {
-  Scoring scoring = texts();
+  Scoring scoring = index_texts();
   scoring.queries = scoring.train;  // the documents as their own questions
   const Indexing indexing{scoring, {.rank_out = 3, .rank_in = 3, .rows = RowType::Float64}};
   const TemporaryFolder folder;
@@ -150,7 +151,7 @@ TEST(Logra, InItsModesTakesTheDocumentsOwnInfluenceIntoAccount) {
 
 // What is scored through the model, one document after the other, is what the rows give.
 TEST(Logra, ScoresDocumentsThroughTheModelAsFromTheIndex) {
-  Scoring scoring = texts();
+  Scoring scoring = index_texts();
   scoring.measurement = nn::log_probability();
   const Indexing indexing{scoring, {.rank_out = 3, .rank_in = 3, .rows = RowType::Float64}};
   const TemporaryFolder folder;
@@ -176,7 +177,7 @@ TEST(Logra, ScoresDocumentsThroughTheModelAsFromTheIndex) {
 // Check 10: the cut into blocks and the number of threads change rounding alone; an interrupted run ends in the same bits.
 TEST(GradientIndex, DoesNotDependOnBlocksAndThreads) {
   for (const IndexCurvature kind : {IndexCurvature::Raw, IndexCurvature::Kfac, IndexCurvature::Ekfac}) {
-    Indexing indexing{texts(), {.rank_out = 3, .rank_in = 3, .curvature = kind, .rows = RowType::Float64}};
+    Indexing indexing{index_texts(), {.rank_out = 3, .rank_in = 3, .curvature = kind, .rows = RowType::Float64}};
     const at::Tensor whole = indexing.scores_of_new();
     indexing.rows_per_block = 5;
     const auto error = [&] { return largest_difference(indexing.scores_of_new(), whole) / largest(whole); };
@@ -192,7 +193,7 @@ TEST(GradientIndex, DoesNotDependOnBlocksAndThreads) {
 }
 
 TEST(GradientIndex, CountsRowsThroughItsBlocks) {
-  Indexing indexing{texts(), {.rank_out = 3, .rank_in = 3, .rows = RowType::Float64}, /*rows_per_block=*/5};
+  Indexing indexing{index_texts(), {.rank_out = 3, .rank_in = 3, .rows = RowType::Float64}, /*rows_per_block=*/5};
   const TemporaryFolder folder;
   indexing.build(folder / "index");
   const GradientIndex index(folder / "index");
@@ -257,7 +258,7 @@ TEST(GradientIndex, StoppedAnywhereEndsInTheSameBits) {
 
 TEST(GradientIndex, TakesFurtherDocumentsAsIfTheyHadBeenThere) {
   for (const IndexCurvature kind : {IndexCurvature::Raw, IndexCurvature::Kfac, IndexCurvature::Ekfac}) {
-    Indexing indexing{texts(12), {.rank_out = 3, .rank_in = 3, .curvature = kind, .rows = RowType::Float64},
+    Indexing indexing{index_texts(12), {.rank_out = 3, .rank_in = 3, .curvature = kind, .rows = RowType::Float64},
                       /*rows_per_block=*/4};
     const at::Tensor expected = indexing.scores_of_new();
     const data::Dataset all = indexing.scoring.train;
@@ -282,7 +283,7 @@ TEST(GradientIndex, TakesFurtherDocumentsAsIfTheyHadBeenThere) {
 }
 
 TEST(GradientIndex, CountsATextThatItHoldsAlready) {
-  Indexing indexing{texts(4), {.rank_out = 2, .rank_in = 2}};
+  Indexing indexing{index_texts(4), {.rank_out = 2, .rank_in = 2}};
   const TemporaryFolder folder;
   indexing.build(folder / "index");
   IndexedDocuments more{.dataset = indexing.scoring.train};
@@ -323,7 +324,7 @@ class MixedUp : public testing::Test {
 
   TemporaryFolder folder_;
   std::string path_ = folder_ / "index";
-  Indexing indexing_{texts(6), {.rank_out = 2, .rank_in = 2}, /*rows_per_block=*/3};
+  Indexing indexing_{index_texts(6), {.rank_out = 2, .rank_in = 2}, /*rows_per_block=*/3};
 };
 
 TEST_F(MixedUp, AnotherModelOrTokenizer) {

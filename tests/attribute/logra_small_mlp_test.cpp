@@ -13,12 +13,12 @@ namespace {
 
 using attribute::ProjectionKind;
 
-constexpr uint64_t kDataSeed = 1;
-constexpr size_t kSubsets = 36, kRetrainings = 1;
+constexpr uint64_t kIndexDataSeed = 1;
+constexpr size_t kIndexSubsets = 36, kIndexRetrainings = 1;
 
 TEST(LograOnASmallNetwork, OrdersRetrainingsBetterTheHigherItsRank) {
-  const Seed seed(kDataSeed);
-  const evaluate::RetrainingBank bank = retrain(seed.problem, seed.seed, kSubsets, kRetrainings);
+  const Seed seed(kIndexDataSeed);
+  const evaluate::RetrainingBank bank = retrain(seed.problem, seed.seed, kIndexSubsets, kIndexRetrainings);
   const TemporaryFolder folder;
   const auto lds = [&](const at::Tensor& scores) {
     return evaluate::linear_datamodeling_score(as_rows(scores), bank).mean;

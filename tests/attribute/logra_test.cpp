@@ -27,11 +27,11 @@ at::Tensor rows_of(const Scoring& scoring, const data::Dataset& dataset, const n
       .rows;
 }
 
-Scoring texts() {
+Scoring logra_texts() {
   return {toy_llama(), toy_texts(12, 2, 11, 1), toy_texts(4, 3, 8, 2)};
 }
 
-Scoring arrays() {
+Scoring logra_arrays() {
   const ToyMlp shape{.features = 4, .hidden = {6, 5}, .outputs = 3};
   return {toy_mlp(shape), toy_arrays(20, shape, 1), toy_arrays(5, shape, 2)};
 }
@@ -40,7 +40,7 @@ Scoring arrays() {
 TEST(ProjectedRows, EqualTheProjectionOfTheDenseGradient) {
   const ToyMlp repeated{.features = 4, .hidden = {6, 6}, .outputs = 3, .repeats = 3};
   const Scoring shared{toy_mlp(repeated), toy_arrays(9, repeated, 1), toy_arrays(3, repeated, 2)};
-  for (const Scoring& scoring : {texts(), arrays(), shared}) {
+  for (const Scoring& scoring : {logra_texts(), logra_arrays(), shared}) {
     const Projection projection = random_for(scoring.model);
     const at::Tensor expected = projected_gradients(scoring, scoring.train, nn::loss(), projection);
     const auto error = [&](bool with_sums) {
@@ -52,7 +52,7 @@ TEST(ProjectedRows, EqualTheProjectionOfTheDenseGradient) {
     const ScopedTwin twin("attribute.rows_in_batch_order");
     EXPECT_GT(error(false), 1e-3);
   }
-  const Scoring biased = arrays();
+  const Scoring biased = logra_arrays();
   const Projection projection = random_for(biased.model);
   const at::Tensor expected = projected_gradients(biased, biased.train, nn::loss(), projection);
   const ScopedTwin twin("nn.projection_without_bias");
@@ -90,7 +90,7 @@ TEST(FactoredGradient, ProjectsInEveryOrderAndLeavesMaskedPositionsOut) {
 
 // Check 2: an orthonormal projection of full rank loses nothing. tr(H) is invariant, so λ is the same.
 TEST(Logra, OfFullRankIsInfluenceWithTheEmpiricalFisher) {
-  for (Scoring scoring : {texts(), arrays()}) {
+  for (Scoring scoring : {logra_texts(), logra_arrays()}) {
     Indexing indexing{scoring, {.projection = ProjectionKind::Principal, .rank_out = 99, .rank_in = 99}};
     const at::Tensor rows = flat_gradients(scoring.model, scoring.train, nn::loss());
     const at::Tensor queries = flat_gradients(scoring.model, scoring.queries, nn::loss());
@@ -148,7 +148,7 @@ TEST(RandomProjection, BelongsToSeedAndNameAlone) {
 // Scores are those of a dense solve in the projected space, with fewer and with more rows than dimensions.
 TEST(Logra, IsTheDenseSolveInTheProjectedSpace) {
   for (const int64_t rank : {2, 5}) {
-    const Scoring scoring = texts();
+    const Scoring scoring = logra_texts();
     const Indexing indexing{scoring, {.rank_out = rank, .rank_in = rank, .seed = 1}};
     const Projection projection = random_for(scoring.model, 1, {rank, rank});
     std::vector<int64_t> cuts{0};
@@ -171,7 +171,7 @@ TEST(Logra, IsTheDenseSolveInTheProjectedSpace) {
 
 // Check 6: without curvature it is the product of projected gradients, and groups of layers add up.
 TEST(Logra, AtALargeDampingIsTheProductOfProjectedGradients) {
-  const Scoring scoring = arrays();
+  const Scoring scoring = logra_arrays();
   Indexing indexing{scoring, {.rank_out = 3, .rank_in = 4, .rows = RowType::Float64}};
   const TemporaryFolder folder;
   indexing.build(folder / "index");
@@ -203,7 +203,7 @@ TEST(Logra, AtALargeDampingIsTheProductOfProjectedGradients) {
 
 // Check 9.
 TEST(Logra, AnswersTheSameTwice) {
-  const Scoring scoring = arrays();
+  const Scoring scoring = logra_arrays();
   const Indexing indexing{scoring, {.rank_out = 3, .rank_in = 3}};
   const TemporaryFolder folder;
   indexing.build(folder / "index");
