@@ -91,9 +91,7 @@ TEST(GradientIndex, OfFewBitsRanksAsOneOfMany) {
     indexing.settings.rows = type;
     EXPECT_GE(least_spearman(indexing.scores_of_new(), exact), least) << to_string(type);
   }
-  indexing.settings.rows = RowType::Float16;
-  const ScopedTwin twin("attribute.one_scale_a_row");
-  indexing.settings.rows = RowType::Int8;
+  const ScopedTwin twin("kernel.rows_without_their_scales");
   EXPECT_LT(least_spearman(indexing.scores_of_new(), exact), 0.98);
 }
 

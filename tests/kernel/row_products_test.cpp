@@ -16,7 +16,7 @@ namespace assay::kernel {
 namespace {
 
 // Float32 sums of n terms in [-1/2, 1/2]², eight or more partial ones: far below n·2^-24 of the largest.
-constexpr double kTolerance = 2e-5;
+constexpr double kRowTolerance = 2e-5;
 
 double error_of(int64_t queries, int64_t count, const std::vector<int64_t>& ends, at::ScalarType type, bool scaled) {
   const int64_t columns = ends.back();
@@ -41,8 +41,8 @@ TEST(RowProductsTest, EqualTheMatrixProduct) {
       for (const int64_t count : {1, 16, 37}) {
         for (const std::vector<int64_t>& ends :
              {std::vector<int64_t>{1}, std::vector<int64_t>{256, 512, 700}, std::vector<int64_t>{5, 2053, 4200}}) {
-          EXPECT_LT(error_of(queries, count, ends, type, false), kTolerance) << type << queries << " " << count;
-          EXPECT_LT(error_of(queries, count, ends, type, true), kTolerance) << type << queries << " " << count;
+          EXPECT_LT(error_of(queries, count, ends, type, false), kRowTolerance) << type << queries << " " << count;
+          EXPECT_LT(error_of(queries, count, ends, type, true), kRowTolerance) << type << queries << " " << count;
         }
       }
     }
