@@ -21,14 +21,15 @@ namespace {
 
 using nlohmann::ordered_json;
 
-void write_arrays(const ResultFolder& folder, const Attribution& found, const AttributeOptions& options,
-                  const ordered_json& result) {
+void write_arrays(const ResultFolder& folder, const AttributionInputs& inputs, const Attribution& found,
+                  const AttributeOptions& options, const ordered_json& result) {
   io::Arrays arrays;
   const auto add = [&](const char* name, const at::Tensor& values) {
     if (values.defined()) arrays[name] = io::from_tensor(values.to(at::kFloat).contiguous());
   };
   if (!found.store || options.all_scores || options.grouping != Grouping::None) add("scores", found.scores.total);
   if (found.store) add_store_arrays(arrays, found);
+  if (inputs.whole) arrays["rows"] = io::make_array({std::ssize(inputs.filtered.rows)}, inputs.filtered.rows);
   add("per_token", found.scores.per_token);
   add("per_layer", found.scores.per_layer);
   add("self_influence", found.scores.self_influence);
@@ -56,7 +57,7 @@ void run(const AttributeOptions& options, Session& session) {
 
   ordered_json result = attribution_json(inputs, found, options, session);
   if (folder) {
-    write_arrays(*folder, found, options, result);
+    write_arrays(*folder, inputs, found, options, result);
     folder->write("report.html",
                   report::attribution_report(attribution_view(inputs, found, options, session, plan, seconds)));
   }

@@ -1,5 +1,6 @@
 #include "cli/attribute_options.h"
 
+#include "assay/attribute/filter_options.h"
 #include "assay/attribute/methods_options.h"
 #include "cli/typed_options.h"
 
@@ -52,6 +53,16 @@ void describe(CLI::App& command, AttributeOptions& options) {
   method(add_integer(command, "--train-size", options.train_size, {.minimum = 0},
                      "Documents in the training run: turns scores into nats for removing one",
                      "as many as are scored: state it with --limit"));
+  auto read_filter = [&options](const std::string& text) {
+    options.filter = parse_factory(text, attribute::filter_table(), "filter").canonical();
+  };
+  method(command.add_option_function<std::string>("--filter", read_filter,
+                                                  "Score only documents that share tokens with a question: "
+                                                  "bm25(10000) takes the best 10,000 for each"))
+      ->type_name("NAME(...)")
+      ->default_str("none: every document is scored");
+  method(add_integer(command, "--rank", options.rank, {.minimum = 1},
+                     "Keep each question's direction in a layer at this rank: less memory for many questions", "full"));
   method(add_text(command, "--cache", options.cache, "DIR",
                   "Where fitted factors are kept (default: $ASSAY_CACHE, else ~/.cache/assay)"));
 

@@ -32,6 +32,8 @@ struct AttributeOptions {
   int64_t train_size = 0;   ///< documents in the training run, for units; 0: the documents given
   bool trust_check = true;  ///< one small training step on the top documents against random ones
   bool stability = false;   ///< fit with a second draw of labels too, and compare
+  std::string filter;       ///< a factory string of attribute::filter_table(); empty: every document is scored
+  int64_t rank = 0;         ///< of the questions' directions; 0: the method's own
   std::string cache;        ///< empty: the default folder
   std::string store;        ///< a gradient index, in the place of the corpus
   int64_t rescore = 0;      ///< documents from either end of each ranking that EK-FAC scores again; 0: none

@@ -13,6 +13,7 @@
 #include "assay/attribute/stability.h"
 #include "assay/attribute/trust.h"
 #include "assay/core/error.h"
+#include "assay/attribute/filter_options.h"
 #include "assay/core/hash.h"
 #include "assay/core/threads.h"
 #include "assay/core/version.h"
@@ -52,6 +53,15 @@ int64_t shown_each(const AttributeOptions& options, int64_t documents) {
 
 int64_t memory_of(const AttributeOptions& options) {
   return options.common.memory_bytes > 0 ? options.common.memory_bytes : available_memory_bytes();
+}
+
+/// How much of the corpus was looked at.
+std::string filter_sentence(const AttributionInputs& inputs) {
+  const attribute::Filtered& kept = inputs.filtered;
+  return fmt::format(
+      "The filter kept {} of {} ({:.2g} %), those that share tokens with a question; what shares none is not scored, "
+      "however strong it may be.",
+      format_count(std::ssize(kept.rows)), format_counted(kept.searched, "document"), 100 * kept.share());
 }
 
 std::string group_field_of(const AttributeOptions& options) {
@@ -103,7 +113,7 @@ void add_texts(const AttributionInputs& inputs, const AttributeOptions& options,
       shown.insert(ranking.columns.begin(), ranking.columns.end());
   const std::vector<int64_t> rows(shown.begin(), shown.end());
   try {
-    data::texts_of(inputs.text, inputs.tokenizer)->visit(rows, [&](int64_t row, std::string_view text) {
+    inputs.texts()->visit(rows, [&](int64_t row, std::string_view text) {
       found.texts[row] = text;
     });
   } catch (const Error& error) {
@@ -115,11 +125,58 @@ void add_texts(const AttributionInputs& inputs, const AttributeOptions& options,
   }
 }
 
+/// The method that was asked for; --rank is its argument by another name.
+FactoryCall method_of(const AttributeOptions& options) {
+  const std::string asked_for = options.store.empty() || options.method_given ? options.method : "logra";
+  const FactoryCall call = parse_factory(asked_for, attribute::method_table(), "method");
+  if (options.rank == 0) return call;
+  constexpr std::string_view kFull = "rank=full";
+  std::string text = call.canonical();
+  const size_t place = text.find(kFull);
+  if (place == std::string::npos) {
+    throw Error(ErrorKind::Usage, fmt::format("reading --rank: the method must keep directions of questions and leave "
+                                              "their rank open (ekfac, kfac, diagonal, relatif), but it is {}; leave "
+                                              "--rank out",
+                                              text));
+  }
+  text.replace(place, kFull.size(), fmt::format("rank={}", options.rank));
+  return parse_factory(text, attribute::method_table(), "method");
+}
+
+void filter_corpus(AttributionInputs& inputs, const AttributeOptions& options, Progress& progress) {
+  if (inputs.index) {
+    throw Error(ErrorKind::Usage,
+                "reading --filter: it saves gradients of documents, but with --store none are taken; leave it out");
+  }
+  const FactoryCall filter = parse_factory(options.filter, attribute::filter_table(), "filter");
+  inputs.whole = std::move(inputs.text);
+  inputs.filtered = attribute::filter_documents(filter, inputs.whole->encoded.dataset, inputs.queries,
+                                                inputs.whole->encoded.adds_bos ? 1 : 0, cache_folder(options.cache),
+                                                progress);
+  inputs.text = data::with_examples(*inputs.whole, inputs.filtered.rows);
+  progress.note(filter_sentence(inputs));
+}
+
+/// What a reader must know of directions that were compressed.
+std::string rank_sentence(const at::Tensor& errors) {
+  return fmt::format("The questions' directions were kept at a lower rank, which lost {:.2g} % of their length on average "
+                     "and {:.2g} % at most.",
+                     100 * errors.mean().item<double>(), 100 * errors.max().item<double>());
+}
+
 }  // namespace
 
+std::shared_ptr<const data::ExampleTexts> AttributionInputs::texts() const {
+  return index ? indexed.texts : data::texts_of(text, tokenizer);
+}
+
+std::string AttributionInputs::source(int64_t row) const {
+  return index ? indexed.source(row)
+               : text.documents.source(text.encoded.document_of[static_cast<size_t>(row)]);
+}
+
 AttributionInputs load_attribution(const AttributeOptions& options, Progress& progress) {
-  const FactoryCall call = parse_factory(options.store.empty() || options.method_given ? options.method : "logra",
-                                         attribute::method_table(), "method");
+  const FactoryCall call = method_of(options);
   nn::Checkpoint checkpoint = nn::load_checkpoint(options.model, dtype_of(options.common));
   const nn::Architecture& architecture = checkpoint.model.architecture();
   if (architecture.facts().context == 0) {
@@ -132,11 +189,12 @@ AttributionInputs load_attribution(const AttributeOptions& options, Progress& pr
   const auto index = open_index(options, checkpoint, tokenizer);
   const int64_t context = index ? index->about().context : context_of(options.data, architecture);
   const bool groups_documents = options.grouping == Grouping::Documents || options.grouping == Grouping::Both;
+  const attribute::IndexedDocuments indexed = index ? index->documents() : attribute::IndexedDocuments{};
   AttributionInputs inputs{
       .checkpoint = std::move(checkpoint),
       .tokenizer = tokenizer,
       .context = context,
-      .text = index ? indexed_text(*index, progress)
+      .text = index ? indexed_text(indexed, progress)
                     : load_text(options.data, tokenizer, context, progress,
                                 groups_documents ? group_field_of(options) : ""),
       .groups = {},
@@ -147,15 +205,12 @@ AttributionInputs load_attribution(const AttributeOptions& options, Progress& pr
       .measurement = nn::measurement_named(measure_name(options.measure)),
       .layers = {},
       .not_covered = {},
-      .index = index};
+      .index = index,
+      .indexed = indexed,
+      .whole = {},
+      .filtered = {}};
   if (attribute::uses_gradients(call) || options.trust_check)
     data::require_targets(inputs.text.encoded, index ? options.store : shown_name(options.data));
-  if (groups_documents) {
-    std::vector<std::string> names;
-    for (const int64_t document : inputs.text.encoded.document_of)
-      names.push_back(inputs.text.documents.groups().at(static_cast<size_t>(document)));
-    inputs.groups = attribute::group_by_name(names);
-  }
   const data::BosPolicy bos = !index                    ? bos_policy(options.data.begin_token)
                               : index->about().adds_bos ? data::BosPolicy::Yes
                                                         : data::BosPolicy::No;
@@ -164,6 +219,13 @@ AttributionInputs load_attribution(const AttributeOptions& options, Progress& pr
     inputs.query_texts.push_back(text.prompt + text.completion);
   }
   inputs.query_dataset = data::query_dataset(inputs.queries);
+  if (!options.filter.empty()) filter_corpus(inputs, options, progress);
+  if (groups_documents) {
+    std::vector<std::string> names;
+    for (const int64_t document : inputs.text.encoded.document_of)
+      names.push_back(inputs.text.documents.groups().at(static_cast<size_t>(document)));
+    inputs.groups = attribute::group_by_name(names);
+  }
   const nn::Architecture& kept = inputs.checkpoint.model.architecture();
   inputs.layers = index ? index_layers(*index, options, kept)
                         : kept.match_layers(options.layers.empty() ? "*" : options.layers);
@@ -172,9 +234,10 @@ AttributionInputs load_attribution(const AttributeOptions& options, Progress& pr
   return inputs;
 }
 
-attribute::Inputs method_inputs(const AttributionInputs& inputs, const AttributeOptions& options) {
+attribute::Inputs method_inputs(const AttributionInputs& inputs, const AttributeOptions& options,
+                                const attribute::Documents& train) {
   return {.model = inputs.checkpoint.model,
-          .train = inputs.documents(),
+          .train = train,
           .queries = {inputs.query_dataset, std::make_shared<data::TextList>(inputs.query_texts)},
           .measurement = inputs.measurement,
           .layers = inputs.layers,
@@ -183,6 +246,12 @@ attribute::Inputs method_inputs(const AttributionInputs& inputs, const Attribute
           .model_hash = inputs.checkpoint.hash,
           .cache_folder = cache_folder(options.cache),
           .index = inputs.index.get()};
+}
+
+attribute::Inputs method_inputs(const AttributionInputs& inputs, const AttributeOptions& options) {
+  if (!inputs.whole) return method_inputs(inputs, options, inputs.documents());
+  return method_inputs(inputs, options,
+                       {inputs.whole->encoded.dataset, data::texts_of(*inputs.whole, inputs.tokenizer)});
 }
 
 attribute::Parts parts_of(const AttributeOptions& options) {
@@ -196,7 +265,7 @@ std::string identity_of(const AttributionInputs& inputs, const AttributeOptions&
   for (const data::Query& query : inputs.queries) hasher.add(static_cast<uint64_t>(query.example.first_counted));
   if (inputs.index) hasher.add("store").add(inputs.index->hash()).add(options.layer_groups);
   hasher.add(static_cast<uint64_t>(options.rescore)).add(static_cast<uint64_t>(options.all_scores ? 1 : 0));
-  hasher.add(inputs.method.canonical()).add(inputs.measurement.name).add(options.layers).add(group_field_of(options));
+  hasher.add(inputs.method.canonical()).add(inputs.measurement.name).add(options.layers).add(group_field_of(options)).add(options.filter);
   for (const int64_t number :
        {static_cast<int64_t>(options.grouping), options.top, options.train_size, options.common.seed,
         static_cast<int64_t>(options.common.precision), static_cast<int64_t>(options.per_token),
@@ -210,19 +279,20 @@ std::string identity_of(const AttributionInputs& inputs, const AttributeOptions&
 Plan plan_attribution(const AttributionInputs& inputs, const AttributeOptions& options) {
   Plan plan(kernel::machine_ceilings(cache_folder(options.cache)));
   const attribute::Inputs given = method_inputs(inputs, options);
+  const attribute::Inputs scored = method_inputs(inputs, options, inputs.documents());
   if (inputs.index) {
     plan_store(plan, inputs, options, given, looked_at(inputs));
   } else {
     attribute::add_fit_stages(plan, inputs.method, given);
-    attribute::add_score_stage(plan, inputs.method, given, parts_of(options));
+    attribute::add_score_stage(plan, inputs.method, scored, parts_of(options));
   }
-  attribute::add_shown_stage(plan, options.rescore > 0 ? exact_method() : inputs.method, given, looked_at(inputs),
+  attribute::add_shown_stage(plan, options.rescore > 0 ? exact_method() : inputs.method, scored, looked_at(inputs),
                              shown_each(options, inputs.dataset().size()));
   if (options.stability) {
     attribute::add_fit_stages(plan, inputs.method, attribute::with_other_labels(given), kOtherLabels);
-    attribute::add_score_stage(plan, inputs.method, given, {}, kOtherLabels);
+    attribute::add_score_stage(plan, inputs.method, scored, {}, kOtherLabels);
   }
-  if (options.trust_check) plan.add("trust check", attribute::trust_cost(given, looked_at(inputs)));
+  if (options.trust_check) plan.add("trust check", attribute::trust_cost(scored, looked_at(inputs)));
   return plan;
 }
 
@@ -243,6 +313,11 @@ Attribution attribute_documents(const AttributionInputs& inputs, const Attribute
     scorer = attribute::make_scorer(inputs.method, given, progress);
     found.apart = scorer->score(inputs.documents(), parts_of(options), workspace, progress);
     found.warnings = scorer->warnings();
+    if (inputs.whole) found.warnings.push_back(filter_sentence(inputs));
+    if (found.apart.rank_errors.defined()) {
+      found.warnings.push_back(rank_sentence(found.apart.rank_errors));
+      progress.note(found.warnings.back());
+    }
   }
   found.meaning = scorer->meaning();
   found.curvature = scorer->curvature();
@@ -259,7 +334,8 @@ Attribution attribute_documents(const AttributionInputs& inputs, const Attribute
   }
   if (options.stability) {
     curvature::Workspace other = workspace_in("/other_labels");
-    found.stability = attribute::label_stability(inputs.method, given, found.apart.total, other, progress);
+    found.stability = attribute::label_stability(inputs.method, given, inputs.documents(), found.apart.total, other,
+                                                 progress);
   }
   if (options.trust_check) check_trust(inputs, options, found, progress);
   add_texts(inputs, options, found, progress);

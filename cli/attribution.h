@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "assay/attribute/filter.h"
 #include "assay/attribute/gradient_index.h"
 #include "assay/attribute/groups.h"
 #include "assay/attribute/index_scan.h"
@@ -27,7 +28,7 @@ struct AttributionInputs {
   nn::Checkpoint checkpoint;
   data::Tokenizer tokenizer;
   int64_t context = 0;
-  data::TokenizedCorpus text;
+  data::TokenizedCorpus text;  ///< what is scored; of an index: its documents as tokens, without files
   attribute::Groups groups;  ///< of the examples, where they are to be summed
   std::vector<data::Query> queries;
   data::Dataset query_dataset;
@@ -37,9 +38,18 @@ struct AttributionInputs {
   std::vector<nn::LayerId> layers;
   std::vector<std::string> not_covered;
   std::shared_ptr<const attribute::GradientIndex> index;  ///< where the documents are those of one
+  attribute::IndexedDocuments indexed;                     ///< then: their texts and sources
+  std::optional<data::TokenizedCorpus> whole;  ///< the corpus that `text` was filtered from, where it was
+  attribute::Filtered filtered;                ///< then: what was kept
 
   const data::Dataset& dataset() const { return text.encoded.dataset; }
-  attribute::Documents documents() const { return {dataset(), data::texts_of(text, tokenizer)}; }
+  /// By example; of an index those that it keeps.
+  std::shared_ptr<const data::ExampleTexts> texts() const;
+  /// "stories.txt, document 3"
+  std::string source(int64_t row) const;
+  attribute::Documents documents() const { return {dataset(), texts()}; }
+  /// What the scored documents stand among: fits are made of all of it.
+  const data::TokenizedCorpus& corpus() const { return whole ? *whole : text; }
 };
 
 AttributionInputs load_attribution(const AttributeOptions& options, Progress& progress);

@@ -31,7 +31,7 @@ ordered_json document_json(const AttributionInputs& inputs, const Attribution& f
   return {{"row", row},
           {"document", place},
           {"id", hex64(inputs.dataset().id(row))},
-          {"source", inputs.text.documents.source(place)},
+          {"source", inputs.source(row)},
           {"score", found.apart.total[static_cast<int64_t>(query)][row].item<double>()}};
 }
 
@@ -125,7 +125,7 @@ std::string question_heading(const AttributionInputs& inputs, size_t query) {
 }  // namespace
 
 int64_t training_documents(const AttributionInputs& inputs, const AttributeOptions& options) {
-  return options.train_size > 0 ? options.train_size : inputs.dataset().size();
+  return options.train_size > 0 ? options.train_size : inputs.corpus().encoded.dataset.size();
 }
 
 std::optional<double> nats_per_raw(const AttributionInputs& inputs, const Attribution& found,
@@ -138,7 +138,13 @@ ordered_json attribution_json(const AttributionInputs& inputs, const Attribution
                               const AttributeOptions& options, const Session& session) {
   ordered_json result = result_head(session.invocation);
   result["model"] = {{"path", inputs.checkpoint.path}, {"hash", inputs.checkpoint.hash}};
-  result["data"] = corpus_json(inputs.text);
+  result["data"] = corpus_json(inputs.corpus());
+  if (inputs.whole) {
+    result["filter"] = {{"name", options.filter},
+                        {"scored", inputs.dataset().size()},
+                        {"share", inputs.filtered.share()},
+                        {"hash", inputs.dataset().content_hash()}};
+  }
   result["method"] = inputs.method.canonical();
   if (found.store) result["store"] = store_json(inputs, found, options);
   result["measure"] = inputs.measurement.name;
@@ -166,6 +172,9 @@ ordered_json attribution_json(const AttributionInputs& inputs, const Attribution
     ordered_json entry{{"prompt", query.text.prompt},
                        {"completion", query.text.completion},
                        {"boundary_token_shared", query.boundary_token_shared}};
+    if (inputs.whole) entry["filtered"] = inputs.filtered.of_each[q];
+    if (found.apart.rank_errors.defined())
+      entry["rank_error"] = found.apart.rank_errors[static_cast<int64_t>(q)].item<double>();
     if (q < found.stability.size()) entry["label_stability"] = finite_or_null(found.stability[q]);
     if (q < found.queries.size()) {
       entry["top"] = ordered_json::array();

@@ -59,10 +59,9 @@ std::vector<report::QueryToken> query_tokens(const AttributionInputs& inputs, si
 report::ScoredDocument scored_document(const AttributionInputs& inputs, const attribute::Shown& shown, size_t place,
                                        int64_t row) {
   const data::ExampleView example = inputs.dataset().examples[static_cast<size_t>(row)];
-  const int64_t document = inputs.text.encoded.document_of[static_cast<size_t>(row)];
   report::ScoredDocument scored{.index = row,
                                 .id = hex64(example.id),
-                                .source = inputs.text.documents.source(document),
+                                .source = inputs.source(row),
                                 .tokens = {},
                                 .token_scores = {}};
   for (size_t t = first_own_token(inputs); t < example.tokens.size(); ++t) {

@@ -78,7 +78,7 @@ double demo_stability(const AttributionInputs& subject, const AttributeOptions& 
   curvature::Workspace workspace;
   return attribute::mean_stability(
       attribute::label_stability(parse_factory(ours.call, attribute::method_table(), "method"),
-                                 method_inputs(subject, options), ours.total, workspace, progress));
+                                 method_inputs(subject, options), subject.documents(), ours.total, workspace, progress));
 }
 
 DemoAnswers ask_demo_model(const nn::Model& model, const AttributionInputs& subject) {

@@ -50,16 +50,17 @@ std::string layer_pattern(const IndexOptions& options, const std::optional<attri
   return names;
 }
 
-attribute::IndexedDocuments indexed(const LoadedText& text, const data::Tokenizer& tokenizer) {
-  attribute::IndexedDocuments documents{.dataset = text.encoded.dataset,
-                                        .texts = example_texts(text, tokenizer),
-                                        .sources = {},
-                                        .document_of = text.encoded.document_of,
-                                        .is_part = text.encoded.is_part,
-                                        .adds_bos = text.encoded.adds_bos};
-  for (const int64_t document : text.encoded.document_of)
-    documents.sources.push_back(text.corpus.documents[static_cast<size_t>(document)].source);
-  return documents;
+/// The corpus must outlive them.
+attribute::IndexedDocuments indexed(const data::TokenizedCorpus& text, const data::Tokenizer& tokenizer) {
+  return {.dataset = text.encoded.dataset,
+          .texts = data::texts_of(text, tokenizer),
+          .source =
+              [&text](int64_t row) {
+                return text.documents.source(text.encoded.document_of[static_cast<size_t>(row)]);
+              },
+          .document_of = text.encoded.document_of,
+          .is_part = text.encoded.is_part,
+          .adds_bos = text.encoded.adds_bos};
 }
 
 int64_t rows_before(const IndexOptions& options) {
@@ -71,19 +72,14 @@ int64_t rows_before(const IndexOptions& options) {
 }
 
 ordered_json index_json(const attribute::IndexRequest& request, const attribute::IndexOutcome& outcome,
-                        const nn::Checkpoint& checkpoint, const LoadedText& text, const IndexOptions& options,
+                        const nn::Checkpoint& checkpoint, const data::TokenizedCorpus& text, const IndexOptions& options,
                         const Session& session) {
   const attribute::GradientIndex index(options.common.out);
   const attribute::IndexAbout& about = index.about();
   ordered_json result = result_head(session.invocation);
   result["model"] = {{"path", checkpoint.path}, {"hash", checkpoint.hash}};
   result["tokenizer"] = {{"hash", about.tokenizer_hash}};
-  result["data"] = {{"documents", text.encoded.documents},
-                    {"examples", text.encoded.dataset.size()},
-                    {"tokens", text.encoded.dataset.tokens()},
-                    {"dropped", text.corpus.dropped},
-                    {"long", text.encoded.long_documents},
-                    {"hash", text.encoded.dataset.content_hash()}};
+  result["data"] = corpus_json(text);
   result["unit"] = "nats";
   result["sign"] = "gradients of the loss";
   result["index"] = {{"rows", index.rows()},
@@ -119,7 +115,7 @@ void run(const IndexOptions& options, Session& session) {
   const std::optional<attribute::IndexAbout> there = earlier(options);
   const int64_t context =
       there && options.data.context == 0 ? there->context : context_of(options.data, architecture);
-  const LoadedText text = load_text(options.data, tokenizer, context, session.progress);
+  const data::TokenizedCorpus text = load_text(options.data, tokenizer, context, session.progress);
   data::require_targets(text.encoded, shown_name(options.data));
   const attribute::IndexedDocuments documents = indexed(text, tokenizer);
   const int64_t memory = options.common.memory_bytes > 0 ? options.common.memory_bytes : available_memory_bytes();

@@ -76,21 +76,6 @@ const char* long_text_name(LongText option) noexcept {
   return "cut";
 }
 
-std::vector<std::string> example_texts(const LoadedText& text, const data::Tokenizer& tokenizer) {
-  std::vector<std::string> texts;
-  for (size_t row = 0; row < text.encoded.document_of.size(); ++row) {
-    if (!text.encoded.is_part[row]) {
-      texts.push_back(text.corpus.documents[static_cast<size_t>(text.encoded.document_of[row])].text);
-      continue;
-    }
-    const std::vector<int32_t>& tokens = text.encoded.dataset.examples[row].tokens;
-    std::string own;
-    for (size_t t = text.encoded.adds_bos ? 1 : 0; t < tokens.size(); ++t) own += tokenizer.token_text(tokens[t]);
-    texts.push_back(std::move(own));
-  }
-  return texts;
-}
-
 std::string shown_name(const DataOptions& options) {
   return options.data == "-" ? "standard input" : options.data;
 }
@@ -126,7 +111,7 @@ nlohmann::ordered_json corpus_json(const data::TokenizedCorpus& text) {
   nlohmann::ordered_json json{{"documents", text.encoded.documents},     {"examples", text.encoded.dataset.size()},
                               {"tokens", text.encoded.dataset.tokens()}, {"dropped", text.manifest.dropped},
                               {"long", text.encoded.long_documents},     {"hash", text.encoded.dataset.content_hash()}};
-  json["corpus"] = data::to_json(text.manifest);
+  if (!text.manifest.path.empty()) json["corpus"] = data::to_json(text.manifest);  // an index keeps its documents itself
   return json;
 }
 

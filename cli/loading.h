@@ -42,7 +42,4 @@ nlohmann::ordered_json corpus_json(const data::TokenizedCorpus& text);
 /// "cut", "split", "refuse"
 const char* long_text_name(LongText option) noexcept;
 
-/// What each example holds: its document's text, or of one that was cut or split the text of its own tokens.
-std::vector<std::string> example_texts(const LoadedText& text, const data::Tokenizer& tokenizer);
-
 }  // namespace assay::cli

@@ -102,27 +102,24 @@ std::shared_ptr<const attribute::GradientIndex> open_index(const AttributeOption
   return index;
 }
 
-LoadedText indexed_text(const attribute::GradientIndex& index, Progress& progress) {
-  attribute::IndexedDocuments documents = index.documents();
-  LoadedText text;
-  text.encoded.document_of = std::move(documents.document_of);
-  text.encoded.is_part = std::move(documents.is_part);
-  text.encoded.adds_bos = documents.adds_bos;
-  text.encoded.dataset = std::move(documents.dataset);
+data::TokenizedCorpus indexed_text(const attribute::IndexedDocuments& documents, Progress& progress) {
+  data::TokenizedCorpus text;
+  data::EncodedCorpus& encoded = text.encoded;
+  encoded.dataset = documents.dataset;
+  encoded.document_of = documents.document_of;
+  encoded.is_part = documents.is_part;
+  encoded.adds_bos = documents.adds_bos;
   int64_t last = -1;
-  for (size_t row = 0; row < documents.texts.size(); ++row) {
-    const data::Example& example = text.encoded.dataset.examples[row];
-    if (example.tokens.size() < 2) ++text.encoded.without_target;
-    if (text.encoded.document_of[row] == last) continue;
-    last = text.encoded.document_of[row];
-    if (text.encoded.is_part[row]) ++text.encoded.long_documents;
-    text.corpus.documents.resize(static_cast<size_t>(last) + 1);
-    text.corpus.documents.back() = {
-        .text = std::move(documents.texts[row]), .id = example.id, .group = {}, .source = std::move(documents.sources[row])};
+  for (int64_t row = 0; row < documents.size(); ++row) {
+    const auto place = static_cast<size_t>(row);
+    if (documents.dataset.examples[place].tokens.size() < 2) ++encoded.without_target;
+    if (encoded.document_of[place] == last) continue;
+    last = encoded.document_of[place];
+    ++encoded.documents;
+    if (encoded.is_part[place]) ++encoded.long_documents;
   }
-  text.encoded.documents = std::ssize(text.corpus.documents);
-  progress.note(fmt::format("{}, {}", format_counted(text.encoded.documents, "document"),
-                            format_counted(text.encoded.dataset.tokens(), "token")));
+  progress.note(fmt::format("{}, {}", format_counted(encoded.documents, "document"),
+                            format_counted(encoded.dataset.tokens(), "token")));
   return text;
 }
 

@@ -13,8 +13,8 @@ std::shared_ptr<const attribute::GradientIndex> open_index(const AttributeOption
                                                            const nn::Checkpoint& checkpoint,
                                                            const data::Tokenizer& tokenizer);
 
-/// Its documents as if they had been read from a corpus.
-LoadedText indexed_text(const attribute::GradientIndex& index, Progress& progress);
+/// Its documents as if they had been read from a corpus; files and manifest are left empty.
+data::TokenizedCorpus indexed_text(const attribute::IndexedDocuments& documents, Progress& progress);
 
 /// Those of its layers that --layers names; Error(Usage) where it names others.
 std::vector<nn::LayerId> index_layers(const attribute::GradientIndex& index, const AttributeOptions& options,

@@ -40,9 +40,6 @@ const io::StoreKind& index_kind() {
   return kind;
 }
 
-std::string documents_block(int64_t part) {
-  return fmt::format("documents.{:04}", part);
-}
 std::string rows_block(int64_t part, int64_t block) {
   return fmt::format("rows.{:04}.{:05}", part, block);
 }
@@ -200,9 +197,7 @@ curvature::Projection read_projection(const io::Store& store, const IndexAbout& 
 }
 
 IndexedDocuments GradientIndex::documents() const {
-  IndexedDocuments all;
-  for (int64_t part = 0; part < parts_; ++part)
-    all.append(from_arrays(store_.read(documents_block(part)), folder() + " (" + documents_block(part) + ")"));
+  IndexedDocuments all = read_documents(store_, parts_);
   if (all.size() == rows()) return all;
   source_of(folder()).refuse(
       fmt::format("it must hold a row for each of its {}, but it holds {}", format_counted(all.size(), "document"), rows()));

@@ -2,7 +2,7 @@
 // backward pass of its own and a matrix product against the rows (LoGra, Choe et al. 2024, arXiv 2405.13954). A Store:
 //
 //   projection            P_oᵀ and P_iᵀ of each layer
-//   documents.PPPP        tokens, texts and ids of the documents of part P; a part is what one command added
+//   documents.PPPP, contents.PPPP.BBBBB   the documents of part P (index_documents.h); a part is what one command added
 //   rows.PPPP.BBBBB       rows [n,K] of consecutive documents, layers side by side; with Kronecker curvature also this
 //                         block's sums of P_i a aᵀ P_iᵀ and P_o g gᵀ P_oᵀ
 //   KIND.LAYER            the curvature over all rows, made last
@@ -91,6 +91,7 @@ class GradientIndex {
     return read_projection(store_, about_, architecture);
   }
 
+  /// Mapped; they stay valid without the index.
   IndexedDocuments documents() const;
   /// Mapped, and kept mapped: a second look costs no page faults.
   const StoredRows& stored_rows(const RowBlock& block) const;
@@ -111,7 +112,6 @@ class GradientIndex {
 };
 
 /// Names of blocks.
-std::string documents_block(int64_t part);
 std::string rows_block(int64_t part, int64_t block);
 std::string curvature_block(IndexCurvature kind, const std::string& layer);
 inline constexpr const char* kProjectionBlock = "projection";

@@ -41,7 +41,7 @@ Scores stacked(const std::vector<Scores>& groups) {
     return at::cat(parts, dimension);
   };
   return {join(&Scores::total, 0), join(&Scores::per_token, 0), join(&Scores::per_layer, 1),
-          groups.front().self_influence};
+          groups.front().self_influence, join(&Scores::rank_errors, 0)};
 }
 
 }  // namespace
@@ -137,7 +137,7 @@ Scores GradientScorer::score_queries(const Documents& documents, const Parts& pa
                                  walk_batches(inputs_.model, documents.dataset, inputs_.memory_bytes), directions,
                                  parts, self, fmt::format("queries.from.{}", queries.front()), workspace, progress);
 
-  Scores scores{walked.total, walked.per_token, walked.per_layer, {}};
+  Scores scores{walked.total, walked.per_token, walked.per_layer, {}, directions.compression_errors()};
   if (parts.self_influence) scores.self_influence = walked.self;
   if (method_.scale != Scale::Raw) {
     at::Tensor factors =

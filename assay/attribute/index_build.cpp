@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <numeric>
 #include <span>
 #include <utility>
 
@@ -13,6 +14,7 @@
 #include "assay/core/error.h"
 #include "assay/core/plan.h"
 #include "assay/core/twin.h"
+#include "assay/data/occurrence_ids.h"
 #include "assay/io/source.h"
 #include "assay/io/tensor.h"
 
@@ -22,12 +24,6 @@ namespace {
 constexpr int64_t kBlocks = 64;
 constexpr int64_t kSmallestBlock = int64_t{4} << 20, kLargestBlock = int64_t{1} << 30;
 constexpr int64_t kLeastBlockPositions = 8192;
-
-std::vector<data::ExampleId> ids_of(const data::Dataset& dataset, int64_t from = 0) {
-  std::vector<data::ExampleId> ids;
-  for (int64_t i = from; i < dataset.size(); ++i) ids.push_back(dataset.examples[static_cast<size_t>(i)].id);
-  return ids;
-}
 
 class Builder {
  public:
@@ -66,19 +62,9 @@ class Builder {
     io::Source{.name = store_.folder()}.refuse(sentence);
   }
 
-  int64_t parts() const {
-    int64_t parts = 0;
-    while (store_.has(documents_block(parts))) ++parts;
-    return parts;
-  }
-
-  IndexedDocuments stored_documents(int64_t part) const {
-    return from_arrays(store_.read(documents_block(part)), store_.folder() + " (" + documents_block(part) + ")");
-  }
-
   /// Which part these documents are: a new one, or one that an earlier run has begun.
   void choose_part() {
-    const int64_t there = parts();
+    const int64_t there = parts_of(store_);
     if (request_.append) {
       choose_appended_part(there);
     } else if (!is_part(0) && there > 0) {
@@ -92,7 +78,7 @@ class Builder {
     } else if (there > 1 && !store_.finished()) {
       refuse("documents were being appended when the last run stopped; run that command again");
     }
-    outcome_.was_there = store_.finished() && parts() > part_;
+    outcome_.was_there = store_.finished() && parts_of(store_) > part_;
     outcome_.added = request_.documents.size();
   }
 
@@ -106,23 +92,23 @@ class Builder {
     is_part(part_);
   }
 
-  /// Whether the request's documents are those of this part; numbers them behind the parts before it either way.
+  /// Whether the request's documents are those of this part; numbers them behind the parts before it either way, so
+  /// that a text that is there already gets another id.
   bool is_part(int64_t part) {
-    documents_ = {};
-    for (int64_t before = 0; before < part; ++before) documents_.append(stored_documents(before));
-    first_row_ = documents_.size();
-    documents_.append(request_.documents);
-    data::assign_ids(documents_.dataset);
+    data::OccurrenceIds occurrences;
+    const IndexedDocuments before = read_documents(store_, part);
+    first_row_ = before.size();
+    for (const data::ExampleView example : before.dataset.examples) occurrences.next(data::content_of(example));
+    ids_.clear();
     outcome_.duplicates = 0;
-    for (int64_t i = 0; i < request_.documents.size(); ++i)
-      if (example(i).id != request_.documents.dataset.examples[static_cast<size_t>(i)].id) ++outcome_.duplicates;
-    return store_.has(documents_block(part)) &&
-           ids_of(stored_documents(part).dataset) == ids_of(documents_.dataset, first_row_);
+    for (const data::ExampleView example : request_.documents.dataset.examples) {
+      ids_.push_back(occurrences.next(data::content_of(example)));
+      if (ids_.back() != example.id) ++outcome_.duplicates;
+    }
+    return store_.has(documents_block(part)) && document_ids(store_, part) == ids_;
   }
 
-  const data::Example& example(int64_t row) const {
-    return documents_.dataset.examples[static_cast<size_t>(first_row_ + row)];
-  }
+  int64_t rows() const { return first_row_ + request_.documents.size(); }
 
   curvature::Projection projection_of_store() {
     const nn::Architecture& architecture = request_.model.architecture();
@@ -148,10 +134,7 @@ class Builder {
   }
 
   void put_documents() {
-    if (store_.has(documents_block(part_))) return;
-    IndexedDocuments numbered = request_.documents;
-    for (int64_t i = 0; i < numbered.size(); ++i) numbered.dataset.examples[static_cast<size_t>(i)].id = example(i).id;
-    store_.write(documents_block(part_), to_arrays(numbered));
+    if (!store_.has(documents_block(part_))) write_documents(store_, part_, request_.documents, ids_);
   }
 
   std::vector<size_t> first_group() const {
@@ -159,7 +142,7 @@ class Builder {
     return groups.empty() ? std::vector<size_t>{} : groups.front();
   }
   std::vector<std::vector<size_t>> groups_of_sums() const {
-    return sum_groups(about_, layers_with_sums(about_, documents_.size()), dtype_, request_.memory_bytes);
+    return sum_groups(about_, layers_with_sums(about_, rows()), dtype_, request_.memory_bytes);
   }
 
   /// Blocks of earlier parts, in order.
@@ -201,14 +184,14 @@ class Builder {
 
   int64_t tokens_of(int64_t begin, int64_t count) const {
     int64_t tokens = 0;
-    for (int64_t i = begin; i < begin + count; ++i) tokens += std::max<int64_t>(1, std::ssize(example(i).tokens));
+    const data::Examples& examples = request_.documents.dataset.examples;
+    for (int64_t i = begin; i < begin + count; ++i)
+      tokens += std::max<int64_t>(1, std::ssize(examples[static_cast<size_t>(i)].tokens));
     return tokens;
   }
 
   std::vector<uint64_t> ids_in(int64_t begin, int64_t count) const {
-    std::vector<uint64_t> ids;
-    for (int64_t i = begin; i < begin + count; ++i) ids.push_back(example(i).id);
-    return ids;
+    return {ids_.begin() + begin, ids_.begin() + begin + count};
   }
 
   /// Whether an earlier run has made these rows; a block that is damaged or of other rows is dropped.
@@ -228,10 +211,10 @@ class Builder {
 
   void log_block(curvature::Projection& projection, const std::string& block, int64_t begin, int64_t count) {
     std::vector<int64_t> rows(static_cast<size_t>(count));
-    for (int64_t i = 0; i < count; ++i) rows[static_cast<size_t>(i)] = first_row_ + begin + i;
+    std::iota(rows.begin(), rows.end(), begin);
     const bool with_sums = about_.settings.curvature != IndexCurvature::Raw;
     ProjectedRows projected =
-        projected_rows(request_.model, data::subset(documents_.dataset, rows), nn::loss(), projection, with_sums,
+        projected_rows(request_.model, data::subset(request_.documents.dataset, rows), nn::loss(), projection, with_sums,
                        request_.memory_bytes, "document", first_row_ + begin,
                        [&](int64_t tokens) { progress_.advance(tokens); });
     const StoredRows stored = encode_rows(projected.rows, about_.settings.rows, about_.layout());
@@ -272,7 +255,7 @@ class Builder {
     std::vector<curvature::LayerBasis> bases;
     std::vector<at::Tensor> eigenvalues;
     for (size_t layer = 0; layer < about_.layers.size(); ++layer) {
-      bases.push_back(pair_basis(about_, layer, sums, documents_.size()));
+      bases.push_back(pair_basis(about_, layer, sums, rows()));
       eigenvalues.push_back(bases.back().kronecker_eigenvalues());
     }
     if (about_.settings.curvature == IndexCurvature::Ekfac) {
@@ -284,7 +267,7 @@ class Builder {
               rotated_squares(rows.narrow(1, each.offset, each.shape.size()), bases[layer], each));
         }
       });
-      for (at::Tensor& values : eigenvalues) values.div_(static_cast<double>(documents_.size()));
+      for (at::Tensor& values : eigenvalues) values.div_(static_cast<double>(rows()));
     }
     for (size_t layer = 0; layer < bases.size(); ++layer) {
       store_.write(curvature_block(about_.settings.curvature, about_.layers[layer].name),
@@ -300,7 +283,7 @@ class Builder {
   io::Store store_;
   at::ScalarType dtype_;
   int64_t part_ = 0, first_row_ = 0;
-  IndexedDocuments documents_;  // of all parts up to this one, numbered
+  std::vector<data::ExampleId> ids_;  // of the request's documents, numbered behind those before
   std::vector<std::string> row_blocks_;
   IndexOutcome outcome_;
 };

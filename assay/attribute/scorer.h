@@ -65,6 +65,7 @@ struct Scores {
   at::Tensor per_token = {};       ///< [Q,N,T] or undefined; sums to total over T; T: positions of the longest document
   at::Tensor per_layer = {};       ///< [L,Q,N] or undefined; sums to total over L
   at::Tensor self_influence = {};  ///< [N] or undefined; none negative
+  at::Tensor rank_errors = {};     ///< [Q] float64: share of each query's direction that its rank lost, or undefined
 };
 
 /// What a number means.

@@ -16,18 +16,18 @@ Inputs with_other_labels(Inputs inputs) {
   return inputs;
 }
 
-std::vector<double> label_stability(const FactoryCall& method, const Inputs& inputs, const at::Tensor& scores,
-                                    curvature::Workspace& workspace, Progress& progress) {
+std::vector<double> label_stability(const FactoryCall& method, const Inputs& inputs, const Documents& documents,
+                                    const at::Tensor& scores, curvature::Workspace& workspace, Progress& progress) {
   const Inputs other = with_other_labels(inputs);
   const at::Tensor again = make_scorer(method, other, progress)
-                               ->score(other.train, {}, workspace, progress)
+                               ->score(documents, {}, workspace, progress)
                                .total.to(at::kDouble)
                                .contiguous();
   const at::Tensor first = scores.to(at::kDouble).contiguous();
   ASSAY_ASSERT(first.sizes() == again.sizes());
-  const auto documents = static_cast<size_t>(first.size(1));
+  const auto columns = static_cast<size_t>(first.size(1));
   const auto row = [&](const at::Tensor& values, size_t query) {
-    return std::span(values.const_data_ptr<double>() + query * documents, documents);
+    return std::span(values.const_data_ptr<double>() + query * columns, columns);
   };
   std::vector<double> stability;
   for (size_t query = 0; query < static_cast<size_t>(first.size(0)); ++query)

@@ -17,7 +17,8 @@ Inputs with_other_labels(Inputs inputs);
 /// [Q] Spearman correlation over the documents between `scores` [Q,N], made by `method` from `inputs`, and those of the
 /// same method with other labels (Grosse et al. 2023 draw them once). NaN where all scores of a query are equal.
 /// Sums on the way are kept in `workspace`, which must not be that of the first draw.
-std::vector<double> label_stability(const FactoryCall& method, const Inputs& inputs, const at::Tensor& scores,
+std::vector<double> label_stability(const FactoryCall& method, const Inputs& inputs, const Documents& documents,
+                                    const at::Tensor& scores,
                                     curvature::Workspace& workspace, Progress& progress);
 
 /// Mean over the queries that have a correlation; NaN where none has.

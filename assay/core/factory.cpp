@@ -81,6 +81,11 @@ class Parser {
     return std::string(trimmed(text_.substr(begin, at_ - begin)));
   }
 
+  bool at_digit() {
+    skip_spaces();
+    return at_ < text_.size() && text_[at_] >= '0' && text_[at_] <= '9';
+  }
+
   bool at_end() {
     skip_spaces();
     return at_ == text_.size();
@@ -213,7 +218,8 @@ FactoryCall parse_factory(std::string_view text, std::span<const FactorySpec> ta
     parser.expect('(');
     while (!parser.take(')')) {
       if (!seen.empty()) parser.expect(',');
-      const std::string key = parser.word();
+      const bool is_first_number = seen.empty() && !known.empty() && parser.at_digit();
+      const std::string key = is_first_number ? known.front() : parser.word();
       const auto place = std::find(known.begin(), known.end(), key);
       if (place == known.end()) {
         const std::string takes = known.empty() ? "no arguments" : fmt::format("{}", fmt::join(known, ", "));
@@ -224,7 +230,7 @@ FactoryCall parse_factory(std::string_view text, std::span<const FactorySpec> ta
       if (std::find(seen.begin(), seen.end(), key) != seen.end())
         parser.refuse(key + " may stand once, but stands twice");
       seen.push_back(key);
-      parser.expect('=');
+      if (!is_first_number) parser.expect('=');
       FactoryCall::Value& value = call.values_[static_cast<size_t>(place - known.begin())];
       value.text = checked_value(parser, value.argument, parser.value());
     }

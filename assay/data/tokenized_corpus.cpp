@@ -79,6 +79,26 @@ TokenizedCorpus corpus_of_blocks(std::vector<std::shared_ptr<const TokenBlock>> 
   return corpus;
 }
 
+TokenizedCorpus with_examples(const TokenizedCorpus& corpus, std::span<const int64_t> rows) {
+  TokenizedCorpus some = corpus;
+  EncodedCorpus& encoded = some.encoded;
+  encoded.dataset = subset(corpus.encoded.dataset, rows);
+  encoded.document_of.clear();
+  encoded.is_part.clear();
+  encoded.documents = encoded.without_target = encoded.long_documents = 0;
+  for (const int64_t row : rows) {
+    const auto place = static_cast<size_t>(row);
+    const int64_t document = corpus.encoded.document_of[place];
+    const bool is_next = encoded.document_of.empty() || encoded.document_of.back() != document;
+    encoded.document_of.push_back(document);
+    encoded.is_part.push_back(corpus.encoded.is_part[place]);
+    if (corpus.encoded.dataset.examples[place].tokens.size() < 2) ++encoded.without_target;
+    if (is_next) ++encoded.documents;
+    if (is_next && corpus.encoded.is_part[place]) ++encoded.long_documents;
+  }
+  return some;
+}
+
 CorpusManifest manifest_of(const CorpusReader& reader, const Tokenizer& tokenizer, const ExampleRule& rule) {
   return {.path = reader.files().path,
           .files = reader.facts(),

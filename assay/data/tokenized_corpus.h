@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -38,6 +39,10 @@ TokenizedCorpus tokenize_corpus(const std::string& path, const CorpusOptions& re
 TokenizedCorpus corpus_of_blocks(std::vector<std::shared_ptr<const TokenBlock>> blocks, int64_t limit,
                                  const ExampleRule& rule, CorpusFiles files, const CorpusOptions& reading,
                                  std::vector<std::string> groups);
+
+/// The corpus with its examples `rows` (ascending) alone; documents keep their numbers. Nothing is copied but what is said
+/// of each example.
+TokenizedCorpus with_examples(const TokenizedCorpus& corpus, std::span<const int64_t> rows);
 
 /// The manifest of what a reader has read.
 CorpusManifest manifest_of(const CorpusReader& reader, const Tokenizer& tokenizer, const ExampleRule& rule);

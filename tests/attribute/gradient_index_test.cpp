@@ -290,7 +290,7 @@ TEST(GradientIndex, CountsATextThatItHoldsAlready) {
   EXPECT_EQ(build_index(folder / "index", request, silent_progress()).duplicates, 4);
   const data::Dataset all = GradientIndex(folder / "index").documents().dataset;
   std::set<data::ExampleId> ids;
-  for (const data::Example& example : all.examples) ids.insert(example.id);
+  for (const data::ExampleView example : all.examples) ids.insert(example.id);
   EXPECT_EQ(ids.size(), 8u);
 }
 

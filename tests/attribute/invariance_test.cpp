@@ -198,7 +198,7 @@ TEST(LabelStability, ComparesTwoDrawsOfLabels) {
   const at::Tensor scores = scoring.total("ekfac");
   const auto stability = [&] {
     curvature::Workspace workspace;
-    return mean_stability(label_stability(ekfac, inputs, scores, workspace, silent_progress()));
+    return mean_stability(label_stability(ekfac, inputs, inputs.train, scores, workspace, silent_progress()));
   };
   EXPECT_GT(stability(), 0.6);
   EXPECT_LT(stability(), 1 - 1e-6);  // 200 ranks: one pair that changes places costs 2e-7 a query at least; many do
