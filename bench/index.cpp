@@ -1,11 +1,11 @@
-// What an index costs: building it beside a bare training pass, and questions to it beside what the machine can read and
-// multiply, all measured in this run.
+// What an index costs: building it beside a bare training pass, and questions to it beside what the machine can read
+// and multiply, all measured in this run.
 //
 //   build/bench/bench_index [--quick] [--bytes=4GB] [--benchmark_out=FILE]      run from the project's root
 //
-// Questions: a synthetic index of that many bytes of float32 rows (with --quick 512 MB), of the layout of stories260K at
-// rank 16, opened once; the first scan also verifies and maps it. One question is bound by reading the rows, a thousand
-// by the product. The same again for narrower types of the same number of rows.
+// Questions: a synthetic index of that many bytes of float32 rows (with --quick 512 MB), of the layout of stories260K
+// at rank 16, opened once; the first scan also verifies and maps it. One question is bound by reading the rows, a
+// thousand by the product. The same again for narrower types of the same number of rows.
 //
 // Building: the projected gradients of stories260K on 1,000 stories at 256 tokens, without and with the disk, beside a
 // forward and backward pass of the engine with all weight gradients.
@@ -102,7 +102,8 @@ class Bench {
   }
 
   void building(const std::string& data_folder, int64_t documents, const fs::path& folder) {
-    const std::string model_path = data_folder + "/models/stories260K", text = data_folder + "/text/tinystories_1000.txt";
+    const std::string model_path = data_folder + "/models/stories260K",
+                      text = data_folder + "/text/tinystories_1000.txt";
     if (!fs::exists(model_path) || !fs::exists(text)) {
       fmt::print("stories260K: skipped, {} or {} is absent\n", model_path, text);
       return;
@@ -137,12 +138,10 @@ class Bench {
       const std::string path = (folder / "built").string();
       const auto build = [&] {
         fs::remove_all(path);
-        attribute::build_index(path,
-                               {.model = model,
-                                .documents = indexed,
-                                .layers = layers,
-                                .settings = {.rank_out = rank, .rank_in = rank}},
-                               silent_progress());
+        attribute::build_index(
+            path,
+            {.model = model, .documents = indexed, .layers = layers, .settings = {.rank_out = rank, .rank_in = rank}},
+            silent_progress());
       };
       double of_bare = 1e30, of_down = 1e30, of_project = 1e30, of_build = 1e30;
       for (int turn = 0; turn < 3; ++turn) {  // in turns, so that none has the quieter machine

@@ -27,18 +27,18 @@ struct AttributeOptions {
   bool per_layer = false;       ///< also [layers, Q, N]
   bool self_influence = false;  ///< also [N]
   Grouping grouping = Grouping::None;
-  std::string group_field;  ///< the JSONL field that names a document's group; empty: "group"
-  int64_t top = 0;          ///< documents shown a query; 0: 20, or all where there are fewer
-  int64_t train_size = 0;   ///< documents in the training run, for units; 0: the documents given
-  bool trust_check = true;  ///< one small training step on the top documents against random ones
-  bool stability = false;   ///< fit with a second draw of labels too, and compare
-  std::string filter;       ///< a factory string of attribute::filter_table(); empty: every document is scored
-  int64_t rank = 0;         ///< of the questions' directions; 0: the method's own
-  std::string cache;        ///< empty: the default folder
-  std::string store;        ///< a gradient index, in the place of the corpus
-  int64_t rescore = 0;      ///< documents from either end of each ranking that EK-FAC scores again; 0: none
-  bool all_scores = false;  ///< also [Q, N] from a store
-  std::string layer_groups; ///< "attention=blocks.*.attn.*;mlp=blocks.*.mlp.*"
+  std::string group_field;   ///< the JSONL field that names a document's group; empty: "group"
+  int64_t top = 0;           ///< documents shown a query; 0: 20, or all where there are fewer
+  int64_t train_size = 0;    ///< documents in the training run, for units; 0: the documents given
+  bool trust_check = true;   ///< one small training step on the top documents against random ones
+  bool stability = false;    ///< fit with a second draw of labels too, and compare
+  std::string filter;        ///< a factory string of attribute::filter_table(); empty: every document is scored
+  int64_t rank = 0;          ///< of the questions' directions; 0: the method's own
+  std::string cache;         ///< empty: the default folder
+  std::string store;         ///< a gradient index, in the place of the corpus
+  int64_t rescore = 0;       ///< documents from either end of each ranking that EK-FAC scores again; 0: none
+  bool all_scores = false;   ///< also [Q, N] from a store
+  std::string layer_groups;  ///< "attention=blocks.*.attn.*;mlp=blocks.*.mlp.*"
 };
 
 void describe(CLI::App& command, AttributeOptions& options);

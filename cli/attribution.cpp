@@ -8,12 +8,12 @@
 #include <set>
 
 #include "assay/attribute/cost.h"
+#include "assay/attribute/filter_options.h"
 #include "assay/attribute/groups.h"
 #include "assay/attribute/methods_options.h"
 #include "assay/attribute/stability.h"
 #include "assay/attribute/trust.h"
 #include "assay/core/error.h"
-#include "assay/attribute/filter_options.h"
 #include "assay/core/hash.h"
 #include "assay/core/threads.h"
 #include "assay/core/version.h"
@@ -113,9 +113,7 @@ void add_texts(const AttributionInputs& inputs, const AttributeOptions& options,
       shown.insert(ranking.columns.begin(), ranking.columns.end());
   const std::vector<int64_t> rows(shown.begin(), shown.end());
   try {
-    inputs.texts()->visit(rows, [&](int64_t row, std::string_view text) {
-      found.texts[row] = text;
-    });
+    inputs.texts()->visit(rows, [&](int64_t row, std::string_view text) { found.texts[row] = text; });
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::Data) throw;
     found.warnings.push_back(
@@ -150,18 +148,19 @@ void filter_corpus(AttributionInputs& inputs, const AttributeOptions& options, P
   }
   const FactoryCall filter = parse_factory(options.filter, attribute::filter_table(), "filter");
   inputs.whole = std::move(inputs.text);
-  inputs.filtered = attribute::filter_documents(filter, inputs.whole->encoded.dataset, inputs.queries,
-                                                inputs.whole->encoded.adds_bos ? 1 : 0, cache_folder(options.cache),
-                                                progress);
+  inputs.filtered =
+      attribute::filter_documents(filter, inputs.whole->encoded.dataset, inputs.queries,
+                                  inputs.whole->encoded.adds_bos ? 1 : 0, cache_folder(options.cache), progress);
   inputs.text = data::with_examples(*inputs.whole, inputs.filtered.rows);
   progress.note(filter_sentence(inputs));
 }
 
 /// What a reader must know of directions that were compressed.
 std::string rank_sentence(const at::Tensor& errors) {
-  return fmt::format("The questions' directions were kept at a lower rank, which lost {:.2g} % of their length on average "
-                     "and {:.2g} % at most.",
-                     100 * errors.mean().item<double>(), 100 * errors.max().item<double>());
+  return fmt::format(
+      "The questions' directions were kept at a lower rank, which lost {:.2g} % of their length on average "
+      "and {:.2g} % at most.",
+      100 * errors.mean().item<double>(), 100 * errors.max().item<double>());
 }
 
 }  // namespace
@@ -171,8 +170,7 @@ std::shared_ptr<const data::ExampleTexts> AttributionInputs::texts() const {
 }
 
 std::string AttributionInputs::source(int64_t row) const {
-  return index ? indexed.source(row)
-               : text.documents.source(text.encoded.document_of[static_cast<size_t>(row)]);
+  return index ? indexed.source(row) : text.documents.source(text.encoded.document_of[static_cast<size_t>(row)]);
 }
 
 AttributionInputs load_attribution(const AttributeOptions& options, Progress& progress) {
@@ -190,25 +188,24 @@ AttributionInputs load_attribution(const AttributeOptions& options, Progress& pr
   const int64_t context = index ? index->about().context : context_of(options.data, architecture);
   const bool groups_documents = options.grouping == Grouping::Documents || options.grouping == Grouping::Both;
   const attribute::IndexedDocuments indexed = index ? index->documents() : attribute::IndexedDocuments{};
-  AttributionInputs inputs{
-      .checkpoint = std::move(checkpoint),
-      .tokenizer = tokenizer,
-      .context = context,
-      .text = index ? indexed_text(indexed, progress)
-                    : load_text(options.data, tokenizer, context, progress,
-                                groups_documents ? group_field_of(options) : ""),
-      .groups = {},
-      .queries = {},
-      .query_dataset = {},
-      .query_texts = {},
-      .method = call,
-      .measurement = nn::measurement_named(measure_name(options.measure)),
-      .layers = {},
-      .not_covered = {},
-      .index = index,
-      .indexed = indexed,
-      .whole = {},
-      .filtered = {}};
+  AttributionInputs inputs{.checkpoint = std::move(checkpoint),
+                           .tokenizer = tokenizer,
+                           .context = context,
+                           .text = index ? indexed_text(indexed, progress)
+                                         : load_text(options.data, tokenizer, context, progress,
+                                                     groups_documents ? group_field_of(options) : ""),
+                           .groups = {},
+                           .queries = {},
+                           .query_dataset = {},
+                           .query_texts = {},
+                           .method = call,
+                           .measurement = nn::measurement_named(measure_name(options.measure)),
+                           .layers = {},
+                           .not_covered = {},
+                           .index = index,
+                           .indexed = indexed,
+                           .whole = {},
+                           .filtered = {}};
   if (attribute::uses_gradients(call) || options.trust_check)
     data::require_targets(inputs.text.encoded, index ? options.store : shown_name(options.data));
   const data::BosPolicy bos = !index                    ? bos_policy(options.data.begin_token)
@@ -227,8 +224,8 @@ AttributionInputs load_attribution(const AttributeOptions& options, Progress& pr
     inputs.groups = attribute::group_by_name(names);
   }
   const nn::Architecture& kept = inputs.checkpoint.model.architecture();
-  inputs.layers = index ? index_layers(*index, options, kept)
-                        : kept.match_layers(options.layers.empty() ? "*" : options.layers);
+  inputs.layers =
+      index ? index_layers(*index, options, kept) : kept.match_layers(options.layers.empty() ? "*" : options.layers);
   inputs.not_covered = kept.uncovered_parameters(inputs.layers);
   check_top(options, inputs.dataset().size());
   return inputs;
@@ -265,7 +262,11 @@ std::string identity_of(const AttributionInputs& inputs, const AttributeOptions&
   for (const data::Query& query : inputs.queries) hasher.add(static_cast<uint64_t>(query.example.first_counted));
   if (inputs.index) hasher.add("store").add(inputs.index->hash()).add(options.layer_groups);
   hasher.add(static_cast<uint64_t>(options.rescore)).add(static_cast<uint64_t>(options.all_scores ? 1 : 0));
-  hasher.add(inputs.method.canonical()).add(inputs.measurement.name).add(options.layers).add(group_field_of(options)).add(options.filter);
+  hasher.add(inputs.method.canonical())
+      .add(inputs.measurement.name)
+      .add(options.layers)
+      .add(group_field_of(options))
+      .add(options.filter);
   for (const int64_t number :
        {static_cast<int64_t>(options.grouping), options.top, options.train_size, options.common.seed,
         static_cast<int64_t>(options.common.precision), static_cast<int64_t>(options.per_token),
@@ -334,8 +335,8 @@ Attribution attribute_documents(const AttributionInputs& inputs, const Attribute
   }
   if (options.stability) {
     curvature::Workspace other = workspace_in("/other_labels");
-    found.stability = attribute::label_stability(inputs.method, given, inputs.documents(), found.apart.total, other,
-                                                 progress);
+    found.stability =
+        attribute::label_stability(inputs.method, given, inputs.documents(), found.apart.total, other, progress);
   }
   if (options.trust_check) check_trust(inputs, options, found, progress);
   add_texts(inputs, options, found, progress);

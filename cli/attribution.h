@@ -29,7 +29,7 @@ struct AttributionInputs {
   data::Tokenizer tokenizer;
   int64_t context = 0;
   data::TokenizedCorpus text;  ///< what is scored; of an index: its documents as tokens, without files
-  attribute::Groups groups;  ///< of the examples, where they are to be summed
+  attribute::Groups groups;    ///< of the examples, where they are to be summed
   std::vector<data::Query> queries;
   data::Dataset query_dataset;
   std::vector<std::string> query_texts;
@@ -38,9 +38,9 @@ struct AttributionInputs {
   std::vector<nn::LayerId> layers;
   std::vector<std::string> not_covered;
   std::shared_ptr<const attribute::GradientIndex> index;  ///< where the documents are those of one
-  attribute::IndexedDocuments indexed;                     ///< then: their texts and sources
-  std::optional<data::TokenizedCorpus> whole;  ///< the corpus that `text` was filtered from, where it was
-  attribute::Filtered filtered;                ///< then: what was kept
+  attribute::IndexedDocuments indexed;                    ///< then: their texts and sources
+  std::optional<data::TokenizedCorpus> whole;             ///< the corpus that `text` was filtered from, where it was
+  attribute::Filtered filtered;                           ///< then: what was kept
 
   const data::Dataset& dataset() const { return text.encoded.dataset; }
   /// By example; of an index those that it keeps.
@@ -70,11 +70,11 @@ struct QueryFindings {
 struct StoreFindings {
   attribute::RankingEnd top, bottom;
   std::vector<attribute::LayerGroup> groups;
-  std::vector<attribute::RankingEnd> group_top;     ///< by group
-  std::vector<at::Tensor> group_whole;              ///< by group [W,N]
-  int64_t rescored = 0;                             ///< documents that were scored again
-  std::optional<FactoryCall> exact;                 ///< by this
-  std::vector<double> agreement, scale;             ///< [W] between both, where there are two
+  std::vector<attribute::RankingEnd> group_top;  ///< by group
+  std::vector<at::Tensor> group_whole;           ///< by group [W,N]
+  int64_t rescored = 0;                          ///< documents that were scored again
+  std::optional<FactoryCall> exact;              ///< by this
+  std::vector<double> agreement, scale;          ///< [W] between both, where there are two
 };
 
 struct Attribution {

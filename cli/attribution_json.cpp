@@ -205,11 +205,11 @@ std::string attribution_table(const AttributionInputs& inputs, const Attribution
       if (found.queries[q].trust) table += trust_line(inputs, *found.queries[q].trust);
     }
     if (const size_t others = inputs.queries.size() - found.queries.size(); others > 0) {
-      table += fmt::format(
-          "\nThe other {} scored, too: {}.\n", others == 1 ? "question is" : fmt::format("{} questions are", others),
-          options.common.out.empty() ? "--out keeps their scores"
-          : found.store              ? "the ends of their rankings are in scores.safetensors"
-                                     : "their scores are in scores.safetensors");
+      table += fmt::format("\nThe other {} scored, too: {}.\n",
+                           others == 1 ? "question is" : fmt::format("{} questions are", others),
+                           options.common.out.empty() ? "--out keeps their scores"
+                           : found.store              ? "the ends of their rankings are in scores.safetensors"
+                                                      : "their scores are in scores.safetensors");
     }
   } else {  // their sums stand above; the check is of each question apart
     for (size_t q = 0; q < found.queries.size(); ++q)

@@ -59,11 +59,8 @@ std::vector<report::QueryToken> query_tokens(const AttributionInputs& inputs, si
 report::ScoredDocument scored_document(const AttributionInputs& inputs, const attribute::Shown& shown, size_t place,
                                        int64_t row) {
   const data::ExampleView example = inputs.dataset().examples[static_cast<size_t>(row)];
-  report::ScoredDocument scored{.index = row,
-                                .id = hex64(example.id),
-                                .source = inputs.source(row),
-                                .tokens = {},
-                                .token_scores = {}};
+  report::ScoredDocument scored{
+      .index = row, .id = hex64(example.id), .source = inputs.source(row), .tokens = {}, .token_scores = {}};
   for (size_t t = first_own_token(inputs); t < example.tokens.size(); ++t) {
     scored.tokens.push_back(inputs.tokenizer.token_text(example.tokens[t]));
     if (!shown.token_scores.empty()) scored.token_scores.push_back(shown.token_scores[place][t]);

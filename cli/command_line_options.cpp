@@ -35,38 +35,42 @@ void check_source(const AttributeOptions& options) {
   if (options.store.empty()) {
     if (options.data.data.empty()) {
       usage_error(
-          "running \"assay attribute\": --data is needed (the documents; or --store, an index of them) and missing; see "
+          "running \"assay attribute\": --data is needed (the documents; or --store, an index of them) and missing; "
+          "see "
           "\"assay attribute --help\"");
     }
-    const char* name = options.rescore > 0           ? "--rescore"
-                       : options.all_scores          ? "--all-scores"
+    const char* name = options.rescore > 0             ? "--rescore"
+                       : options.all_scores            ? "--all-scores"
                        : !options.layer_groups.empty() ? "--layer-groups"
-                                                     : nullptr;
+                                                       : nullptr;
     if (name != nullptr)
-      usage_error(fmt::format("reading {0}: it needs --store, which is not given; add --store DIR, or leave out {0}", name));
+      usage_error(
+          fmt::format("reading {0}: it needs --store, which is not given; add --store DIR, or leave out {0}", name));
     if (attribute::reads_index(method))
       usage_error("reading --method: logra needs --store, an index to read, which is not given; add --store DIR");
     return;
   }
   const DataOptions standard;
   const DataOptions& data = options.data;
-  const char* of_corpus = !data.data.empty()                          ? "--data"
-                          : data.limit != standard.limit              ? "--limit"
-                          : data.separator != standard.separator      ? "--separator"
-                          : data.field != standard.field              ? "--field"
-                          : data.context != standard.context          ? "--context"
-                          : data.long_text != standard.long_text      ? "--long"
-                          : data.begin_token != standard.begin_token  ? "--bos"
-                                                                      : nullptr;
+  const char* of_corpus = !data.data.empty()                         ? "--data"
+                          : data.limit != standard.limit             ? "--limit"
+                          : data.separator != standard.separator     ? "--separator"
+                          : data.field != standard.field             ? "--field"
+                          : data.context != standard.context         ? "--context"
+                          : data.long_text != standard.long_text     ? "--long"
+                          : data.begin_token != standard.begin_token ? "--bos"
+                                                                     : nullptr;
   if (of_corpus != nullptr) {
-    usage_error(fmt::format("reading {0}: with --store the documents are the index's, read as it was made, but {0} is "
-                            "given too; leave it out",
-                            of_corpus));
+    usage_error(
+        fmt::format("reading {0}: with --store the documents are the index's, read as it was made, but {0} is "
+                    "given too; leave it out",
+                    of_corpus));
   }
   if (options.method_given && !attribute::reads_index(method)) {
-    usage_error(fmt::format("reading --method: an index is read by logra, but \"{}\" walks over a corpus; leave out "
-                            "--method, or give --data in the place of --store",
-                            method.name()));
+    usage_error(
+        fmt::format("reading --method: an index is read by logra, but \"{}\" walks over a corpus; leave out "
+                    "--method, or give --data in the place of --store",
+                    method.name()));
   }
   if (options.per_token)
     usage_error("reading --per-token: an index keeps no positions, but scores by position are asked for; leave it out");
@@ -89,8 +93,8 @@ void check_together(const AttributeOptions& options) {
                 std::string(options.prompt.empty() ? "none is given" : "--completion is missing or empty"));
   }
   check_source(options);
-  const FactoryCall method =
-      parse_factory(options.method_given || options.store.empty() ? options.method : "logra", attribute::method_table(), "method");
+  const FactoryCall method = parse_factory(options.method_given || options.store.empty() ? options.method : "logra",
+                                           attribute::method_table(), "method");
   const bool wants_parts = options.per_token || options.per_layer || options.self_influence;
   if (wants_parts && !attribute::uses_gradients(method)) attribute::refuse_parts(method.name());
   if (options.stability) attribute::require_sampled_labels(method);
@@ -117,7 +121,8 @@ void check_together(const AttributeOptions& options) {
 
 void check_together(const IndexOptions& options) {
   if (options.common.out.empty() && !options.common.plan)
-    usage_error("running \"assay index\": --out is needed (the folder that becomes the index) and missing; add --out DIR");
+    usage_error(
+        "running \"assay index\": --out is needed (the folder that becomes the index) and missing; add --out DIR");
   if (options.append && options.common.out.empty())
     usage_error("reading --append: the index must be named by --out, which is not given; add --out DIR");
   if (options.append && options.common.force)
@@ -274,9 +279,9 @@ Command command(const std::string& name) {
 
 const std::vector<Command>& command_table() {
   static const std::vector<Command> table{
-      command<DemoOptions>("demo"),         command<AttributeOptions>("attribute"), command<IndexOptions>("index"),
-      command<TrainOptions>("train"),       command<EvaluateOptions>("evaluate"),   command<GenerateOptions>("generate"),
-      command<InspectOptions>("inspect"),   command<TokenizeOptions>("tokenize"),   command<DoctorOptions>("doctor"),
+      command<DemoOptions>("demo"),       command<AttributeOptions>("attribute"), command<IndexOptions>("index"),
+      command<TrainOptions>("train"),     command<EvaluateOptions>("evaluate"),   command<GenerateOptions>("generate"),
+      command<InspectOptions>("inspect"), command<TokenizeOptions>("tokenize"),   command<DoctorOptions>("doctor"),
   };
   return table;
 }

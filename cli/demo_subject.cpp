@@ -76,9 +76,9 @@ std::vector<DemoScores> score_demo(const AttributionInputs& subject, const Attri
 double demo_stability(const AttributionInputs& subject, const AttributeOptions& options, const DemoScores& ours,
                       Progress& progress) {
   curvature::Workspace workspace;
-  return attribute::mean_stability(
-      attribute::label_stability(parse_factory(ours.call, attribute::method_table(), "method"),
-                                 method_inputs(subject, options), subject.documents(), ours.total, workspace, progress));
+  return attribute::mean_stability(attribute::label_stability(
+      parse_factory(ours.call, attribute::method_table(), "method"), method_inputs(subject, options),
+      subject.documents(), ours.total, workspace, progress));
 }
 
 DemoAnswers ask_demo_model(const nn::Model& model, const AttributionInputs& subject) {

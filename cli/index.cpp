@@ -52,15 +52,14 @@ std::string layer_pattern(const IndexOptions& options, const std::optional<attri
 
 /// The corpus must outlive them.
 attribute::IndexedDocuments indexed(const data::TokenizedCorpus& text, const data::Tokenizer& tokenizer) {
-  return {.dataset = text.encoded.dataset,
-          .texts = data::texts_of(text, tokenizer),
-          .source =
-              [&text](int64_t row) {
-                return text.documents.source(text.encoded.document_of[static_cast<size_t>(row)]);
-              },
-          .document_of = text.encoded.document_of,
-          .is_part = text.encoded.is_part,
-          .adds_bos = text.encoded.adds_bos};
+  return {
+      .dataset = text.encoded.dataset,
+      .texts = data::texts_of(text, tokenizer),
+      .source =
+          [&text](int64_t row) { return text.documents.source(text.encoded.document_of[static_cast<size_t>(row)]); },
+      .document_of = text.encoded.document_of,
+      .is_part = text.encoded.is_part,
+      .adds_bos = text.encoded.adds_bos};
 }
 
 int64_t rows_before(const IndexOptions& options) {
@@ -72,8 +71,8 @@ int64_t rows_before(const IndexOptions& options) {
 }
 
 ordered_json index_json(const attribute::IndexRequest& request, const attribute::IndexOutcome& outcome,
-                        const nn::Checkpoint& checkpoint, const data::TokenizedCorpus& text, const IndexOptions& options,
-                        const Session& session) {
+                        const nn::Checkpoint& checkpoint, const data::TokenizedCorpus& text,
+                        const IndexOptions& options, const Session& session) {
   const attribute::GradientIndex index(options.common.out);
   const attribute::IndexAbout& about = index.about();
   ordered_json result = result_head(session.invocation);
@@ -113,8 +112,7 @@ void run(const IndexOptions& options, Session& session) {
   const data::Tokenizer tokenizer = data::load_tokenizer(options.model);
   data::require_tokenizer_fits(tokenizer, architecture.facts().vocabulary);
   const std::optional<attribute::IndexAbout> there = earlier(options);
-  const int64_t context =
-      there && options.data.context == 0 ? there->context : context_of(options.data, architecture);
+  const int64_t context = there && options.data.context == 0 ? there->context : context_of(options.data, architecture);
   const data::TokenizedCorpus text = load_text(options.data, tokenizer, context, session.progress);
   data::require_targets(text.encoded, shown_name(options.data));
   const attribute::IndexedDocuments documents = indexed(text, tokenizer);
@@ -135,9 +133,9 @@ void run(const IndexOptions& options, Session& session) {
   attribute::add_index_stages(plan, request, rows_before(options));
   if (stops_at_plan(session, plan, shorter_by_limit(plan, documents.size()))) return;
   const attribute::IndexAbout about = attribute::about_of(request);
-  session.progress.note(fmt::format(
-      "{} × {} numbers in {}: {} on disk", format_counted(documents.size(), "row"), format_count(about.columns()),
-      to_string(about.settings.rows), format_bytes(plan.disk_bytes())));
+  session.progress.note(fmt::format("{} × {} numbers in {}: {} on disk", format_counted(documents.size(), "row"),
+                                    format_count(about.columns()), to_string(about.settings.rows),
+                                    format_bytes(plan.disk_bytes())));
 
   reset_peak_resident();
   const auto started = std::chrono::steady_clock::now();

@@ -9,7 +9,8 @@ void describe(CLI::App& command, IndexOptions& options) {
   using attribute::ProjectionKind;
   using attribute::RowType;
   command.description("Log the projected gradients of a corpus once, so that many questions to it cost little each.");
-  command.footer(R"(Every document leaves one row: for each layer the rank-out by rank-in numbers of its projected gradient.
+  command.footer(
+      R"(Every document leaves one row: for each layer the rank-out by rank-in numbers of its projected gradient.
 Questions are put to it by assay attribute MODEL --store DIR. A layer's bias is projected with its weights.
 Killed at any moment, the same command goes on.
 

@@ -11,13 +11,13 @@ struct IndexOptions {
   CommonOptions common;
   DataOptions data;
   std::string model;
-  std::string layers;                ///< a pattern over layer names; empty: every layer that can be tracked
-  int64_t rank = 0;                  ///< of either side; 0: 16
-  int64_t rank_in = 0, rank_out = 0; ///< of one side; 0: as `rank`
-  attribute::IndexSettings settings; ///< projection, curvature and type of rows
+  std::string layers;                 ///< a pattern over layer names; empty: every layer that can be tracked
+  int64_t rank = 0;                   ///< of either side; 0: 16
+  int64_t rank_in = 0, rank_out = 0;  ///< of one side; 0: as `rank`
+  attribute::IndexSettings settings;  ///< projection, curvature and type of rows
   bool projection_given = false, curvature_given = false, type_given = false;
-  bool append = false;               ///< put the documents behind those of an index that is there
-  std::string cache;                 ///< empty: the default folder
+  bool append = false;  ///< put the documents behind those of an index that is there
+  std::string cache;    ///< empty: the default folder
 };
 
 void describe(CLI::App& command, IndexOptions& options);

@@ -111,7 +111,8 @@ nlohmann::ordered_json corpus_json(const data::TokenizedCorpus& text) {
   nlohmann::ordered_json json{{"documents", text.encoded.documents},     {"examples", text.encoded.dataset.size()},
                               {"tokens", text.encoded.dataset.tokens()}, {"dropped", text.manifest.dropped},
                               {"long", text.encoded.long_documents},     {"hash", text.encoded.dataset.content_hash()}};
-  if (!text.manifest.path.empty()) json["corpus"] = data::to_json(text.manifest);  // an index keeps its documents itself
+  if (!text.manifest.path.empty())
+    json["corpus"] = data::to_json(text.manifest);  // an index keeps its documents itself
   return json;
 }
 

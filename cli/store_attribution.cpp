@@ -40,9 +40,10 @@ std::vector<attribute::LayerGroup> layer_groups(const AttributionInputs& inputs,
       if (found != held.end() && is_used) group.layers.push_back(static_cast<size_t>(found - held.begin()));
     }
     if (group.layers.empty()) {
-      throw Error(ErrorKind::Usage, fmt::format("reading --layer-groups: each group must have a layer of the index, but "
-                                                "\"{}\" has none; correct its pattern",
-                                                group.name));
+      throw Error(ErrorKind::Usage,
+                  fmt::format("reading --layer-groups: each group must have a layer of the index, but "
+                              "\"{}\" has none; correct its pattern",
+                              group.name));
     }
     groups.push_back(std::move(group));
   }
@@ -133,10 +134,11 @@ std::vector<nn::LayerId> index_layers(const attribute::GradientIndex& index, con
     std::vector<std::string> known;
     for (const auto& each : index.about().layers) known.push_back(each.name);
     const std::string& name = architecture.layers()[static_cast<size_t>(layer)].name;
-    throw Error(ErrorKind::Usage,
-                fmt::format("reading --layers: the layers must be among the index's {}, but \"{}\" is not{}; name others, "
-                            "or make an index with it",
-                            held.size(), name, closest_clause(name, known)));
+    throw Error(
+        ErrorKind::Usage,
+        fmt::format("reading --layers: the layers must be among the index's {}, but \"{}\" is not{}; name others, "
+                    "or make an index with it",
+                    held.size(), name, closest_clause(name, known)));
   }
   return chosen;
 }
@@ -166,8 +168,15 @@ std::unique_ptr<attribute::Scorer> score_by_store(const AttributionInputs& input
   attribute::ScanResult scan =
       scorer->scan(strongest, whole_rows(inputs, options, closely), options.per_layer, groups, progress);
   found.warnings = scorer->warnings();
-  found.store = {.top = scan.top, .bottom = scan.bottom, .groups = groups, .group_top = scan.group_top,
-                 .group_whole = scan.group_whole, .rescored = 0, .exact = {}, .agreement = {}, .scale = {}};
+  found.store = {.top = scan.top,
+                 .bottom = scan.bottom,
+                 .groups = groups,
+                 .group_top = scan.group_top,
+                 .group_whole = scan.group_whole,
+                 .rescored = 0,
+                 .exact = {},
+                 .agreement = {},
+                 .scale = {}};
   found.apart.total = scan.whole;
   found.apart.per_layer = scan.per_layer;
   if (options.self_influence) found.apart.self_influence = scorer->self_influence(progress);

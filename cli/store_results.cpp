@@ -76,10 +76,11 @@ void add_store_arrays(io::Arrays& arrays, const Attribution& found) {
 
 report::ProvenanceRow store_row(const AttributionInputs& inputs) {
   const attribute::IndexAbout& about = inputs.index->about();
-  return {"Index", inputs.index->hash(),
-          fmt::format("{} of {} numbers, {} projection of rank {} by {}, {}", format_counted(inputs.index->rows(), "row"),
-                      format_count(about.columns()), to_string(about.settings.projection), about.settings.rank_out,
-                      about.settings.rank_in, to_string(about.settings.rows))};
+  return {
+      "Index", inputs.index->hash(),
+      fmt::format("{} of {} numbers, {} projection of rank {} by {}, {}", format_counted(inputs.index->rows(), "row"),
+                  format_count(about.columns()), to_string(about.settings.projection), about.settings.rank_out,
+                  about.settings.rank_in, to_string(about.settings.rows))};
 }
 
 }  // namespace assay::cli

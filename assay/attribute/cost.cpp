@@ -20,8 +20,8 @@
 namespace assay::attribute {
 namespace {
 
-constexpr double kEighOperations = 25;     // times n³, in float64: tridiagonalisation, iteration, back-substitution
-constexpr double kOperatorsPerQuery = 5;   // of one captured pair, for each query whose scores are kept a position
+constexpr double kEighOperations = 25;    // times n³, in float64: tridiagonalisation, iteration, back-substitution
+constexpr double kOperatorsPerQuery = 5;  // of one captured pair, for each query whose scores are kept a position
 
 WalkShapes shapes_of(const Inputs& inputs) {
   return shapes_of(inputs, inputs.train.dataset, inputs.queries.dataset.size());

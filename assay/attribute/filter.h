@@ -19,9 +19,9 @@
 namespace assay::attribute {
 
 struct Filtered {
-  std::vector<int64_t> rows;            ///< of the corpus, ascending: kept for one question or another
-  std::vector<int64_t> of_each;         ///< how many were kept for each question
-  int64_t searched = 0;                 ///< examples of the corpus
+  std::vector<int64_t> rows;     ///< of the corpus, ascending: kept for one question or another
+  std::vector<int64_t> of_each;  ///< how many were kept for each question
+  int64_t searched = 0;          ///< examples of the corpus
   double share() const { return searched > 0 ? static_cast<double>(rows.size()) / static_cast<double>(searched) : 0; }
 };
 

@@ -52,11 +52,12 @@ StoredRows read_rows(const io::Store& store, const std::string& block, const Ind
   StoredRows stored{io::to_tensor(io::array_named(arrays, "rows", store.folder(), ErrorKind::Data))};
   const bool has_scales = bytes_of_scale(about.settings.rows) > 0;
   if (has_scales) stored.scales = io::to_tensor(io::array_named(arrays, "scales", store.folder(), ErrorKind::Data));
-  const bool fits = stored.numbers.dim() == 2 && stored.numbers.size(1) == about.columns() &&
-                    (!has_scales || stored.scales.sizes() ==
-                                        at::IntArrayRef{stored.numbers.size(0), std::ssize(about.layers)});
+  const bool fits =
+      stored.numbers.dim() == 2 && stored.numbers.size(1) == about.columns() &&
+      (!has_scales || stored.scales.sizes() == at::IntArrayRef{stored.numbers.size(0), std::ssize(about.layers)});
   if (fits) return stored;
-  source_of(store.folder()).refuse(fmt::format("block \"{}\" must have {} columns, but it has others", block, about.columns()));
+  source_of(store.folder())
+      .refuse(fmt::format("block \"{}\" must have {} columns, but it has others", block, about.columns()));
 }
 
 RowLayout IndexAbout::layout() const {
@@ -123,8 +124,7 @@ IndexAbout IndexAbout::from_json(const io::Json& json, const io::Source& source)
 }
 
 GradientIndex::GradientIndex(const std::string& folder)
-    : store_(io::Store::open(folder, index_kind())),
-      about_(IndexAbout::from_json(store_.about(), source_of(folder))) {
+    : store_(io::Store::open(folder, index_kind())), about_(IndexAbout::from_json(store_.about(), source_of(folder))) {
   while (store_.has(documents_block(parts_))) {
     for (int64_t place = 0; store_.has(rows_block(parts_, place)); ++place) {
       RowBlock block{.name = rows_block(parts_, place), .first = rows(), .count = 0};
@@ -143,10 +143,11 @@ std::string GradientIndex::hash() const {
 void GradientIndex::require_made_with(const std::string& model_hash, const std::string& tokenizer_hash) const {
   const auto require = [&](const char* what, const std::string& made_with, const std::string& given) {
     if (made_with == given || ASSAY_TWIN("attribute.index_of_another_model")) return;
-    source_of(folder()).refuse(fmt::format(
-        "its rows must come from the same {0} as the question, but they were made with the {0} of hash {1} and this one "
-        "has {2}; name that {0}, or make an index with this one",
-        what, made_with, given));
+    source_of(folder()).refuse(
+        fmt::format("its rows must come from the same {0} as the question, but they were made with the {0} of hash {1} "
+                    "and this one "
+                    "has {2}; name that {0}, or make an index with this one",
+                    what, made_with, given));
   };
   require("model", about_.model_hash, model_hash);
   require("tokenizer", about_.tokenizer_hash, tokenizer_hash);
@@ -161,15 +162,15 @@ std::vector<nn::LayerId> indexed_layers(const IndexAbout& about, const nn::Archi
     const auto found = std::ranges::find(known, layer.name);
     if (found == known.end()) {
       source_of(folder).refuse(fmt::format("its layers must be the model's, but the model has no \"{}\"{}; {}",
-                                             layer.name, closest_clause(layer.name, known), kRemake));
+                                           layer.name, closest_clause(layer.name, known), kRemake));
     }
     ids.push_back(found - known.begin());
     const curvature::LayerShape full = curvature::shape_of(architecture, ids.back());
     if (full.rows == layer.full.rows && full.columns == layer.full.columns) continue;
-    source_of(folder).refuse(fmt::format("layer \"{}\" must have the model's shape, {} by {}, but in the index it has "
-                                           "{} by {}; {}",
-                                           layer.name, full.rows, full.columns, layer.full.rows, layer.full.columns,
-                                           kRemake));
+    source_of(folder).refuse(
+        fmt::format("layer \"{}\" must have the model's shape, {} by {}, but in the index it has "
+                    "{} by {}; {}",
+                    layer.name, full.rows, full.columns, layer.full.rows, layer.full.columns, kRemake));
   }
   return ids;
 }
@@ -199,8 +200,8 @@ curvature::Projection read_projection(const io::Store& store, const IndexAbout& 
 IndexedDocuments GradientIndex::documents() const {
   IndexedDocuments all = read_documents(store_, parts_);
   if (all.size() == rows()) return all;
-  source_of(folder()).refuse(
-      fmt::format("it must hold a row for each of its {}, but it holds {}", format_counted(all.size(), "document"), rows()));
+  source_of(folder()).refuse(fmt::format("it must hold a row for each of its {}, but it holds {}",
+                                         format_counted(all.size(), "document"), rows()));
 }
 
 const StoredRows& GradientIndex::stored_rows(const RowBlock& block) const {
@@ -243,7 +244,8 @@ std::shared_ptr<const curvature::Curvature> GradientIndex::curvature_of(size_t l
       const at::Tensor sum = io::to_tensor(io::array_named(arrays, "sum", folder(), ErrorKind::Data));
       block.matrix = kernel::mirrored(sum).to(at::kDouble).div(static_cast<double>(rows()));
     }
-    return std::make_shared<curvature::DenseCurvature>("projected", std::map<nn::LayerId, curvature::DenseBlock>{{id, block}});
+    return std::make_shared<curvature::DenseCurvature>("projected",
+                                                       std::map<nn::LayerId, curvature::DenseBlock>{{id, block}});
   }
   const io::Arrays arrays = store_.read(name);
   const auto tensor = [&](const char* part) {

@@ -1,5 +1,6 @@
-// A gradient index: the projected gradients of a corpus's documents, logged once, so that every later question costs one
-// backward pass of its own and a matrix product against the rows (LoGra, Choe et al. 2024, arXiv 2405.13954). A Store:
+// A gradient index: the projected gradients of a corpus's documents, logged once, so that every later question costs
+// one backward pass of its own and a matrix product against the rows (LoGra, Choe et al. 2024, arXiv 2405.13954). A
+// Store:
 //
 //   projection            P_oᵀ and P_iᵀ of each layer
 //   documents.PPPP, contents.PPPP.BBBBB   the documents of part P (index_documents.h); a part is what one command added
@@ -7,8 +8,8 @@
 //                         block's sums of P_i a aᵀ P_iᵀ and P_o g gᵀ P_oᵀ
 //   KIND.LAYER            the curvature over all rows, made last
 //
-// The manifest says what all of it was made from: model, tokenizer, reading of texts, layers with their places in a row,
-// projection, seed, curvature, type of rows. An index is never read with another model or tokenizer.
+// The manifest says what all of it was made from: model, tokenizer, reading of texts, layers with their places in a
+// row, projection, seed, curvature, type of rows. An index is never read with another model or tokenizer.
 #pragma once
 
 #include <map>
@@ -39,10 +40,10 @@ struct IndexAbout {
   };
 
   std::string model_hash = {}, tokenizer_hash = {};
-  std::string precision = {};  ///< of the arithmetic: "fp32", "fp64"
-  int64_t context = 0;    ///< tokens of one document, BOS included
+  std::string precision = {};   ///< of the arithmetic: "fp32", "fp64"
+  int64_t context = 0;          ///< tokens of one document, BOS included
   std::string long_texts = {};  ///< "cut", "split", "refuse"
-  bool adds_bos = false;   ///< a begin token stands before every document
+  bool adds_bos = false;        ///< a begin token stands before every document
   IndexSettings settings = {};
   std::vector<Layer> layers = {};
 

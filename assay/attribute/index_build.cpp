@@ -58,9 +58,7 @@ class Builder {
                                        request.restart ? io::IfDifferent::Restart : io::IfDifferent::Refuse);
   }
 
-  [[noreturn]] void refuse(const std::string& sentence) const {
-    io::Source{.name = store_.folder()}.refuse(sentence);
-  }
+  [[noreturn]] void refuse(const std::string& sentence) const { io::Source{.name = store_.folder()}.refuse(sentence); }
 
   /// Which part these documents are: a new one, or one that an earlier run has begun.
   void choose_part() {
@@ -70,7 +68,8 @@ class Builder {
     } else if (!is_part(0) && there > 0) {
       if (!request_.restart) {
         refuse(
-            "an index is continued with the documents that it was begun with, but these are others; add --append to put "
+            "an index is continued with the documents that it was begun with, but these are others; add --append to "
+            "put "
             "them behind those, --force to throw those away, or name another folder");
       }
       if (store_.finished()) store_.reopen();
@@ -213,10 +212,9 @@ class Builder {
     std::vector<int64_t> rows(static_cast<size_t>(count));
     std::iota(rows.begin(), rows.end(), begin);
     const bool with_sums = about_.settings.curvature != IndexCurvature::Raw;
-    ProjectedRows projected =
-        projected_rows(request_.model, data::subset(request_.documents.dataset, rows), nn::loss(), projection, with_sums,
-                       request_.memory_bytes, "document", first_row_ + begin,
-                       [&](int64_t tokens) { progress_.advance(tokens); });
+    ProjectedRows projected = projected_rows(request_.model, data::subset(request_.documents.dataset, rows), nn::loss(),
+                                             projection, with_sums, request_.memory_bytes, "document",
+                                             first_row_ + begin, [&](int64_t tokens) { progress_.advance(tokens); });
     const StoredRows stored = encode_rows(projected.rows, about_.settings.rows, about_.layout());
     io::Arrays arrays{{"rows", io::from_tensor(stored.numbers)},
                       {"ids", io::make_array({count}, ids_in(begin, count))}};
@@ -263,8 +261,7 @@ class Builder {
       walk_rows(blocks, [&](const at::Tensor& rows) {
         for (size_t layer = 0; layer < bases.size(); ++layer) {
           const IndexAbout::Layer& each = about_.layers[layer];
-          eigenvalues[layer].add_(
-              rotated_squares(rows.narrow(1, each.offset, each.shape.size()), bases[layer], each));
+          eigenvalues[layer].add_(rotated_squares(rows.narrow(1, each.offset, each.shape.size()), bases[layer], each));
         }
       });
       for (at::Tensor& values : eigenvalues) values.div_(static_cast<double>(rows()));

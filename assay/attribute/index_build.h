@@ -46,10 +46,10 @@ IndexAbout about_of(const IndexRequest& request);
 int64_t planned_rows_per_block(const IndexAbout& about, const data::Dataset& documents);
 
 struct IndexOutcome {
-  int64_t added = 0;      ///< documents that this run brought
-  int64_t reused = 0;     ///< of them, rows that an interrupted run had made
-  int64_t duplicates = 0; ///< of them, texts that the index held already
-  bool was_there = false; ///< all of it: nothing was done
+  int64_t added = 0;       ///< documents that this run brought
+  int64_t reused = 0;      ///< of them, rows that an interrupted run had made
+  int64_t duplicates = 0;  ///< of them, texts that the index held already
+  bool was_there = false;  ///< all of it: nothing was done
 };
 
 /// Throws Error(Data) where the folder holds another index or other documents, Error(Resource) where another process

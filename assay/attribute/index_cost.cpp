@@ -80,8 +80,8 @@ void add_index_stages(Plan& plan, const IndexRequest& request, int64_t rows_befo
   const WalkShapes shapes = shapes_of(inputs, documents, 0);
   const ProjectionWork work = projection_work(about, request.model.architecture(), request.layers);
   const auto columns = static_cast<double>(about.columns());
-  const int64_t block = std::min(documents.size(), request.rows_per_block > 0 ? request.rows_per_block
-                                                                              : planned_rows_per_block(about, documents));
+  const int64_t block = std::min(
+      documents.size(), request.rows_per_block > 0 ? request.rows_per_block : planned_rows_per_block(about, documents));
   Cost cost = gradient_walk(shapes);
   cost.flops += 2 * work.a_position * shapes.positions;
   cost.operator_calls += kOperatorsPerProjection * shapes.layers * shapes.batches;
@@ -100,7 +100,8 @@ void add_index_stages(Plan& plan, const IndexRequest& request, int64_t rows_befo
     cost.peak_bytes += static_cast<int64_t>(
         block_numbers * (shapes.element_bytes + static_cast<double>(bytes_of_number(about.settings.rows))) + held +
         work.numbers * shapes.element_bytes);
-  cost.disk_bytes = row_bytes(about, documents.size()) + static_cast<int64_t>(document_bytes(request.documents) + sums) +
+  cost.disk_bytes = row_bytes(about, documents.size()) +
+                    static_cast<int64_t>(document_bytes(request.documents) + sums) +
                     static_cast<int64_t>(rows_before == 0 ? work.numbers * shapes.element_bytes : 0);
   plan.add("projected gradients", cost);
 }
@@ -116,9 +117,9 @@ void add_store_stages(Plan& plan, const Inputs& inputs, const IndexQuestion& que
   const bool is_dense = about.settings.curvature == IndexCurvature::Raw;
 
   Cost prepared = gradient_walk(shapes);
-  prepared.flops += 2 * projection_work(about, inputs.model.architecture(), index.layer_ids(inputs.model.architecture()))
-                            .a_position *
-                    shapes.positions;
+  prepared.flops +=
+      2 * projection_work(about, inputs.model.architecture(), index.layer_ids(inputs.model.architecture())).a_position *
+      shapes.positions;
   prepared.operator_calls += kOperatorsPerProjection * shapes.layers * shapes.batches;
   if (is_dense) prepared.flops_fp64 += 2 * (dimensions.cubes + 2 * asked * dimensions.squares);
   prepared.bytes_moved += 8 * dimensions.squares;

@@ -16,9 +16,9 @@ void add_index_stages(Plan& plan, const IndexRequest& request, int64_t rows_befo
 
 /// What is asked of an index.
 struct IndexQuestion {
-  bool needs_self = false;   ///< the documents' own influence, too
-  int64_t whole_rows = 0;    ///< of scores, that are kept
-  int64_t rescored = 0;      ///< documents scored again, at most
+  bool needs_self = false;  ///< the documents' own influence, too
+  int64_t whole_rows = 0;   ///< of scores, that are kept
+  int64_t rescored = 0;     ///< documents scored again, at most
 };
 
 /// Adds the stages of answering `inputs.queries` from inputs.index; fitting and scoring again are those of `exact`.

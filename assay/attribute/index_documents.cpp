@@ -62,8 +62,8 @@ class Lists {
 void put_tokens(io::Arrays& arrays, Lists<int32_t> tokens) {
   const bool is_narrow = std::ranges::all_of(
       tokens.all(), [](int32_t id) { return id >= 0 && id <= std::numeric_limits<uint16_t>::max(); });
-  const std::vector<uint16_t> narrow = is_narrow ? std::vector<uint16_t>(tokens.all().begin(), tokens.all().end())
-                                                 : std::vector<uint16_t>();
+  const std::vector<uint16_t> narrow =
+      is_narrow ? std::vector<uint16_t>(tokens.all().begin(), tokens.all().end()) : std::vector<uint16_t>();
   std::move(tokens).put(arrays, "tokens");
   if (is_narrow) put_column(arrays, "tokens", narrow);
 }

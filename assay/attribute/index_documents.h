@@ -1,6 +1,6 @@
-// The documents of a gradient index, kept beside their gradients: their tokens, so that the strongest can be run through
-// the model again, and their texts and sources, so that a result can show them. An index needs no corpus any more, and
-// cannot be read beside the wrong one. Blocks of its Store, by part (what one command added):
+// The documents of a gradient index, kept beside their gradients: their tokens, so that the strongest can be run
+// through the model again, and their texts and sources, so that a result can show them. An index needs no corpus any
+// more, and cannot be read beside the wrong one. Blocks of its Store, by part (what one command added):
 //
 //   contents.PPPP.BBBBB   tokens, texts and sources of consecutive documents; of arrays, features and targets
 //   documents.PPPP        ids, places in the corpus, and where each block of contents ends; written last
@@ -23,9 +23,9 @@
 namespace assay::attribute {
 
 struct IndexedDocuments {
-  data::Dataset dataset;                                     ///< with the ids that assign_ids gives
+  data::Dataset dataset;                                      ///< with the ids that assign_ids gives
   std::shared_ptr<const data::ExampleTexts> texts = nullptr;  ///< by example, or null
-  std::function<std::string(int64_t row)> source = {};       ///< "stories.txt, document 3", or none
+  std::function<std::string(int64_t row)> source = {};        ///< "stories.txt, document 3", or none
   std::vector<int64_t> document_of = {};  ///< by example: its place in the corpus; empty: the example's own
   std::vector<bool> is_part = {};  ///< by example: whether it holds only a part of its document; empty: none does
   bool adds_bos = false;

@@ -28,13 +28,13 @@ struct LayerGroup {
 };
 
 struct ScanRequest {
-  at::Tensor directions;           ///< [Q,K]
-  std::vector<size_t> layers;      ///< those that count, ascending places in the index
+  at::Tensor directions;       ///< [Q,K]
+  std::vector<size_t> layers;  ///< those that count, ascending places in the index
   IndexMode mode = IndexMode::Dot;
-  at::Tensor self = {};            ///< [N], for the modes that need it
-  int64_t strongest = 20;          ///< kept at either end of each ranking
-  int64_t whole_rows = 0;          ///< of scores, for so many of the first questions
-  bool per_layer = false;          ///< whole rows by layer, too
+  at::Tensor self = {};    ///< [N], for the modes that need it
+  int64_t strongest = 20;  ///< kept at either end of each ranking
+  int64_t whole_rows = 0;  ///< of scores, for so many of the first questions
+  bool per_layer = false;  ///< whole rows by layer, too
   std::vector<LayerGroup> groups = {};
 };
 
@@ -45,8 +45,8 @@ struct RankingEnd {
 };
 
 struct ScanResult {
-  at::Tensor whole = {};                     ///< [W,N] or undefined
-  at::Tensor per_layer = {};                 ///< [L,W,N] or undefined; in mode l2 and relatif scaled like the whole
+  at::Tensor whole = {};      ///< [W,N] or undefined
+  at::Tensor per_layer = {};  ///< [L,W,N] or undefined; in mode l2 and relatif scaled like the whole
   RankingEnd top = {}, bottom = {};
   std::vector<RankingEnd> group_top = {};    ///< by group
   std::vector<at::Tensor> group_whole = {};  ///< by group [W,N]

@@ -35,8 +35,9 @@ auto value_in(const Table& table, const std::string& name, const char* what) {
     if (name == each) return value;
     known.emplace_back(each);
   }
-  throw Error(ErrorKind::Data, std::string("reading a gradient index: its ") + what + " must be one that this version knows, but \"" +
-                                   name + "\" is none" + closest_clause(name, known) + "; make the index again");
+  throw Error(ErrorKind::Data, std::string("reading a gradient index: its ") + what +
+                                   " must be one that this version knows, but \"" + name + "\" is none" +
+                                   closest_clause(name, known) + "; make the index again");
 }
 
 }  // namespace

@@ -35,9 +35,9 @@ struct IndexSettings {
   RowType rows = RowType::Float32;
 };
 
-const char* to_string(ProjectionKind kind) noexcept;    ///< "random", "pca"
-const char* to_string(IndexCurvature kind) noexcept;    ///< "raw", "kfac", "ekfac"
-const char* to_string(RowType type) noexcept;           ///< "fp64", "fp32", "bf16", "fp16", "int8"
+const char* to_string(ProjectionKind kind) noexcept;       ///< "random", "pca"
+const char* to_string(IndexCurvature kind) noexcept;       ///< "raw", "kfac", "ekfac"
+const char* to_string(RowType type) noexcept;              ///< "fp64", "fp32", "bf16", "fp16", "int8"
 ProjectionKind projection_named(const std::string& name);  ///< Error(Data) where there is none of this name
 IndexCurvature curvature_named(const std::string& name);
 RowType row_type_named(const std::string& name);

@@ -38,7 +38,8 @@ curvature::Projection projection_for(const GradientIndex& index, const nn::Model
 }
 
 at::Tensor layer_of(const at::Tensor& rows, const IndexAbout::Layer& layer) {  // [n,r_o,r_i]
-  return rows.narrow(1, layer.offset, layer.shape.size()).reshape({rows.size(0), layer.shape.rows, layer.shape.columns});
+  return rows.narrow(1, layer.offset, layer.shape.size())
+      .reshape({rows.size(0), layer.shape.rows, layer.shape.columns});
 }
 
 }  // namespace
@@ -60,10 +61,10 @@ LograScorer::LograScorer(const Inputs& inputs, const GradientIndex& index, Index
   curvature::Projection projection = projection_;
   const data::Dataset& queries = inputs.queries.dataset;
   progress.begin("questions", std::max<int64_t>(1, queries.tokens()), "tokens");
-  const at::Tensor gradients = projected_rows(inputs.model, queries, inputs.measurement, projection, false,
-                                              inputs.memory_bytes, "question", 1,
-                                              [&](int64_t tokens) { progress.advance(tokens); })
-                                   .rows;
+  const at::Tensor gradients =
+      projected_rows(inputs.model, queries, inputs.measurement, projection, false, inputs.memory_bytes, "question", 1,
+                     [&](int64_t tokens) { progress.advance(tokens); })
+          .rows;
   progress.end();
   directions_ = at::zeros(gradients.sizes(), gradients.options());
   double trace = 0;
@@ -81,10 +82,11 @@ LograScorer::LograScorer(const Inputs& inputs, const GradientIndex& index, Index
   if (!inputs.measurement.less_is_better) directions_.neg_();
   const double asked = gradients.square().sum({1}).mean().item<double>();
   if (trace < kTinyTrace * asked) {
-    warnings_.push_back(fmt::format(
-        "The documents' own gradients are small beside the questions' (mean square {:.2g} against {:.2g}): the model has "
-        "nearly learnt its documents by heart, and their labels say little about its curvature.",
-        trace, asked));
+    warnings_.push_back(
+        fmt::format("The documents' own gradients are small beside the questions' (mean square {:.2g} against {:.2g}): "
+                    "the model has "
+                    "nearly learnt its documents by heart, and their labels say little about its curvature.",
+                    trace, asked));
   }
 }
 
@@ -94,7 +96,9 @@ Meaning LograScorer::meaning() const {
       fmt::format("{} projection of rank {}", made.projection == ProjectionKind::Random ? "random" : "principal",
                   made.rank_out == made.rank_in ? fmt::format("{}", made.rank_in)
                                                 : fmt::format("{} by {}", made.rank_out, made.rank_in));
-  const char* what = mode_ == IndexMode::Dot ? "LoGra influence" : mode_ == IndexMode::L2 ? "LoGra, l2" : "LoGra, l-RelatIF";
+  const char* what = mode_ == IndexMode::Dot  ? "LoGra influence"
+                     : mode_ == IndexMode::L2 ? "LoGra, l2"
+                                              : "LoGra, l-RelatIF";
   return {.title = fmt::format("{}, {}, damping {}", what, projection, damping_.value),
           .unit = mode_ == IndexMode::Relatif ? "influence over the root of the document's own"
                                               : "influence within the projection",
@@ -107,7 +111,8 @@ std::optional<CurvatureFacts> LograScorer::curvature() const {
   curvature::Spectrum all;
   for (size_t i = 0; i < places_.size(); ++i) {
     if (index_.about().layers[places_[i]].shape.size() > kLargestSpectrum) return std::nullopt;
-    const auto spectrum = curvature::spectrum_of(*index_.curvature_of(places_[i], ids_[i], inputs_.model.dtype()), damping_);
+    const auto spectrum =
+        curvature::spectrum_of(*index_.curvature_of(places_[i], ids_[i], inputs_.model.dtype()), damping_);
     if (!spectrum) return std::nullopt;
     for (size_t bin = 0; bin < all.directions.size(); ++bin) all.directions[bin] += spectrum->directions[bin];
     all.without_curvature += spectrum->without_curvature;
@@ -225,9 +230,10 @@ Scores LograScorer::score(const Documents& documents, const Parts& parts, curvat
 
 std::unique_ptr<LograScorer> make_logra_scorer(const FactoryCall& call, const Inputs& inputs, Progress& progress) {
   if (inputs.index == nullptr) {
-    throw Error(ErrorKind::Usage,
-                "scoring with logra: it reads a gradient index, but none is named; make one with assay index and name it "
-                "with --store");
+    throw Error(
+        ErrorKind::Usage,
+        "scoring with logra: it reads a gradient index, but none is named; make one with assay index and name it "
+        "with --store");
   }
   return std::make_unique<LograScorer>(inputs, *inputs.index, mode_of(call), call.number("damping"), progress);
 }

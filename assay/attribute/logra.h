@@ -18,7 +18,8 @@ namespace assay::attribute {
 
 class LograScorer final : public Scorer {
  public:
-  /// Differentiates, projects and solves the queries of `inputs`, in those of the index's layers that are inputs.layers.
+  /// Differentiates, projects and solves the queries of `inputs`, in those of the index's layers that are
+  /// inputs.layers.
   LograScorer(const Inputs& inputs, const GradientIndex& index, IndexMode mode, double damping, Progress& progress);
 
   Meaning meaning() const override;
@@ -53,9 +54,9 @@ class LograScorer final : public Scorer {
   IndexMode mode_;
   curvature::Damping damping_;
   curvature::Projection projection_;
-  std::vector<size_t> places_;      // of the layers used, in the index
-  std::vector<nn::LayerId> ids_;    // the same, in the model
-  at::Tensor directions_;           // [Q,K], signed; zero in the columns of other layers
+  std::vector<size_t> places_;    // of the layers used, in the index
+  std::vector<nn::LayerId> ids_;  // the same, in the model
+  at::Tensor directions_;         // [Q,K], signed; zero in the columns of other layers
   std::vector<std::string> warnings_;
 };
 

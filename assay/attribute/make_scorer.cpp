@@ -13,15 +13,15 @@ struct MethodEntry {
 };
 
 constexpr std::array<MethodEntry, 10> kMethods{{{"ekfac", make_influence},
-                                               {"kfac", make_influence},
-                                               {"diagonal", make_influence},
-                                               {"relatif", make_relatif},
-                                               {"identity", make_identity},
-                                               {"cosine", make_cosine},
-                                               {"logra", make_logra},
-                                               {"representation", make_representation},
-                                               {"bm25", make_bm25},
-                                               {"random", make_random}}};
+                                                {"kfac", make_influence},
+                                                {"diagonal", make_influence},
+                                                {"relatif", make_relatif},
+                                                {"identity", make_identity},
+                                                {"cosine", make_cosine},
+                                                {"logra", make_logra},
+                                                {"representation", make_representation},
+                                                {"bm25", make_bm25},
+                                                {"random", make_random}}};
 
 const MethodEntry& entry_of(const FactoryCall& method) {
   for (const MethodEntry& entry : kMethods) {

@@ -55,9 +55,10 @@ void refuse_infinite(const at::Tensor& values, std::span<const int64_t> rows, co
   const at::Tensor wrong = values.isfinite().logical_not();
   if (!wrong.any().item<bool>()) return;
   const auto place = static_cast<size_t>(wrong.to(at::kInt).argmax().item<int64_t>());
-  throw Error(ErrorKind::Numeric, fmt::format("differentiating {} {}: its loss and gradient must be finite, but they are "
-                                              "not; check the model with assay evaluate",
-                                              what, first + rows[place]));
+  throw Error(ErrorKind::Numeric,
+              fmt::format("differentiating {} {}: its loss and gradient must be finite, but they are "
+                          "not; check the model with assay evaluate",
+                          what, first + rows[place]));
 }
 
 }  // namespace

@@ -40,7 +40,8 @@ StoredRows encode_rows(const at::Tensor& rows, RowType type, const RowLayout& la
     const at::Tensor scale = largest.masked_fill(largest.eq(0), 1).div(is_int8 ? kLargestInt8 : 1).to(at::kFloat);
     stored.scales.narrow(1, layer, 1).copy_(scale);
     const at::Tensor scaled = part.div(scale);
-    columns_of(stored.numbers, layout, layer).copy_(is_int8 ? scaled.round().clamp(-kLargestInt8, kLargestInt8) : scaled);
+    columns_of(stored.numbers, layout, layer)
+        .copy_(is_int8 ? scaled.round().clamp(-kLargestInt8, kLargestInt8) : scaled);
   }
   return stored;
 }

@@ -18,8 +18,7 @@ Inputs with_other_labels(Inputs inputs);
 /// same method with other labels (Grosse et al. 2023 draw them once). NaN where all scores of a query are equal.
 /// Sums on the way are kept in `workspace`, which must not be that of the first draw.
 std::vector<double> label_stability(const FactoryCall& method, const Inputs& inputs, const Documents& documents,
-                                    const at::Tensor& scores,
-                                    curvature::Workspace& workspace, Progress& progress);
+                                    const at::Tensor& scores, curvature::Workspace& workspace, Progress& progress);
 
 /// Mean over the queries that have a correlation; NaN where none has.
 double mean_stability(std::span<const double> of_queries);

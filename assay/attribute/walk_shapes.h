@@ -1,5 +1,5 @@
-// What a walk over documents depends on, counted from shapes, and what its passes through the model cost: the parts that
-// plans of scores and plans of indexes share.
+// What a walk over documents depends on, counted from shapes, and what its passes through the model cost: the parts
+// that plans of scores and plans of indexes share.
 #pragma once
 
 #include "assay/attribute/scorer.h"

@@ -61,8 +61,9 @@ class FactoryCall {
   std::vector<Value> values_;
 };
 
-/// Parses `text` against `table`; a number that stands first without a name is the first argument: `bm25(100)`. `what` is the word for the kind of thing ("method") in messages.
-/// Errors: Usage, naming what is wrong, where, and the nearest known name.
+/// Parses `text` against `table`; a number that stands first without a name is the first argument: `bm25(100)`. `what`
+/// is the word for the kind of thing ("method") in messages. Errors: Usage, naming what is wrong, where, and the
+/// nearest known name.
 FactoryCall parse_factory(std::string_view text, std::span<const FactorySpec> table, std::string_view what);
 
 /// The table as lines for help: each method with its defaults and its summary, then what the arguments mean.

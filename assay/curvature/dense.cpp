@@ -117,8 +117,8 @@ std::unique_ptr<DampedInverse> DenseCurvature::inverse(nn::LayerId layer, const 
     return std::make_unique<PrimalInverse>(damped_cholesky(each.matrix, added, each));
   }
   const double count = ASSAY_TWIN("curvature.dual_without_the_count") ? 1 : static_cast<double>(each.rows.size(0));
-  return std::make_unique<DualInverse>(
-      each.rows, damped_cholesky(each.rows.matmul(each.rows.t()), count * added, each), added);
+  return std::make_unique<DualInverse>(each.rows, damped_cholesky(each.rows.matmul(each.rows.t()), count * added, each),
+                                       added);
 }
 
 at::Tensor DenseCurvature::into_eigenbasis(const at::Tensor& gradients, nn::LayerId layer) const {

@@ -7,7 +7,8 @@
 //
 //   random       entries N(0, 1/r) of either side: E⟨Z,Z'⟩ = ⟨D,D'⟩ whatever the layer's shape, so that no layer counts
 //                more than another. Drawn by Philox from (seed, what the matrix reads), never from a running generator.
-//   principal    the strongest r eigenvectors of the covariances of inputs and of output gradients: what is lost is what
+//   principal    the strongest r eigenvectors of the covariances of inputs and of output gradients: what is lost is
+//   what
 //                carries least energy. Rows are orthonormal; of full rank nothing is lost.
 //
 // Layers that read the same input share P_i, so that the input is projected once for all of them; their P_o differ.

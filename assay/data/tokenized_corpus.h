@@ -40,8 +40,8 @@ TokenizedCorpus corpus_of_blocks(std::vector<std::shared_ptr<const TokenBlock>> 
                                  const ExampleRule& rule, CorpusFiles files, const CorpusOptions& reading,
                                  std::vector<std::string> groups);
 
-/// The corpus with its examples `rows` (ascending) alone; documents keep their numbers. Nothing is copied but what is said
-/// of each example.
+/// The corpus with its examples `rows` (ascending) alone; documents keep their numbers. Nothing is copied but what is
+/// said of each example.
 TokenizedCorpus with_examples(const TokenizedCorpus& corpus, std::span<const int64_t> rows);
 
 /// The manifest of what a reader has read.

@@ -20,7 +20,7 @@
 namespace assay::kernel {
 namespace {
 
-constexpr int64_t kRowsOfTile = 16;       // times a segment of columns, they stay in a core's L2
+constexpr int64_t kRowsOfTile = 16;        // times a segment of columns, they stay in a core's L2
 constexpr int64_t kSegmentColumns = 2048;  // four vectors' part of it stays in L1
 
 // Columns that share a scale, no more than fit the caches.

@@ -1,6 +1,6 @@
 // The strongest few of a long stream of numbers, in memory for those few: a heap a stream. O(n) comparisons with the
-// weakest that is kept, and log k for each of the few that beat it. Exact; equal numbers stay in the order in which they
-// came.
+// weakest that is kept, and log k for each of the few that beat it. Exact; equal numbers stay in the order in which
+// they came.
 #pragma once
 
 #include <algorithm>

@@ -84,7 +84,8 @@ at::Tensor FactoredGradient::projected_activations(const at::Tensor& right) cons
 }
 
 at::Tensor FactoredGradient::project(const at::Tensor& left, const at::Tensor& right) const {
-  const double t = static_cast<double>(positions()), o = static_cast<double>(rows()), m = static_cast<double>(columns());
+  const double t = static_cast<double>(positions()), o = static_cast<double>(rows()),
+               m = static_cast<double>(columns());
   const double r_out = static_cast<double>(left.size(1)), r_in = static_cast<double>(right.size(1));
   const double inputs_first = t * m * r_in + std::min(t * r_out * (o + r_in), o * r_in * (t + r_out));
   const double outputs_first = t * r_out * (o + m) + m * r_out * r_in;

@@ -34,19 +34,16 @@ inline at::Tensor index_scores(const Seed& seed, const attribute::IndexSettings&
 }
 
 inline attribute::IndexSettings settings_of(attribute::ProjectionKind projection, int64_t rank, uint64_t seed) {
-  return {.projection = projection,
-          .rank_out = rank,
-          .rank_in = rank,
-          .seed = seed,
-          .rows = attribute::RowType::Float64};
+  return {
+      .projection = projection, .rank_out = rank, .rank_in = rank, .seed = seed, .rows = attribute::RowType::Float64};
 }
 
 /// What a store would give that draws its projections anew for the questions: rows and their curvature under one seed,
 /// the queries under another. [Q,N]
 inline at::Tensor mixed_up_scores(const Seed& seed, int64_t rank) {
   const auto project = [&](uint64_t projection_seed, const data::Dataset& dataset, const nn::Measurement& measure) {
-    curvature::Projection projection = curvature::random_projection(seed.model.architecture(), seed.layers, {rank, rank},
-                                                                    projection_seed, at::kDouble);
+    curvature::Projection projection = curvature::random_projection(seed.model.architecture(), seed.layers,
+                                                                    {rank, rank}, projection_seed, at::kDouble);
     return attribute::projected_rows(seed.model, dataset, measure, projection, /*with_sums=*/false, int64_t{1} << 30,
                                      "example", 0, [](int64_t) {})
         .rows;

@@ -1,6 +1,6 @@
-// LoGra against retraining on a small network, by rank and kind of projection, five data seeds, with the thresholds that
-// must hold; README.md says what was measured. Prints a table and leaves 1 when a threshold is missed. About two minutes
-// on two cores.
+// LoGra against retraining on a small network, by rank and kind of projection, five data seeds, with the thresholds
+// that must hold; README.md says what was measured. Prints a table and leaves 1 when a threshold is missed. About two
+// minutes on two cores.
 #include <fmt/format.h>
 
 #include "assay/core/error.h"
@@ -65,9 +65,9 @@ int check(const Table& table) {
     must(best >= 0.52, s, "LDS of pca at rank 8 at least 0.52");
     must(best >= at("LDS ekfac") - 0.10, s, "pca at rank 8 within 0.10 of EK-FAC");
     must(best >= at("LDS gradient dot product") + 0.08, s, "pca at rank 8 at least 0.08 above the dot product");
-    const double ahead = (lds(ProjectionKind::Principal, 4) - lds(ProjectionKind::Random, 4) + best -
-                          lds(ProjectionKind::Random, 8)) /
-                         2;
+    const double ahead =
+        (lds(ProjectionKind::Principal, 4) - lds(ProjectionKind::Random, 4) + best - lds(ProjectionKind::Random, 8)) /
+        2;
     must(ahead > 0, s, "pca ahead of random in the mean of ranks 4 and 8");
     must(std::abs(at("LDS two projections mixed up")) < 0.15, s, "two projections mixed up within 0.15 of zero");
   }

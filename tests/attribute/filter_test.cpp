@@ -55,8 +55,8 @@ TEST(Filter, KeepsTheBestOfEachQuestionTogether) {
   const std::vector<data::Query> questions = questions_of({{1, 4, 9}, {1, 7, 2}, {1, 3}});
   for (const int64_t count : {1, 5, 1000}) {
     const auto keeps = [&] {
-      const Filtered kept = filter_documents(filter("bm25(" + std::to_string(count) + ")"), corpus, questions, 1, "",
-                                             silent_progress());
+      const Filtered kept =
+          filter_documents(filter("bm25(" + std::to_string(count) + ")"), corpus, questions, 1, "", silent_progress());
       EXPECT_TRUE(std::ranges::is_sorted(kept.rows));
       EXPECT_EQ(kept.searched, 60);
       return std::set<int64_t>(kept.rows.begin(), kept.rows.end());
@@ -87,12 +87,14 @@ TEST(Filter, WhatIsKeptScoresAsWithoutIt) {
   const std::vector<int64_t> rows{0, 3, 4};
   const data::Dataset some = data::subset(scoring.train, rows);
   curvature::Workspace workspace;
-  const at::Tensor kept = make_scorer(parse_factory("ekfac", method_table(), "method"), scoring.inputs(), silent_progress())
-                              ->score({some}, {}, workspace, silent_progress())
-                              .total;
+  const at::Tensor kept =
+      make_scorer(parse_factory("ekfac", method_table(), "method"), scoring.inputs(), silent_progress())
+          ->score({some}, {}, workspace, silent_progress())
+          .total;
   for (size_t i = 0; i < rows.size(); ++i) {
     // The same products of double numbers in batches of another size: sums of some 1e3 terms in another order.
-    EXPECT_LT(largest_difference(kept.select(1, static_cast<int64_t>(i)), all.select(1, rows[i])), 1e-10 * largest(all));
+    EXPECT_LT(largest_difference(kept.select(1, static_cast<int64_t>(i)), all.select(1, rows[i])),
+              1e-10 * largest(all));
   }
 }
 

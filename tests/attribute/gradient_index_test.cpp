@@ -49,7 +49,8 @@ TEST(RowCodec, GivesBackWhatItsTypeHolds) {
     EXPECT_EQ(stored.scales.defined(), bytes_of_scale(type) > 0);
     EXPECT_EQ(static_cast<int64_t>(stored.numbers.element_size()), bytes_of_number(type));
   }
-  EXPECT_TRUE(decode_rows(encode_rows(at::zeros({2, 8}), RowType::Int8, layout), layout, at::kFloat).eq(0).all().item<bool>());
+  EXPECT_TRUE(
+      decode_rows(encode_rows(at::zeros({2, 8}), RowType::Int8, layout), layout, at::kFloat).eq(0).all().item<bool>());
 }
 
 // Rounding is relative to the largest number of its row and layer: half a step of int8 is 1/254 of it, of fp16 2^-11.
@@ -86,8 +87,8 @@ TEST(GradientIndex, OfFewBitsRanksAsOneOfMany) {
   Indexing indexing{{toy_llama(1, at::kFloat), toy_texts(60, 4, 20, 1), toy_texts(4, 3, 8, 2)},
                     {.rank_out = 4, .rank_in = 4}};
   const at::Tensor exact = indexing.scores_of_new();
-  for (const auto& [type, least] : {std::pair(RowType::Float16, 0.995), std::pair(RowType::BFloat16, 0.995),
-                                    std::pair(RowType::Int8, 0.98)}) {
+  for (const auto& [type, least] :
+       {std::pair(RowType::Float16, 0.995), std::pair(RowType::BFloat16, 0.995), std::pair(RowType::Int8, 0.98)}) {
     indexing.settings.rows = type;
     EXPECT_GE(least_spearman(indexing.scores_of_new(), exact), least) << to_string(type);
   }
@@ -166,13 +167,15 @@ TEST(Logra, ScoresDocumentsThroughTheModelAsFromTheIndex) {
     EXPECT_LT(largest_difference(scores.total[1], expected[0]), rounding) << method;
     EXPECT_LT(largest_difference(scores.per_token.sum({2}), scores.total), rounding) << method;
     EXPECT_LT(largest_difference(scores.per_layer.sum({0}), scores.total), rounding) << method;
-    EXPECT_LT(largest_difference(scores.self_influence, scorer->self_influence(silent_progress())), 1e-9 * largest(scores.self_influence));
+    EXPECT_LT(largest_difference(scores.self_influence, scorer->self_influence(silent_progress())),
+              1e-9 * largest(scores.self_influence));
     const Scores plain = scorer->score({scoring.train}, {}, workspace, silent_progress());
     EXPECT_LT(largest_difference(plain.total, expected), rounding) << method;
   }
 }
 
-// Check 10: the cut into blocks and the number of threads change rounding alone; an interrupted run ends in the same bits.
+// Check 10: the cut into blocks and the number of threads change rounding alone; an interrupted run ends in the same
+// bits.
 TEST(GradientIndex, DoesNotDependOnBlocksAndThreads) {
   for (const IndexCurvature kind : {IndexCurvature::Raw, IndexCurvature::Kfac, IndexCurvature::Ekfac}) {
     Indexing indexing{index_texts(), {.rank_out = 3, .rank_in = 3, .curvature = kind, .rows = RowType::Float64}};
@@ -201,8 +204,10 @@ TEST(GradientIndex, CountsRowsThroughItsBlocks) {
     bool all = true;
     for (int64_t q = 0; q < 4; ++q) {
       for (int64_t i = 0; i < 4; ++i) {
-        all = all && found.whole[q][found.top.rows[q][i].item<int64_t>()].item<double>() == found.top.scores[q][i].item<double>();
-        all = all && found.whole[q][found.bottom.rows[q][i].item<int64_t>()].item<double>() == found.bottom.scores[q][i].item<double>();
+        all = all && found.whole[q][found.top.rows[q][i].item<int64_t>()].item<double>() ==
+                         found.top.scores[q][i].item<double>();
+        all = all && found.whole[q][found.bottom.rows[q][i].item<int64_t>()].item<double>() ==
+                         found.bottom.scores[q][i].item<double>();
       }
       all = all && found.top.scores[q][0].item<double>() == found.whole[q].max().item<double>();
       all = all && found.bottom.scores[q][0].item<double>() == found.whole[q].min().item<double>();
@@ -256,7 +261,8 @@ TEST(GradientIndex, StoppedAnywhereEndsInTheSameBits) {
 
 TEST(GradientIndex, TakesFurtherDocumentsAsIfTheyHadBeenThere) {
   for (const IndexCurvature kind : {IndexCurvature::Raw, IndexCurvature::Kfac, IndexCurvature::Ekfac}) {
-    Indexing indexing{index_texts(12), {.rank_out = 3, .rank_in = 3, .curvature = kind, .rows = RowType::Float64},
+    Indexing indexing{index_texts(12),
+                      {.rank_out = 3, .rank_in = 3, .curvature = kind, .rows = RowType::Float64},
                       /*rows_per_block=*/4};
     const at::Tensor expected = indexing.scores_of_new();
     const data::Dataset all = indexing.scoring.train;
@@ -274,7 +280,9 @@ TEST(GradientIndex, TakesFurtherDocumentsAsIfTheyHadBeenThere) {
     EXPECT_EQ(index.rows(), 12);
     EXPECT_EQ(index.parts(), 2);
     EXPECT_EQ(index.documents().dataset.content_hash(), all.content_hash());
-    const auto error = [&] { return largest_difference(indexing.scores(folder / "index"), expected) / largest(expected); };
+    const auto error = [&] {
+      return largest_difference(indexing.scores(folder / "index"), expected) / largest(expected);
+    };
     EXPECT_LT(error(), 1e-9) << to_string(kind);
     EXPECT_TRUE(build_index(folder / "index", request, silent_progress()).was_there) << "the same command again";
   }
@@ -349,11 +357,13 @@ TEST_F(MixedUp, AnotherProjectionSeedOrTypeIsNotContinued) {
     change(other);
     return error_of([&] { other.build(path_); });
   };
-  EXPECT_THAT(with([](Indexing& x) { x.settings.seed = 5; }), Refusal(ErrorKind::Data, "\"projection.seed\" was 0 and is now 5"));
+  EXPECT_THAT(with([](Indexing& x) { x.settings.seed = 5; }),
+              Refusal(ErrorKind::Data, "\"projection.seed\" was 0 and is now 5"));
   EXPECT_THAT(with([](Indexing& x) { x.settings.projection = ProjectionKind::Principal; }),
               Refusal(ErrorKind::Data, "\"projection.kind\" was \"random\" and is now \"pca\""));
   EXPECT_THAT(with([](Indexing& x) { x.settings.rows = RowType::Int8; }), Refusal(ErrorKind::Data, "rows.type"));
-  EXPECT_THAT(with([](Indexing& x) { x.settings.curvature = IndexCurvature::Kfac; }), Refusal(ErrorKind::Data, "curvature"));
+  EXPECT_THAT(with([](Indexing& x) { x.settings.curvature = IndexCurvature::Kfac; }),
+              Refusal(ErrorKind::Data, "curvature"));
   EXPECT_THAT(with([](Indexing& x) { x.scoring.train = toy_texts(6, 2, 11, 77); }),
               Refusal(ErrorKind::Data, "add --append to put them behind"));
   IndexedDocuments more{.dataset = toy_texts(3, 2, 9, 5)};

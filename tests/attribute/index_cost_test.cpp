@@ -40,9 +40,7 @@ TEST(IndexPlan, CountsTheDisk) {
 }
 
 TEST(IndexPlan, CountsTheRowsThatAreHeld) {
-  const auto growth = [] {
-    return plan_of(long_index(16)).peak_bytes() - plan_of(long_index(4)).peak_bytes();
-  };
+  const auto growth = [] { return plan_of(long_index(16)).peak_bytes() - plan_of(long_index(4)).peak_bytes(); };
   const Indexing wide = long_index(16), narrow = long_index(4);
   const IndexedDocuments documents{.dataset = wide.scoring.train};
   const auto held = [&](const Indexing& indexing) {

@@ -1,5 +1,5 @@
-// The short form of studies/logra_small_mlp: one data seed of five, 36 of 100 subsets, one training of each in the place
-// of two. It asserts the study's own thresholds; beside each stands what the study measured at this seed.
+// The short form of studies/logra_small_mlp: one data seed of five, 36 of 100 subsets, one training of each in the
+// place of two. It asserts the study's own thresholds; beside each stands what the study measured at this seed.
 #include <gtest/gtest.h>
 
 #include <cmath>

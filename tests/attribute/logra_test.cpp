@@ -41,7 +41,8 @@ Scoring logra_arrays() {
   return {toy_mlp(shape), toy_arrays(20, shape, 1), toy_arrays(5, shape, 2)};
 }
 
-// Check 1, with texts of several lengths in a batch (padding, T > 1), arrays (T = 1, biases) and a layer that runs thrice.
+// Check 1, with texts of several lengths in a batch (padding, T > 1), arrays (T = 1, biases) and a layer that runs
+// thrice.
 TEST(ProjectedRows, EqualTheProjectionOfTheDenseGradient) {
   const ToyMlp repeated{.features = 4, .hidden = {6, 6}, .outputs = 3, .repeats = 3};
   const Scoring shared{toy_mlp(repeated), toy_arrays(9, repeated, 1), toy_arrays(3, repeated, 2)};
@@ -62,7 +63,8 @@ TEST(ProjectedRows, EqualTheProjectionOfTheDenseGradient) {
   const Projection projection = random_for(biased.model);
   const at::Tensor expected = projected_gradients(biased, biased.train, nn::loss(), projection);
   const ScopedTwin twin("nn.projection_without_bias");
-  EXPECT_GT(largest_difference(rows_of(biased, biased.train, nn::loss(), projection), expected), 1e-3 * largest(expected));
+  EXPECT_GT(largest_difference(rows_of(biased, biased.train, nn::loss(), projection), expected),
+            1e-3 * largest(expected));
 }
 
 // The same on single pairs: whichever side is projected first, and where masked positions carry anything at all.
@@ -70,8 +72,10 @@ TEST(FactoredGradient, ProjectsInEveryOrderAndLeavesMaskedPositionsOut) {
   struct Shape {
     int64_t positions, outputs, inputs, rank_out, rank_in;
   };
-  // Both first; inputs first, then contracted (long, thin outputs); outputs first (a wide input, a low rank of outputs).
-  for (const Shape& s : {Shape{1, 6, 7, 3, 4}, Shape{5, 30, 30, 4, 4}, Shape{200, 6, 40, 6, 3}, Shape{40, 30, 60, 1, 50}}) {
+  // Both first; inputs first, then contracted (long, thin outputs); outputs first (a wide input, a low rank of
+  // outputs).
+  for (const Shape& s :
+       {Shape{1, 6, 7, 3, 4}, Shape{5, 30, 30, 4, 4}, Shape{200, 6, 40, 6, 3}, Shape{40, 30, 60, 1, 50}}) {
     for (const bool has_bias : {false, true}) {
       nn::FactoredGradient pair;
       pair.input = at::randn({3, s.positions, s.inputs}, at::kDouble);
@@ -94,8 +98,8 @@ TEST(FactoredGradient, ProjectsInEveryOrderAndLeavesMaskedPositionsOut) {
   }
 }
 
-// Check 8: what LogIX attaches beside a layer, a path C B A with B = 0, changes no output, and its derivative in B is Z.
-// Here nothing is attached: the run that hands the pairs out has the outputs of one that does not.
+// Check 8: what LogIX attaches beside a layer, a path C B A with B = 0, changes no output, and its derivative in B is
+// Z. Here nothing is attached: the run that hands the pairs out has the outputs of one that does not.
 TEST(ProjectedRows, AreTheDerivativeOfASidePathThatChangesNothing) {
   const Scoring scoring = logra_arrays();
   const nn::Model& model = scoring.model;
@@ -104,7 +108,8 @@ TEST(ProjectedRows, AreTheDerivativeOfASidePathThatChangesNothing) {
   const auto layers = all_layers(model);
   const at::Tensor plain = model.run(batch).output.logits();
   const at::AutoGradMode with_history(true);
-  const at::Tensor tapped = model.run(batch, nn::Taps{}.capture(layers, [](const nn::FactoredGradient&) {})).output.logits();
+  const at::Tensor tapped =
+      model.run(batch, nn::Taps{}.capture(layers, [](const nn::FactoredGradient&) {})).output.logits();
   EXPECT_TRUE(tapped.detach().equal(plain));
 
   // The last layer, whose input is the hidden state: y + C B A x with C = P_oᵀ and A = P_i.
@@ -135,7 +140,8 @@ TEST(ProjectedRows, AreTheDerivativeOfASidePathThatChangesNothing) {
 // Check 2: an orthonormal projection of full rank loses nothing. tr(H) is invariant, so λ is the same.
 TEST(Logra, OfFullRankIsInfluenceWithTheEmpiricalFisher) {
   for (Scoring scoring : {logra_texts(), logra_arrays()}) {
-    Indexing indexing{scoring, {.projection = ProjectionKind::Principal, .rank_out = 99, .rank_in = 99, .rows = RowType::Float64}};
+    Indexing indexing{
+        scoring, {.projection = ProjectionKind::Principal, .rank_out = 99, .rank_in = 99, .rows = RowType::Float64}};
     const at::Tensor rows = flat_gradients(scoring.model, scoring.train, nn::loss());
     const at::Tensor queries = flat_gradients(scoring.model, scoring.queries, nn::loss());
     std::vector<int64_t> cuts{0};
@@ -158,8 +164,11 @@ TEST(RandomProjection, KeepsInnerProductsOnAverageWhateverTheShape) {
     const at::Tensor g = at::randn({outputs}, at::kDouble), a = at::randn({inputs}, at::kDouble);
     const at::Tensor d = g.unsqueeze(1).mul(a), other = d.add(at::randn({outputs, inputs}, at::kDouble), 0.3);
     const double exact = d.mul(other).sum().item<double>();
-    const nlohmann::json config{{"model_type", "mlp"}, {"features", inputs}, {"hidden", nlohmann::json::array()},
-                                {"outputs", outputs},  {"bias", false}};
+    const nlohmann::json config{{"model_type", "mlp"},
+                                {"features", inputs},
+                                {"hidden", nlohmann::json::array()},
+                                {"outputs", outputs},
+                                {"bias", false}};
     const nn::Model model = nn::initialize(nn::make_architecture(config), 0, at::kDouble);
     double sum = 0;
     for (uint64_t seed = 0; seed < 2000; ++seed) {
@@ -257,8 +266,8 @@ TEST(Logra, AnswersTheSameTwice) {
   EXPECT_TRUE(scan().equal(scan()));
 
   at::Tensor rows = at::randn({40, 6}, at::kDouble);
-  const curvature::DenseCurvature dense(
-      "dense", {{0, {.name = "a", .shape = {2, 3}, .matrix = rows.t().matmul(rows).div(40)}}});
+  const curvature::DenseCurvature dense("dense",
+                                        {{0, {.name = "a", .shape = {2, 3}, .matrix = rows.t().matmul(rows).div(40)}}});
   const at::Tensor v = at::randn({3, 2, 3}, at::kDouble);
   const auto solve = [&] { return dense.solve(v, 0, curvature::Damping::relative(0.1)); };
   EXPECT_TRUE(solve().equal(solve()));

@@ -84,10 +84,9 @@ TEST_F(Rescoring, BringsTheOthersToTheSameScaleAndBelow) {
 }
 
 TEST_F(Rescoring, ToleratesAnIndexThatKnowsNothing) {
-  const Rescored found = rescored(scan_of(exact_.neg(), 20), rows_to_rescore(scan_of(exact_.neg(), 20), 15),
-                                  exact_.index_select(1, at::tensor(std::vector<int64_t>(
-                                                             rows_to_rescore(scan_of(exact_.neg(), 20), 15)))),
-                                  10);
+  const Rescored found = rescored(
+      scan_of(exact_.neg(), 20), rows_to_rescore(scan_of(exact_.neg(), 20), 15),
+      exact_.index_select(1, at::tensor(std::vector<int64_t>(rows_to_rescore(scan_of(exact_.neg(), 20), 15)))), 10);
   for (const double scale : found.scale) EXPECT_EQ(scale, 0);
   for (const double agreement : found.agreement) EXPECT_NEAR(agreement, -1, 1e-12);
 }

@@ -73,7 +73,9 @@ TEST_F(GrowingStore, VerifiesManyBlocksTogether) {
 TEST_F(GrowingStore, SaysWhichFileIsGone) {
   const Store store = Store::open(folder_, kGrowing);
   std::filesystem::remove(folder_ + "/b.safetensors");
-  EXPECT_THAT(error_of([&] { store.verify(std::vector<std::string>{"a", "b"}); }),
+  EXPECT_THAT(error_of([&] {
+                store.verify(std::vector<std::string>{"a", "b"});
+              }),
               Refusal(ErrorKind::Data, "b.safetensors"));
 }
 

@@ -1,5 +1,5 @@
-// Against a product in float64 of the same stored numbers. Shapes on both sides of every seam: tiles of rows, segments of
-// columns, groups of four, two and one vectors, tails of the registers.
+// Against a product in float64 of the same stored numbers. Shapes on both sides of every seam: tiles of rows, segments
+// of columns, groups of four, two and one vectors, tails of the registers.
 #include "assay/kernel/row_products.h"
 
 #include <ATen/ops/empty.h>

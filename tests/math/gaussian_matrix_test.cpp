@@ -8,7 +8,8 @@ namespace assay::math {
 namespace {
 
 TEST(GaussianMatrix, HasTheMomentsOfItsDistribution) {
-  const at::Tensor m = gaussian_matrix(400, 500, 2, 1, "moments");  // 200,000 numbers: standard errors 0.0045 and 0.0063
+  const at::Tensor m =
+      gaussian_matrix(400, 500, 2, 1, "moments");  // 200,000 numbers: standard errors 0.0045 and 0.0063
   EXPECT_NEAR(m.mean().item<double>(), 0, 0.02);
   EXPECT_NEAR(m.square().mean().item<double>(), 4, 0.06);
   EXPECT_NEAR(m.pow(4).mean().item<double>() / 16, 3, 0.1);

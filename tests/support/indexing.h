@@ -75,7 +75,8 @@ inline at::Tensor projected_gradients(const Scoring& scoring, const data::Datase
   return at::cat(parts, 1);
 }
 
-/// Σ_l ⟨(H_l + 0.1 tr(H_l)/k_l)⁻¹ q, z⟩ with H_l = mean z zᵀ, by a dense solve: [Q,N]. `cuts`: where layers begin and end.
+/// Σ_l ⟨(H_l + 0.1 tr(H_l)/k_l)⁻¹ q, z⟩ with H_l = mean z zᵀ, by a dense solve: [Q,N]. `cuts`: where layers begin and
+/// end.
 inline at::Tensor dense_influence(const at::Tensor& queries, const at::Tensor& rows, const std::vector<int64_t>& cuts,
                                   double damping = 0.1) {
   at::Tensor total;
