@@ -20,7 +20,7 @@
 namespace assay::attribute {
 namespace {
 
-constexpr int64_t kLargestSpectrum = 1024;  // of a layer: decomposing more takes longer than scoring
+constexpr int64_t kLargestSpectrum = 256;  // of a layer: decomposing more takes far longer than scoring
 constexpr double kTinyTrace = 1e-4;
 
 IndexMode mode_of(const FactoryCall& call) {

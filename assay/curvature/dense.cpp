@@ -1,8 +1,10 @@
 #include "assay/curvature/dense.h"
 
+#include <ATen/ops/cat.h>
 #include <ATen/ops/cholesky_solve.h>
 #include <ATen/ops/linalg_cholesky_ex.h>
 #include <ATen/ops/linalg_solve_triangular.h>
+#include <ATen/ops/zeros.h>
 #include <fmt/format.h>
 
 #include <limits>
@@ -97,7 +99,14 @@ at::Tensor DenseCurvature::matrix(nn::LayerId layer) const {
 
 at::Tensor DenseCurvature::eigenvalues(nn::LayerId layer) const {
   const LayerShape shape = block(layer).shape;
-  const at::Tensor values = eigen_of(matrix(layer)).values;
+  const at::Tensor& rows = block(layer).rows;
+  at::Tensor values;
+  if (rows.defined() && rows.size(0) < shape.size()) {  // those of V Vᵀ/N, and zeros
+    const at::Tensor few = eigen_of(rows.matmul(rows.t()).div(static_cast<double>(rows.size(0)))).values;
+    values = at::cat({at::zeros({shape.size() - few.numel()}, at::kDouble), few});
+  } else {
+    values = eigen_of(matrix(layer)).values;
+  }
   // What rounding left of a direction that no vector has is none.
   const double rounding = static_cast<double>(shape.size()) * std::numeric_limits<double>::epsilon();
   return values.masked_fill(values.le(rounding * values.max().item<double>()), 0).view({shape.rows, shape.columns});

@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include "assay/core/twin.h"
+#include "assay/kernel/narrow_projection.h"
 #include "assay/kernel/product_sums.h"
 
 namespace assay::nn {
@@ -77,13 +78,17 @@ FactoredGradient FactoredGradient::rotate_onto(const at::Tensor& left, at::Tenso
 
 at::Tensor FactoredGradient::projected_activations(const at::Tensor& right) const {
   // The appended 1 picks the last row of P_iᵀ: no copy of the input is made for it.
-  at::Tensor projected = input.matmul(right.narrow(0, 0, input.size(2)));
+  const at::Tensor weights = right.narrow(0, 0, input.size(2));
+  at::Tensor projected =
+      kernel::is_narrow_projection(input, weights) ? kernel::narrow_projection(input, weights) : input.matmul(weights);
   if (has_bias && !ASSAY_TWIN("nn.projection_without_bias")) projected = projected.add_(right.select(0, input.size(2)));
   if (mask.defined() && !ASSAY_TWIN("nn.projection_unmasked")) projected = projected.mul_(mask.unsqueeze(2));
   return projected;
 }
 
 at::Tensor FactoredGradient::project(const at::Tensor& left, const at::Tensor& right) const {
+  if (kernel::is_narrow_projection(output_gradient, left) && kernel::is_narrow_projection(input, right))
+    return project_onto(left, projected_activations(right));
   const double t = static_cast<double>(positions()), o = static_cast<double>(rows()),
                m = static_cast<double>(columns());
   const double r_out = static_cast<double>(left.size(1)), r_in = static_cast<double>(right.size(1));
@@ -94,6 +99,8 @@ at::Tensor FactoredGradient::project(const at::Tensor& left, const at::Tensor& r
 }
 
 at::Tensor FactoredGradient::project_onto(const at::Tensor& left, const at::Tensor& projected) const {
+  if (kernel::is_narrow_projection(output_gradient, left) && kernel::is_narrowly_projected(projected))
+    return kernel::narrow_outer_sums(kernel::narrow_projection(output_gradient, left), projected);
   const double t = static_cast<double>(positions()), o = static_cast<double>(rows());
   const double r_out = static_cast<double>(left.size(1)), r_in = static_cast<double>(projected.size(2));
   if (t * r_out * (o + r_in) <= o * r_in * (t + r_out))

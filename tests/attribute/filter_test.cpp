@@ -22,7 +22,11 @@ FactoryCall filter(const std::string& text) {
 
 std::vector<data::Query> questions_of(const std::vector<std::vector<int32_t>>& tokens) {
   std::vector<data::Query> questions;
-  for (const auto& each : tokens) questions.push_back({.text = {}, .example = {.tokens = each}});
+  for (const auto& each : tokens) {
+    data::Example example;
+    example.tokens = each;
+    questions.push_back({.text = {}, .example = std::move(example)});
+  }
   return questions;
 }
 

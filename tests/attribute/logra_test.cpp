@@ -264,6 +264,11 @@ TEST(Logra, AnswersTheSameTwice) {
   const GradientIndex index(folder / "index");
   const auto scan = [&] { return indexing.scorer(index)->scan(3, 5, false, {}, silent_progress()).whole; };
   EXPECT_TRUE(scan().equal(scan()));
+  Inputs reversed = indexing.inputs(index);
+  std::ranges::reverse(reversed.layers);
+  const LograScorer backwards(reversed, index, IndexMode::Dot, 0.1, silent_progress());
+  const at::Tensor again = backwards.scan(3, 5, false, {}, silent_progress()).whole;
+  EXPECT_LT(largest_difference(again, scan()), 1e-12 * largest(again)) << "the order of layers";
 
   at::Tensor rows = at::randn({40, 6}, at::kDouble);
   const curvature::DenseCurvature dense("dense",
