@@ -198,8 +198,31 @@ class Table {
                questions.count > 16 ? 1 : workload.runs);
     }
     measured("self", workload.runs);
+    sum_up(workload, dtype);
     for (const int64_t rank : kIndexRanks) measured(fmt::format("index:{}", rank), workload.runs);
     if (has_turns) measured("bare", 1);
+  }
+
+  /// The sum of the stages of one question of the peers' kind.
+  void sum_up(const Workload& workload, const std::string& dtype) {
+    const int64_t count = workload.compared_queries;
+    Row whole{
+        .workload = workload.name, .dtype = dtype, .stage = fmt::format("EK-FAC with {} queries, all of it", count)};
+    double seconds = 0;
+    for (const std::string& stage : {std::string("covariances"), std::string("eigendecompositions"),
+                                     std::string("eigenvalues"), fmt::format("scores, {} queries", count)}) {
+      const Row* row = results_.find(workload.name, dtype, stage);
+      if (row == nullptr) return;
+      seconds += row->best();
+      whole.counted += row->counted;
+      whole.cpu_seconds += row->cpu_seconds;
+      whole.tokens = std::max(whole.tokens, row->tokens);
+      whole.peak_bytes = std::max(whole.peak_bytes, row->peak_bytes);
+      whole.disk_bytes = std::max(whole.disk_bytes, row->disk_bytes);
+      whole.other_load = std::max(whole.other_load, row->other_load);
+    }
+    whole.seconds = {seconds};
+    results_.rows.push_back(whole);
   }
 
   /// Variants that are measured for their order alone, then all beside exact float32.
