@@ -7,7 +7,6 @@
 // Run from the project's root. Every group of stages runs in a process of its own (--measure, bench/table/stages.h), so
 // that its peak memory is its own. --quick: less data and fewer runs, five minutes.
 #include <fmt/core.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -78,11 +77,14 @@ Options parse(int count, char** arguments) {
 class Table {
  public:
   Table(const Options& options, fs::path program, const std::string& data)
-      : options_(options), program_(std::move(program)), build_(program_.parent_path().parent_path().string()) {
+      : options_(options),
+        program_(std::move(program)),
+        build_(program_.parent_path().parent_path().string()),
+        folder_(program_.parent_path() / "scratch") {
     for (Workload& workload : workloads(data, build_, options.is_quick)) {
       if (options.only.find(workload.name) != std::string::npos) workloads_.push_back(std::move(workload));
     }
-    folder_ = fs::temp_directory_path() / fmt::format("assay-bench-{}", ::getpid());
+    fs::remove_all(folder_);  // of a run that was killed
     fs::create_directories(folder_);
   }
   ~Table() { fs::remove_all(folder_); }
@@ -134,9 +136,15 @@ class Table {
     return json::parse(output_of(command, true));
   }
 
-  /// Rows of a task, told to a reader who waits; empty where it cannot run yet.
+  /// Rows of a task, told to a reader who waits. Empty where it cannot run yet or fails: the others go on.
   std::vector<Row> rows_of(const Workload& workload, const std::string& dtype, const std::string& what, int runs) {
-    const json answer = ask(workload, dtype, what, runs);
+    json answer;
+    try {
+      answer = ask(workload, dtype, what, runs);
+    } catch (const Error& error) {
+      results_.left_out.push_back(fmt::format("{} {} {}: {}", workload.name, dtype, what, error.what()));
+      return {};
+    }
     if (answer.contains("skipped")) {
       const std::string sentence =
           fmt::format("{}: {}", what.substr(0, what.find(':')), answer.at("skipped").get<std::string>());
@@ -252,8 +260,7 @@ class Table {
       }
     }
     const auto variant = [&](const std::string& name, const std::string& what) {
-      ask(workload, "fp32", what, 1);
-      compare(name, file("fp32", what));
+      if (!rows_of(workload, "fp32", what, 1).empty()) compare(name, file("fp32", what));
     };
     variant("queries compressed to rank 16", fmt::format("scores:{}:ekfac(rank=16)", count));
     variant("K-FAC", fmt::format("scores:{}:kfac", count));

@@ -29,6 +29,7 @@ Counts::Counts(const nn::Architecture& architecture, std::span<const nn::LayerId
     cubes_ += rows * rows * rows + input * columns * columns * columns;
     rotations_ += std::min(2 * (rows * rows + input * columns * columns) * positions_,
                            2 * rows * columns * (rows + columns) * documents_);
+    solves_ += 4 * rows * columns * (rows + columns) * documents_;  // into the eigenbasis and out of it
     shapes_.push_back(shape);
   }
   const nn::Facts facts = architecture.facts();

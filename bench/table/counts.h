@@ -22,6 +22,7 @@ class Counts {
   Cost eigendecompositions() const { return {.flops_fp64 = 9 * cubes_}; }  // with vectors, by QR; Golub and Van Loan
   Cost eigenvalues() const { return products(down() + 2 * covariances_ + weights_); }  // rotate both sides, then D_i
   Cost scores(int64_t queries) const;
+  Cost directions() const { return products(down() + weights_ + solves_); }  // of queries: gradients, then (P + λ)⁻¹
   Cost self_influence() const { return products(down() + weights_ + rotations_); }
   Cost index(int64_t rank) const;
 
@@ -36,7 +37,7 @@ class Counts {
   bool is_bf16_;
   std::vector<Shape> shapes_;
   double documents_ = 0, positions_ = 0;
-  double weights_ = 0, covariances_ = 0, cubes_ = 0, head_ = 0, attention_ = 0, rotations_ = 0;
+  double weights_ = 0, covariances_ = 0, cubes_ = 0, head_ = 0, attention_ = 0, rotations_ = 0, solves_ = 0;
 };
 
 }  // namespace assay::bench

@@ -145,8 +145,13 @@ class Stages {
         result = scorer->score({loaded_.documents}, {.self_influence = of_self}, workspace, silent_progress());
       });
     }
-    for (const Row& row : laps_.rows()) add(row, of_self ? counts_.self_influence() : counts_.scores(count));
+    for (const Row& row : laps_.rows()) add(row, of_self ? counts_.self_influence() : counted_scores(queries));
     if (!of_self) keep(result.total);
+  }
+
+  Cost counted_scores(const data::Dataset& queries) const {
+    Cost cost = Counts(loaded_.model().architecture(), loaded_.layers, queries, task_.dtype).directions();
+    return cost += counts_.scores(queries.size());
   }
 
   void whole() {
@@ -160,7 +165,7 @@ class Stages {
     scorer->score({loaded_.documents}, {}, workspace, silent_progress());
     laps_.stop();
     add_fit_rows(cache);
-    add(laps_.rows().back(), counts_.scores(asked_.number));
+    add(laps_.rows().back(), counted_scores(queries));
     fs::remove_all(cache);
   }
 
