@@ -65,9 +65,9 @@ std::string type_view(const Results& results, const Workload& workload, const st
 
 std::string agreement_view(const Results& results) {
   if (results.agreements.empty() && results.lds.empty()) return {};
-  std::string text = "\n" + bold("How near to EK-FAC in exact float32") + "\n" + rule() +
-                     bold(fmt::format("  {:<44}{:>16}{:>16}", "Spearman (share of the ten strongest)", "S", "L")) +
-                     "\n";
+  std::string text = "\n" + bold("How near to EK-FAC in exact float32") + "\n" + rule();
+  if (!results.agreements.empty())
+    text += bold(fmt::format("  {:<44}{:>16}{:>16}", "Spearman (share of the ten strongest)", "S", "L")) + "\n";
   std::set<std::string> seen;
   for (const Agreement& each : results.agreements) {
     if (!seen.insert(each.variant).second) continue;
@@ -83,7 +83,7 @@ std::string agreement_view(const Results& results) {
     text += "\n";
   }
   if (results.lds.empty()) return text;
-  text += "\n" + bold("  What retraining says (LDS of one seed of studies/ekfac_small_mlp)") + "\n";
+  text += bold("  What retraining says (LDS of one seed of studies/ekfac_small_mlp)") + "\n";
   for (const auto& [method, score] : results.lds)
     text +=
         fmt::format("  {:<44}{:>16.3f}\n", method == "retraining" ? "retraining itself, the ceiling" : method, score);
