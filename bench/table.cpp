@@ -345,5 +345,8 @@ int main(int count, char** arguments) {
   } catch (const assay::Error& error) {
     fmt::print(stderr, "{}\n", error.what());
     return error.exit_code();
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "benchmarking: {}\n", error.what());
+    return EXIT_FAILURE;
   }
 }
