@@ -20,7 +20,7 @@
 namespace assay::attribute {
 namespace {
 
-constexpr double kEighOperations = 25;    // times n³, in float64: tridiagonalisation, iteration, back-substitution
+constexpr double kEighOperations = 25;    // times n³: tridiagonalisation, iteration, back-substitution
 constexpr double kOperatorsPerQuery = 5;  // of one captured pair, for each query whose scores are kept a position
 
 WalkShapes shapes_of(const Inputs& inputs) {
@@ -92,7 +92,7 @@ Cost covariance_walk(const WalkShapes& shapes, const Held& held) {
 
 Cost decompositions(const WalkShapes& shapes, const Held& held) {
   Cost cost;
-  cost.flops = 2 * kEighOperations * shapes.cubes;  // float64 counts twice
+  cost.flops = kEighOperations * shapes.cubes;
   cost.operator_calls = 20 * shapes.layers;
   cost.peak_bytes = static_cast<int64_t>(shapes.resident + 2 * held.at_once);
   return cost;

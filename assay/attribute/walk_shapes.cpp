@@ -8,9 +8,20 @@
 #include "assay/attribute/walk_batches.h"
 #include "assay/core/threads.h"
 #include "assay/curvature/covariance.h"
+#include "assay/curvature/eigenbasis.h"
 #include "assay/curvature/layer_shape.h"
 
 namespace assay::attribute {
+
+namespace {
+
+/// n³ of a matrix that is decomposed; twice where that is in float64.
+double decomposed_cube(at::ScalarType dtype, int64_t size) {
+  const auto n = static_cast<double>(size);
+  return (curvature::decomposed_in(dtype, size) == at::kDouble ? 2 : 1) * n * n * n;
+}
+
+}  // namespace
 
 WalkShapes shapes_of(const Inputs& inputs, const data::Dataset& documents, int64_t queries) {
   const nn::Architecture& architecture = inputs.model.architecture();
@@ -42,10 +53,10 @@ WalkShapes shapes_of(const Inputs& inputs, const data::Dataset& documents, int64
     shapes.narrow += std::min(rows, columns);
     shapes.squares_out += rows * rows;
     shapes.solves += 2 * rows * columns * (rows + columns);
-    shapes.cubes += rows * rows * rows;
+    shapes.cubes += decomposed_cube(inputs.model.dtype(), shape.rows);
     if (!seen.insert(curvature::input_name(architecture, layer)).second) continue;
     shapes.squares_in += columns * columns;
-    shapes.cubes += columns * columns * columns;
+    shapes.cubes += decomposed_cube(inputs.model.dtype(), shape.columns);
   }
   shapes.blocks = static_cast<double>(std::max<int64_t>(1, facts.blocks));
   shapes.layers = static_cast<double>(inputs.layers.size());

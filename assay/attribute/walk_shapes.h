@@ -17,11 +17,11 @@ struct WalkShapes {
   double tracked = 0;                                   ///< Σ O·M
   double narrow = 0;                                    ///< Σ min(O, M)
   double squares_in = 0, squares_out = 0;               ///< Σ M² of distinct inputs, Σ O²
-  double cubes = 0;                                     ///< Σ M³ + O³ of what is decomposed
-  double solves = 0;                                    ///< Σ 2·O·M·(O + M): into the eigenbasis and out again
-  double query_positions = 0;                           ///< of all queries
-  double longest = 0;                                   ///< document
-  double largest_gradient = 0;                          ///< max O·M
+  double cubes = 0;             ///< Σ M³ + O³ of what is decomposed; twice where that is in float64
+  double solves = 0;            ///< Σ 2·O·M·(O + M): into the eigenbasis and out again
+  double query_positions = 0;   ///< of all queries
+  double longest = 0;           ///< document
+  double largest_gradient = 0;  ///< max O·M
   double blocks = 0, layers = 0, element_bytes = 4, parameter_bytes = 0;
   double examples = 0, queries = 0;
   double activations = 0;  ///< numbers kept a position

@@ -1,21 +1,41 @@
 #include "assay/curvature/eigenbasis.h"
 
+#include <ATen/Parallel.h>
+#include <ATen/core/grad_mode.h>
 #include <ATen/ops/linalg_eigh.h>
 #include <ATen/ops/outer.h>
 
+#include <algorithm>
 #include <limits>
 
 #include "assay/core/twin.h"
 
 namespace assay::curvature {
 
+at::ScalarType decomposed_in(at::ScalarType dtype, int64_t size) {
+  return dtype == at::kFloat && size >= kLargeMatrix ? at::kFloat : at::kDouble;
+}
+
 Eigen eigen_of(const at::Tensor& matrix) {
-  const auto decomposed = at::linalg_eigh(matrix.to(at::kDouble));
-  const at::Tensor values = std::get<0>(decomposed).clamp_min(0);
+  const auto decomposed = at::linalg_eigh(matrix.to(decomposed_in(matrix.scalar_type(), matrix.size(0))));
+  const at::Tensor values = std::get<0>(decomposed).to(at::kDouble).clamp_min(0);
   const at::Tensor& columns = std::get<1>(decomposed);
   const at::Tensor vectors = ASSAY_TWIN("curvature.eigenvectors_as_rows") ? columns.t() : columns;
   if (ASSAY_TWIN("curvature.smallest_eigenvalue_lost")) values.select(0, 0).zero_();
   return {values, vectors.contiguous().to(matrix.scalar_type())};
+}
+
+std::vector<Eigen> eigen_of_each(std::span<const at::Tensor> matrices) {
+  std::vector<Eigen> found(matrices.size());
+  // Also a single one within a parallel region, where the library below takes one thread: what a matrix gives must not
+  // depend on its company.
+  const int64_t count = std::ssize(matrices);
+  at::parallel_for(0, std::max<int64_t>(2, count), 1, [&](int64_t begin, int64_t end) {
+    const at::NoGradGuard no_history;
+    for (int64_t i = begin; i < std::min(end, count); ++i)
+      found[static_cast<size_t>(i)] = eigen_of(matrices[static_cast<size_t>(i)]);
+  });
+  return found;
 }
 
 int64_t rank_of(const at::Tensor& values, at::ScalarType kept_in) {

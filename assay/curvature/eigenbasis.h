@@ -1,9 +1,15 @@
-// Eigenvectors of a layer's Kronecker factors, in which K-FAC and EK-FAC are diagonal. Decomposed in float64, stored in
-// the model's type; eigenvalues below zero are rounding and become zero. O(M³ + O³) a layer; layers that share an input
-// are decomposed once.
+// Eigenvectors of a layer's Kronecker factors, in which K-FAC and EK-FAC are diagonal, stored in the model's type;
+// eigenvalues below zero are rounding and become zero. O(M³ + O³) a layer; layers that share an input are decomposed
+// once.
+//
+// Decomposed in float64, but for large matrices that were summed in float32 (from kLargeMatrix on): what float32 adds
+// there, some n·ε of the largest eigenvalue, is what the sums have lost already, and it takes half the time.
 #pragma once
 
 #include <ATen/core/Tensor.h>
+
+#include <span>
+#include <vector>
 
 #include "assay/curvature/covariance.h"
 
@@ -14,8 +20,17 @@ struct Eigen {
   at::Tensor vectors;  ///< [n,n], one a column
 };
 
+constexpr int64_t kLargeMatrix = 512;
+
+/// In which type a matrix of this type and size is decomposed.
+at::ScalarType decomposed_in(at::ScalarType dtype, int64_t size);
+
 /// Of a symmetric positive semi-definite matrix; `vectors` in the matrix's own type.
 Eigen eigen_of(const at::Tensor& matrix);
+
+/// Of each of several, one a thread: a single decomposition hardly gains from a second thread. The same bits as one by
+/// one.
+std::vector<Eigen> eigen_of_each(std::span<const at::Tensor> matrices);
 
 /// How many eigenvalues stand above rounding: n · machine epsilon of the type the sums were kept in, times the largest.
 int64_t rank_of(const at::Tensor& values, at::ScalarType kept_in);

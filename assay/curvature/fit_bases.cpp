@@ -1,8 +1,12 @@
+#include <ATen/Parallel.h>
 #include <ATen/ops/full.h>
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 #include <set>
+#include <span>
+#include <string_view>
 
 #include "assay/core/plan.h"
 #include "assay/curvature/fit_passes.h"
@@ -68,30 +72,57 @@ Covariances walk_group(const FitRequest& request, const std::vector<nn::LayerId>
   return sums;
 }
 
-/// Decomposes what an interrupted run has not. Mean squares that were measured in a basis go with it.
-void decompose(const FitRequest& request, const Covariances& sums, const std::vector<nn::LayerId>& group,
-               Workspace& workspace, Progress& progress) {
-  const int64_t examples = request.dataset.size();
-  const auto put_where_missing = [&](const char* part, nn::LayerId layer, const at::Tensor& covariance,
-                                     double positions) {
-    const std::string block = block_name(request, part, layer);
-    if (workspace.get(block)) return false;
-    workspace.put(block, packed(eigen_of(covariance), positions, examples));
-    return true;
-  };
-  progress.begin("eigendecompositions", static_cast<int64_t>(group.size()), "layers");
+/// One side of a layer that is to be decomposed.
+struct Side {
+  const char* part;
+  nn::LayerId layer;
+  int64_t size;
+};
+
+/// What an interrupted run has not decomposed, largest first. Mean squares that were measured in a basis go with it.
+std::vector<Side> missing_sides(const FitRequest& request, const std::vector<nn::LayerId>& group,
+                                Workspace& workspace) {
+  std::vector<Side> missing;
   std::set<nn::LayerId> with_new_input;
   for (const nn::LayerId layer : group) {
-    const KroneckerFactors factors = sums.finish(layer);
+    const LayerShape shape = shape_of(request.model.architecture(), layer);
     const nn::LayerId owner = input_owner(request, layer);
-    if (owner == layer && put_where_missing("input", layer, factors.input, factors.positions))
+    if (owner == layer && !workspace.get(block_name(request, "input", layer))) {
+      missing.push_back({"input", layer, shape.columns});
       with_new_input.insert(layer);
-    const bool has_new_output = put_where_missing("output", layer, factors.output, factors.positions);
+    }
+    const bool has_new_output = !workspace.get(block_name(request, "output", layer));
+    if (has_new_output) missing.push_back({"output", layer, shape.rows});
     if (has_new_output || with_new_input.contains(owner)) {
       workspace.remove(moments_block(request, "ekfac", layer));
       workspace.remove_all("partial.ekfac");
     }
-    progress.advance(1);
+  }
+  std::ranges::stable_sort(missing, std::ranges::greater(), &Side::size);
+  return missing;
+}
+
+/// As many at a time as there are threads, alike in size.
+void decompose(const FitRequest& request, const Covariances& sums, const std::vector<nn::LayerId>& group,
+               Workspace& workspace, Progress& progress) {
+  const std::vector<Side> missing = missing_sides(request, group, workspace);
+  const auto at_once = static_cast<size_t>(at::get_num_threads());
+  progress.begin("eigendecompositions", std::ssize(missing), "matrices");
+  for (size_t begin = 0; begin < missing.size(); begin += at_once) {
+    const std::span<const Side> sides = std::span(missing).subspan(begin, std::min(at_once, missing.size() - begin));
+    std::vector<at::Tensor> matrices;
+    std::vector<double> positions;
+    for (const Side& side : sides) {
+      const KroneckerFactors factors = sums.finish(side.layer);
+      matrices.push_back(side.part == std::string_view("input") ? factors.input : factors.output);
+      positions.push_back(factors.positions);
+    }
+    const std::vector<Eigen> found = eigen_of_each(matrices);
+    for (size_t i = 0; i < sides.size(); ++i) {
+      workspace.put(block_name(request, sides[i].part, sides[i].layer),
+                    packed(found[i], positions[i], request.dataset.size()));
+    }
+    progress.advance(std::ssize(sides));
   }
   progress.end();
 }

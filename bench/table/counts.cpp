@@ -4,6 +4,7 @@
 #include <set>
 
 #include "assay/curvature/covariance.h"
+#include "assay/curvature/eigenbasis.h"
 #include "assay/curvature/layer_shape.h"
 
 namespace assay::bench {
@@ -26,7 +27,11 @@ Counts::Counts(const nn::Architecture& architecture, std::span<const nn::LayerId
     const double rows = shape.rows, columns = shape.columns, input = shape.reads_new_input ? 1 : 0;
     weights_ += 2 * rows * columns * positions_;
     covariances_ += (rows * rows + input * columns * columns) * positions_;  // half of a symmetric product
-    cubes_ += rows * rows * rows + input * columns * columns * columns;
+    const auto cubes = [&](int64_t size) -> double& {
+      return curvature::decomposed_in(at::kFloat, size) == at::kFloat ? cubes_fp32_ : cubes_fp64_;
+    };
+    cubes(of_layer.rows) += rows * rows * rows;
+    cubes(of_layer.columns) += input * columns * columns * columns;
     rotations_ += std::min(2 * (rows * rows + input * columns * columns) * positions_,
                            2 * rows * columns * (rows + columns) * documents_);
     solves_ += 4 * rows * columns * (rows + columns) * documents_;  // into the eigenbasis and out of it

@@ -19,7 +19,8 @@ class Counts {
 
   Cost bare() const { return products(3 * weights_ + 3 * head_ + attention_); }
   Cost covariances() const { return products(down() + covariances_); }
-  Cost eigendecompositions() const { return {.flops_fp64 = 9 * cubes_}; }  // with vectors, by QR; Golub and Van Loan
+  /// With vectors, by QR: Golub and Van Loan.
+  Cost eigendecompositions() const { return {.flops_fp32 = 9 * cubes_fp32_, .flops_fp64 = 9 * cubes_fp64_}; }
   Cost eigenvalues() const { return products(down() + 2 * covariances_ + weights_); }  // rotate both sides, then D_i
   Cost scores(int64_t queries) const;
   Cost directions() const { return products(down() + weights_ + solves_); }  // of queries: gradients, then (P + λ)⁻¹
@@ -37,7 +38,8 @@ class Counts {
   bool is_bf16_;
   std::vector<Shape> shapes_;
   double documents_ = 0, positions_ = 0;
-  double weights_ = 0, covariances_ = 0, cubes_ = 0, head_ = 0, attention_ = 0, rotations_ = 0, solves_ = 0;
+  double cubes_fp32_ = 0, cubes_fp64_ = 0;  // of what is decomposed in either
+  double weights_ = 0, covariances_ = 0, head_ = 0, attention_ = 0, rotations_ = 0, solves_ = 0;
 };
 
 }  // namespace assay::bench
