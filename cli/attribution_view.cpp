@@ -31,7 +31,7 @@ report::ModelFacts model_facts(const AttributionInputs& inputs, const AttributeO
           .kv_heads = static_cast<int>(facts.key_value_heads),
           .vocabulary = static_cast<int>(facts.vocabulary),
           .parameters = inputs.checkpoint.model.parameters().count(),
-          .dtype = options.common.precision == Precision::Float64 ? "fp64" : "fp32"};
+          .dtype = to_string(options.common.precision)};
 }
 
 /// Tokens before the text's own: BOS, where it was put.

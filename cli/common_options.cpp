@@ -5,6 +5,14 @@
 
 namespace assay::cli {
 
+const char* to_string(Precision precision) {
+  switch (precision) {
+    case Precision::Float64: return "fp64";
+    case Precision::BFloat16: return "bf16";
+    default: return "fp32";
+  }
+}
+
 void describe(CLI::App& command, CommonOptions& options, const std::string& kept) {
   const auto grouped = [](CLI::Option* option) { return option->group("Common options"); };
   grouped(add_text(command, "--out", options.out, "DIR", "Folder for the result: " + kept));
@@ -22,8 +30,10 @@ void describe(CLI::App& command, CommonOptions& options, const std::string& kept
       ->type_name("SIZE")
       ->default_str("what is free");
   grouped(add_choice<Precision>(command, "--dtype", options.precision,
-                                {{"fp32", Precision::Float32}, {"fp64", Precision::Float64}},
-                                "Precision of the arithmetic"));
+                                {{to_string(Precision::Float32), Precision::Float32},
+                                 {to_string(Precision::Float64), Precision::Float64},
+                                 {to_string(Precision::BFloat16), Precision::BFloat16}},
+                                "Precision of the arithmetic; bf16: matrices and inputs of products, all else fp32"));
   grouped(add_choice<Device>(command, "--device", options.device, {{"cpu", Device::Cpu}, {"cuda", Device::Cuda}},
                              "Where to compute"));
   grouped(add_switch(command, "--plan", options.plan, "Print what it will cost in time, memory and disk, and stop"));

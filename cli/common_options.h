@@ -10,8 +10,11 @@ class App;
 
 namespace assay::cli {
 
-enum class Precision { Float32, Float64 };
+enum class Precision { Float32, Float64, BFloat16 };  // results are keyed by the number: new ones at the end
 enum class Device { Cpu, Cuda };
+
+/// "fp32", "fp64", "bf16": as --dtype takes it and results give it.
+const char* to_string(Precision precision);
 
 struct CommonOptions {
   std::string out;           ///< result folder; empty: the command's default, or none

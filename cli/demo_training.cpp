@@ -65,7 +65,7 @@ std::vector<std::string> demo_training_words(const DemoModel& model, const std::
                                              Precision precision) {
   return {"train",     recipe_file(demo_folder, model.name, "toml"),
           "--out",     demo_model_folder(demo_folder, model.name),
-          "--dtype",   precision == Precision::Float64 ? "fp64" : "fp32",
+          "--dtype",   to_string(precision),
           "--threads", "1",
           "--quiet"};
 }

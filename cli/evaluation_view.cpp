@@ -37,7 +37,7 @@ report::ModelFacts evaluated_model(const EvaluateOptions& options, const nn::Che
           .kv_heads = static_cast<int>(facts.key_value_heads),
           .vocabulary = static_cast<int>(facts.vocabulary),
           .parameters = checkpoint.model.parameters().count(),
-          .dtype = options.common.precision == Precision::Float64 ? "fp64" : "fp32"};
+          .dtype = to_string(options.common.precision)};
 }
 
 /// The text that the model was given, from its beginning: of a document that was cut or split its own part.

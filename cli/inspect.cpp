@@ -162,7 +162,7 @@ void print_weights(const nn::Checkpoint& checkpoint) {
 }  // namespace
 
 void run(const InspectOptions& options, Session& session) {
-  if (stops_at_plan(session, "inspect", loading_cost(options.model))) return;
+  if (stops_at_plan(session, "inspect", loading_cost(options.model, options.common.precision))) return;
   const nn::Checkpoint checkpoint = nn::load_checkpoint(options.model, dtype_of(options.common));
   const nn::Architecture& architecture = checkpoint.model.architecture();
   const std::string tokenizer = tokenizer_line(options, architecture);

@@ -12,7 +12,11 @@
 namespace assay::cli {
 
 at::ScalarType dtype_of(const CommonOptions& options) {
-  return options.precision == Precision::Float64 ? at::kDouble : at::kFloat;
+  switch (options.precision) {
+    case Precision::Float64: return at::kDouble;
+    case Precision::BFloat16: return at::kBFloat16;
+    default: return at::kFloat;
+  }
 }
 
 data::BosPolicy bos_policy(BeginToken option) {
@@ -58,12 +62,12 @@ int64_t context_of(const DataOptions& options, const nn::Architecture& architect
                   shards, most, context, most));
 }
 
-Cost loading_cost(const std::string& model_path) {
+Cost loading_cost(const std::string& model_path, Precision precision) {
   std::error_code error;
   const auto file_bytes = std::filesystem::file_size(model_path, error);
   const int64_t bytes = error ? folder_bytes(model_path) : static_cast<int64_t>(file_bytes);
-  constexpr int64_t kWidened = 8;  // four bits on disk become 32 in memory, at most
-  const int64_t in_memory = model_path.ends_with(".gguf") ? kWidened * bytes : bytes;
+  const int64_t widened = precision == Precision::BFloat16 ? 4 : 8;  // four bits on disk become 16 or 32, at most
+  const int64_t in_memory = model_path.ends_with(".gguf") ? widened * bytes : bytes;
   return {.bytes_moved = 3.0 * static_cast<double>(in_memory), .peak_bytes = resident_bytes() + bytes + in_memory};
 }
 

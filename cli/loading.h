@@ -15,6 +15,7 @@
 
 namespace assay::cli {
 
+/// Of the model's matrices.
 at::ScalarType dtype_of(const CommonOptions& options);
 data::BosPolicy bos_policy(BeginToken option);
 data::LongTexts long_texts(LongText option);
@@ -26,7 +27,7 @@ int64_t context_of(const DataOptions& options, const nn::Architecture& architect
 
 /// What reading a model costs: its bytes are read, converted and checked once. Counted from the files, nothing is
 /// loaded.
-Cost loading_cost(const std::string& model_path);
+Cost loading_cost(const std::string& model_path, Precision precision);
 
 /// What messages call the data: the path as it was typed, or standard input.
 std::string shown_name(const DataOptions& options);

@@ -19,7 +19,7 @@ ordered_json result_head(const Invocation& invocation) {
           {"arguments", invocation.arguments},
           {"seed", common.seed},
           {"threads", at::get_num_threads()},
-          {"dtype", common.precision == Precision::Float64 ? "fp64" : "fp32"},
+          {"dtype", to_string(common.precision)},
           {"device", common.device == Device::Cuda ? "cuda" : "cpu"},
           {"processor", processor().model}};
 }

@@ -112,6 +112,7 @@ Cost moment_walk(const WalkShapes& shapes, const Held& held, bool is_rotated) {
 Cost prepared_queries(const WalkShapes& shapes, bool is_rotated) {
   Cost cost;
   cost.flops = 2 * (2 * shapes.weights + shapes.tracked) * shapes.query_positions;
+  cost = in_type_of_model(shapes, cost);
   if (is_rotated) cost.flops += 2 * shapes.queries * shapes.solves;
   cost.bytes_moved = 6 * shapes.element_bytes * shapes.tracked * shapes.queries;
   cost.operator_calls = shapes.queries * (shapes.blocks * kOperatorsPerBlock + 2 * shapes.layers * kOperatorsPerLayer);
@@ -168,7 +169,8 @@ Cost gradient_scores(const WalkShapes& shapes, const FactoryCall& method, const 
   };
   const double direction_bytes = rank == 0 ? 2 * bytes_of(groups.in_a_walk, 0)
                                            : bytes_of(groups.in_a_walk, rank) + 2 * bytes_of(groups.at_full_size, 0);
-  Cost cost = score_walk(shapes, parts, is_quotient || parts.self_influence, walks, direction_bytes);
+  Cost cost =
+      in_type_of_model(shapes, score_walk(shapes, parts, is_quotient || parts.self_influence, walks, direction_bytes));
   cost += prepared_queries(shapes, is_rotated);
   if (fits_curvature(method)) {  // whatever is solved has been read, and stays where it was mapped
     const auto bytes = [&](curvature::Statistics statistics) {
@@ -191,13 +193,13 @@ void add_fit_stages(Plan& plan, const FactoryCall& method, const Inputs& inputs,
   const bool is_kronecker = family != "diagonal";
   if (is_kronecker && !cached.bases) {
     const Held covariances = held(curvature::Statistics::Covariances, inputs);
-    plan.add("covariances" + suffix, covariance_walk(shapes, covariances));
+    plan.add("covariances" + suffix, in_type_of_model(shapes, covariance_walk(shapes, covariances)));
     plan.add("eigendecompositions" + suffix, decompositions(shapes, covariances));
   }
   if (family != "kfac" && !cached.moments) {
     const Held moments =
         held(is_kronecker ? curvature::Statistics::RotatedMoments : curvature::Statistics::Moments, inputs);
-    plan.add("eigenvalues" + suffix, moment_walk(shapes, moments, is_kronecker));
+    plan.add("eigenvalues" + suffix, in_type_of_model(shapes, moment_walk(shapes, moments, is_kronecker)));
   }
 }
 
@@ -215,8 +217,9 @@ void add_score_stage(Plan& plan, const FactoryCall& method, const Inputs& inputs
   if (!uses_gradients(method)) {
     Cost cost{.peak_bytes = static_cast<int64_t>(shapes.resident)};
     if (method.name() == "representation") {
-      cost = gradient_walk(shapes);
+      cost = in_type_of_model(shapes, gradient_walk(shapes));
       cost.flops /= 2;
+      cost.flops_bf16 /= 2;
     }
     plan.add("scores" + suffix, cost);
     return;
@@ -265,11 +268,12 @@ Cost trust_cost(const Inputs& inputs, int64_t queries) {
   cost.operator_calls = 4 * (3 * differentiated + kSearchPasses * searched) * shapes.blocks * kOperatorsPerBlock;
   // Beside the model the patched weights, the document's gradient and those of the queries in flight; and one parameter
   // once more, where two uses of it are added up.
-  size_t largest = 0;
-  for (const at::Tensor& tensor : inputs.model.parameters().tensors()) largest = std::max(largest, tensor.nbytes());
-  cost.peak_bytes =
-      static_cast<int64_t>(shapes.resident + static_cast<double>(2 + in_flight) * shapes.parameter_bytes +
-                           static_cast<double>(largest) + shapes.element_bytes * shapes.activations * shapes.longest);
+  int64_t largest = 0;
+  for (const at::Tensor& tensor : inputs.model.parameters().tensors()) largest = std::max(largest, tensor.numel());
+  const int64_t copies = 2 + in_flight + (shapes.is_bf16 ? 1 : 0);  // a model of bf16 is widened once
+  cost.peak_bytes = static_cast<int64_t>(shapes.resident + static_cast<double>(copies) * shapes.parameter_bytes +
+                                         shapes.element_bytes * static_cast<double>(largest) +
+                                         shapes.element_bytes * shapes.activations * shapes.longest);
   return cost;
 }
 

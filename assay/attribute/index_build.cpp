@@ -303,7 +303,7 @@ IndexAbout about_of(const IndexRequest& request) {
   const nn::Architecture& architecture = request.model.architecture();
   IndexAbout about{.model_hash = request.model_hash,
                    .tokenizer_hash = request.tokenizer_hash,
-                   .precision = request.model.dtype() == at::kDouble ? "fp64" : "fp32",
+                   .precision = nn::precision_name(request.model),
                    .context = request.context,
                    .long_texts = request.long_texts,
                    .adds_bos = request.documents.adds_bos,

@@ -84,6 +84,7 @@ void add_index_stages(Plan& plan, const IndexRequest& request, int64_t rows_befo
       documents.size(), request.rows_per_block > 0 ? request.rows_per_block : planned_rows_per_block(about, documents));
   Cost cost = gradient_walk(shapes);
   cost.flops += 2 * work.a_position * shapes.positions;
+  cost = in_type_of_model(shapes, cost);
   cost.operator_calls += kOperatorsPerProjection * shapes.layers * shapes.batches;
   cost.bytes_moved += 3 * static_cast<double>(row_bytes(about, documents.size()));  // encoded, hashed, written
   double summed = 0, sums = 0;
@@ -150,6 +151,7 @@ void add_store_stages(Plan& plan, const Inputs& inputs, const IndexQuestion& que
   add_score_stage(whole, exact, inputs, {});
   Cost again = whole.stages().front().cost;
   again.flops *= share;
+  again.flops_bf16 *= share;
   again.bytes_moved *= share;
   again.operator_calls *= share;
   again.disk_bytes = 0;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 #include "assay/attribute/walk_batches.h"
 #include "assay/core/threads.h"
@@ -40,6 +41,7 @@ WalkShapes shapes_of(const Inputs& inputs, const data::Dataset& documents, int64
   }
   shapes.element_bytes = static_cast<double>(c10::elementSize(inputs.model.dtype()));
   shapes.parameter_bytes = shapes.element_bytes * static_cast<double>(inputs.model.parameters().count());
+  shapes.is_bf16 = inputs.model.matrix_dtype() == at::kBFloat16;
   for (const nn::Layer& layer : architecture.layers()) {
     const auto& shape = architecture.parameters().at(static_cast<size_t>(layer.weight)).shape;
     shapes.weights += static_cast<double>(shape[0] * shape[1]);
@@ -70,6 +72,11 @@ WalkShapes shapes_of(const Inputs& inputs, const data::Dataset& documents, int64
   shapes.attention = 2 * shapes.blocks * static_cast<double>(facts.heads * documents.longest());
   shapes.resident = static_cast<double>(resident_bytes());
   return shapes;
+}
+
+Cost in_type_of_model(const WalkShapes& shapes, Cost cost) {
+  if (shapes.is_bf16) cost.flops_bf16 += std::exchange(cost.flops, 0);
+  return cost;
 }
 
 Cost gradient_walk(const WalkShapes& shapes) {

@@ -22,12 +22,17 @@ struct WalkShapes {
   double query_positions = 0;   ///< of all queries
   double longest = 0;           ///< document
   double largest_gradient = 0;  ///< max O·M
-  double blocks = 0, layers = 0, element_bytes = 4, parameter_bytes = 0;
+  double blocks = 0, layers = 0, element_bytes = 4;
+  double parameter_bytes = 0;  ///< of one number for each weight, as gradients have
   double examples = 0, queries = 0;
   double activations = 0;  ///< numbers kept a position
   double attention = 0;    ///< numbers between positions, computed in passing: traffic, never held
   double resident = 0;     ///< bytes that are there before it begins: LibTorch, the weights, the documents
+  bool is_bf16 = false;    ///< products of passes and of gradients, but not those with gradients kept in float32
 };
+
+/// Counted products of a stage, where they are those of the model's own type.
+Cost in_type_of_model(const WalkShapes& shapes, Cost cost);
 
 /// documents: those that are walked; queries: the first so many of the inputs'.
 WalkShapes shapes_of(const Inputs& inputs, const data::Dataset& documents, int64_t queries);

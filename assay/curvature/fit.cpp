@@ -33,7 +33,7 @@ std::string fit_key(const FitRequest& request, const std::string& model_hash) {
   hasher.add("curvature").add(kLayoutVersion).add(model_hash).add(request.dataset.content_hash());
   for (const nn::LayerId layer : request.layers) hasher.add(layer_at(request.model.architecture(), layer).name);
   hasher.add(to_string(request.labels)).add(request.labels == Labels::Sampled ? request.seed : uint64_t{0});
-  hasher.add(c10::toString(request.model.dtype()));
+  hasher.add(c10::toString(request.model.matrix_dtype()));
   return hasher.digest128();
 }
 

@@ -62,7 +62,7 @@ at::Tensor SecondMoments::rotated_activations(const nn::FactoredGradient& gradie
   if (!is_known) {
     last_input_ = gradient.input;  // kept alive, so that no other input can take its place in memory
     last_basis_ = basis;
-    last_rotated_ = gradient.activations().matmul(basis);
+    last_rotated_ = gradient.rotated_activations(basis);
   }
   return last_rotated_;
 }

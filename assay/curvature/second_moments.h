@@ -15,7 +15,8 @@ namespace assay::curvature {
 
 class SecondMoments {
  public:
-  /// `bases`: the rotations of each layer; undefined ones are the standard basis. Their eigenvalues are not used.
+  /// `bases`: the rotations of each layer, for gradients of bf16 best in bf16 themselves; undefined ones are the
+  /// standard basis. Their eigenvalues are not used. `dtype`: of the sums.
   SecondMoments(const nn::Architecture& architecture, std::map<nn::LayerId, FactoredBlock> bases, at::ScalarType dtype);
 
   /// A batch of this many examples comes, whatever layers it reaches and however many passes are made over it.

@@ -77,13 +77,13 @@ Cost prediction_cost(const nn::Model& model, const data::Dataset& dataset) {
     const int64_t positions = longest * static_cast<int64_t>(rows.size());
     const double attention = 4.0 * static_cast<double>(longest * facts.width * facts.blocks);
     const double flops = static_cast<double>(positions) * (2.0 * static_cast<double>(weights) + attention);
-    (number_bytes == 8 ? cost.flops_fp64 : cost.flops) += flops;
+    nn::products_of(model, cost) += flops;
     cost.bytes_moved +=
         static_cast<double>(positions * number_bytes * (3 * facts.vocabulary + 30 * facts.width * facts.blocks));
     cost.operator_calls += static_cast<double>(kCallsPerBlock * facts.blocks);
     cost.peak_bytes = std::max(cost.peak_bytes, positions * number_bytes * numbers_per_position);
   }
-  constexpr int64_t kLogitBytes = 100'000'000;  // the head works by chunks of 32 MiB, of which three are alive at once
+  constexpr int64_t kLogitBytes = 60'000'000;  // the head works by chunks of 16 MiB, of which three are alive at once
   cost.peak_bytes += resident_bytes() + kLogitBytes;  // the weights and LibTorch are there already
   return cost;
 }

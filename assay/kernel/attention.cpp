@@ -10,6 +10,7 @@
 
 #include "assay/core/error.h"
 #include "assay/core/twin.h"
+#include "assay/kernel/bf16_attention.h"
 #include "assay/kernel/narrow_attention.h"
 
 namespace assay::kernel {
@@ -55,6 +56,7 @@ at::Tensor causal_attention(const at::Tensor& q, const at::Tensor& k, const at::
   const int64_t queries = q.size(2), keys = k.size(2);
   const AttentionRule rule = complete(given, q, keys);
   if (is_narrow_attention(q, k, v) && !ASSAY_TWIN("kernel.groups_interleaved")) return narrow_attention(q, k, v, rule);
+  if (rule.in_bf16 && is_bf16_attention(q, k, v)) return bf16_attention(q, k, v, rule);
   const at::Tensor all_k = expand_groups(k, q.size(1)), all_v = expand_groups(v, q.size(1));
   const bool only_causal = rule.window == 0 && !rule.first.defined();
   const bool is_square = only_causal && queries == keys;

@@ -170,6 +170,10 @@ at::Tensor bf16_product(const at::Tensor& a, const at::Tensor& b, Bf16Path path)
   return result.view(shape);
 }
 
+void put_bf16_product(const at::Tensor& result, const at::Tensor& a, const at::Tensor& b) {
+  multiply(result, a, b, /*add=*/false, bf16_path());
+}
+
 void add_bf16_product(const at::Tensor& sum, const at::Tensor& a, const at::Tensor& b) {
   add_bf16_product(sum, a, b, bf16_path());
 }

@@ -31,6 +31,9 @@ const char* to_string(Bf16Path path);
 at::Tensor bf16_product(const at::Tensor& a, const at::Tensor& b);
 at::Tensor bf16_product(const at::Tensor& a, const at::Tensor& b, Bf16Path path);
 
+/// result [M,N] float32, rows contiguous, = a [M,K] · b [K,N].
+void put_bf16_product(const at::Tensor& result, const at::Tensor& a, const at::Tensor& b);
+
 /// sum [M,N] float32, rows contiguous, += a [M,K] · b [K,N].
 void add_bf16_product(const at::Tensor& sum, const at::Tensor& a, const at::Tensor& b);
 void add_bf16_product(const at::Tensor& sum, const at::Tensor& a, const at::Tensor& b, Bf16Path path);

@@ -5,7 +5,6 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/log_softmax.h>
-#include <ATen/ops/mm.h>
 #include <ATen/ops/ones.h>
 
 #include <algorithm>
@@ -13,11 +12,13 @@
 
 #include "assay/core/philox.h"
 #include "assay/kernel/autograd_node.h"
+#include "assay/kernel/products.h"
+#include "assay/kernel/softmax_row.h"
 
 namespace assay::kernel {
 namespace {
 
-constexpr int64_t kChunkNumbers = int64_t{8} << 20;  // logits at a time: 32 MiB of float32 stays near the cache
+constexpr int64_t kChunkNumbers = int64_t{4} << 20;  // logits at a time: 16 MiB of float32 stays near the cache
 
 template <typename Number>
 int64_t invert_cumulative(const Number* probabilities, int64_t classes, double uniform) {
@@ -45,6 +46,31 @@ void draw_rows(const at::Tensor& probabilities, uint64_t seed, const DrawKey* ke
           invert_cumulative(data + row * classes, classes, random_uniform(seed, keys[row].stream, keys[row].index));
     }
   });
+}
+
+// One chunk of rows with a head of bf16. Probabilities leave the softmax as bf16, which the product with the head
+// reads; the target's own row of the head is added as it is.
+void bf16_chunk(const at::Tensor& hidden, const at::Tensor& head, const ChooseTargets& choose, int64_t first,
+                const at::Tensor& values, const at::Tensor& slope) {
+  const int64_t rows = hidden.size(0), classes = head.size(0);
+  const at::Tensor logits = product(hidden, head.t()), exps = at::empty_like(logits);
+  const at::Tensor probabilities = at::empty({rows, classes}, logits.options().dtype(at::kBFloat16));
+  const at::Tensor log_sums = at::empty({rows}, logits.options());
+  const auto* from = logits.const_data_ptr<float>();
+  float *to = exps.data_ptr<float>(), *sums = log_sums.data_ptr<float>();
+  at::BFloat16* rounded = probabilities.data_ptr<at::BFloat16>();
+  at::parallel_for(0, rows, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) {
+      const int64_t place = row * classes;
+      on_widest_lanes<SoftmaxRow>(from + place, classes, 1.0F, to + place, rounded + place, sums + row);
+    }
+  });
+  // Draws go by shares of the sum, whatever it is: the exponentials do.
+  const at::Tensor targets = choose(exps, first);
+  values.copy_(logits.gather(1, targets.unsqueeze(1)).squeeze(1).sub(log_sums));
+  if (!slope.defined()) return;
+  put_product(slope, probabilities, head);
+  slope.neg_().add_(head.index_select(0, targets));
 }
 
 }  // namespace
@@ -77,7 +103,7 @@ at::Tensor logit_log_probabilities(const at::Tensor& logits, const ChooseTargets
 
 at::Tensor head_log_probabilities(const at::Tensor& hidden, const at::Tensor& head, const ChooseTargets& choose) {
   if (at::GradMode::is_enabled() && head.requires_grad())
-    return logit_log_probabilities(hidden.matmul(head.t()), choose);
+    return logit_log_probabilities(kernel::linear(hidden, head, /*bias=*/{}), choose);
 
   const bool with_gradient = at::GradMode::is_enabled() && hidden.requires_grad();
   const int64_t rows = hidden.size(0), classes = head.size(0);
@@ -89,7 +115,12 @@ at::Tensor head_log_probabilities(const at::Tensor& hidden, const at::Tensor& he
     if (with_gradient) slope = at::empty_like(hidden);
     for (int64_t first = 0; first < rows; first += chunk) {
       const int64_t count = std::min(chunk, rows - first);
-      const at::Tensor logits = at::mm(hidden.narrow(0, first, count), head.t());
+      if (head.scalar_type() == at::kBFloat16) {
+        bf16_chunk(hidden.narrow(0, first, count), head.detach(), choose, first, values.narrow(0, first, count),
+                   with_gradient ? slope.narrow(0, first, count) : at::Tensor());
+        continue;
+      }
+      const at::Tensor logits = product(hidden.narrow(0, first, count), head.t());
       const at::Tensor log_probabilities = at::log_softmax(logits, 1);
       const at::Tensor probabilities = log_probabilities.exp();
       const at::Tensor targets = choose(probabilities, first).unsqueeze(1);
@@ -97,8 +128,7 @@ at::Tensor head_log_probabilities(const at::Tensor& hidden, const at::Tensor& he
       if (!with_gradient) continue;
       const at::Tensor residual = probabilities.neg_();  // one-hot(target) - p: d(log p[target]) / d(logits)
       residual.scatter_add_(1, targets, at::ones({count, 1}, residual.options()));
-      at::Tensor place = slope.narrow(0, first, count);
-      at::mm_out(place, residual, head);
+      put_product(slope.narrow(0, first, count), residual, head);
     }
   }
   return attach_backward(values, {hidden}, [slope](const at::Tensor& gradient) {

@@ -1,7 +1,10 @@
 // The output head and the cross-entropy in one, by chunks of positions: logits [n,V] of a large vocabulary are never
 // held whole, and the gradient with respect to the hidden states is taken while a chunk is in cache.
 //
-// Cost: 2·n·D·V multiply-adds with gradient, n·D·V without; memory one chunk of at most 32 MiB of logits.
+// A head of bf16 makes both products those of bf16 (products.h); softmax and sums are float32.
+//
+// Cost: 2·n·D·V multiply-adds with gradient, n·D·V without; memory one chunk of at most 16 MiB of logits, three at
+// once.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -12,7 +15,8 @@
 
 namespace assay::kernel {
 
-/// Picks the target of each row of one chunk: probabilities [rows,V], first row's number → targets [rows] int64.
+/// Picks the target of each row of one chunk: probabilities [rows,V], up to a factor of each row, first row's number →
+/// targets [rows] int64.
 using ChooseTargets = std::function<at::Tensor(const at::Tensor& probabilities, int64_t first_row)>;
 
 /// log softmax(h Wᵀ)[target] for each row: hidden [n,D], head [V,D] → [n]. Differentiable in `hidden`; where `head`

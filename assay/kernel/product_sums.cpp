@@ -2,14 +2,12 @@
 
 #include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/addmm.h>
-#include <ATen/ops/bmm.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/mm.h>
 
 #include <algorithm>
 
 #include "assay/core/twin.h"
+#include "assay/kernel/products.h"
 
 namespace assay::kernel {
 namespace {
@@ -27,11 +25,11 @@ void add_by_tiles(const at::Tensor& sum, const at::Tensor& g, const at::Tensor& 
     at::Tensor tile = at::empty({height, columns}, sum.options());
     for (int64_t place = begin; place < end; ++place) {
       const int64_t first = place * height, count = std::min(height, rows - first);
-      at::Tensor product = tile.narrow(0, 0, count);
+      at::Tensor square = tile.narrow(0, 0, count);
       at::Tensor total = sum.narrow(0, first, count);
       for (int64_t i = 0; i < g.size(0); ++i) {
-        at::mm_out(product, g.select(0, i).narrow(1, first, count).t(), a.select(0, i));
-        total.addcmul_(product, product);
+        put_product(square, g.select(0, i).narrow(1, first, count).t(), a.select(0, i));
+        total.addcmul_(square, square);
       }
     }
   });
@@ -42,7 +40,7 @@ void add_by_tiles(const at::Tensor& sum, const at::Tensor& g, const at::Tensor& 
 void add_squared_products(const at::Tensor& sum, const at::Tensor& g, const at::Tensor& a) {
   const at::NoGradGuard no_history;
   if (ASSAY_TWIN("kernel.squares_of_positions")) {
-    sum.add_(at::mm(g.square().flatten(0, 1).t(), a.square().flatten(0, 1)));
+    sum.add_(product(g.square().flatten(0, 1).t(), a.square().flatten(0, 1)));
     return;
   }
   const int64_t numbers = sum.numel();
@@ -50,7 +48,7 @@ void add_squared_products(const at::Tensor& sum, const at::Tensor& g, const at::
   const int64_t at_once = std::max<int64_t>(1, 4 * kSmallNumbers / numbers);
   for (int64_t first = 0; first < g.size(0); first += at_once) {
     const int64_t count = std::min(at_once, g.size(0) - first);
-    const at::Tensor products = at::bmm(g.narrow(0, first, count).transpose(1, 2), a.narrow(0, first, count));
+    at::Tensor products = batched_product(g.narrow(0, first, count).transpose(1, 2), a.narrow(0, first, count));
     sum.add_(products.square_().sum(0));
   }
 }
@@ -63,8 +61,8 @@ void add_gram(const at::Tensor& sum, const at::Tensor& a) {
     const int64_t count = std::min(kGramBlock, width - first);
     const int64_t from = ASSAY_TWIN("kernel.gram_without_diagonal") ? first + count : first;
     if (from >= width) break;
-    at::Tensor block = sum.narrow(0, first, count).narrow(1, from, width - from);
-    block.addmm_(transposed.narrow(0, first, count), a.narrow(1, from, width - from));
+    add_product(sum.narrow(0, first, count).narrow(1, from, width - from), transposed.narrow(0, first, count),
+                a.narrow(1, from, width - from));
   }
 }
 

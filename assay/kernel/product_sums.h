@@ -7,8 +7,9 @@
 //   add_gram               Σ_r a_r a_rᵀ: symmetric, so only blocks on and above the diagonal are computed; mirrored()
 //                          fills in the rest once, at the end.
 //
-// Exact up to rounding; the plain forms are in the tests. Where a layer is so small that its D_i stay in the cache
-// anyway, one batched product is faster and is taken.
+// Of float32, float64 or bf16 numbers (products.h); of bf16 the sums are float32. Exact up to rounding; the plain forms
+// are in the tests. Where a layer is so small that its D_i stay in the cache anyway, one batched product is faster and
+// is taken.
 #pragma once
 
 #include <ATen/core/Tensor.h>

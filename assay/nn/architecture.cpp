@@ -7,6 +7,7 @@
 
 #include "assay/core/error.h"
 #include "assay/core/near_match.h"
+#include "assay/kernel/products.h"
 
 namespace assay::nn {
 namespace {
@@ -44,7 +45,7 @@ bool matches_pattern(std::string_view name, std::string_view pattern) {
 }
 
 at::Tensor Output::logits() const {
-  return head.defined() ? hidden.matmul(head.t()) : hidden;
+  return head.defined() ? kernel::linear(hidden, head, /*bias=*/{}) : hidden;
 }
 
 int64_t Architecture::add_parameter(ParameterInfo info) {

@@ -58,7 +58,7 @@ at::Tensor checked(const std::string& path, const ParameterInfo& info, const at:
                              "convert the checkpoint to one of them",
                              info.name, c10::toString(tensor.scalar_type())));
   }
-  const at::Tensor numbers = tensor.to(dtype);
+  const at::Tensor numbers = tensor.to(kept_type(tensor.sizes(), dtype));
   if (!is_finite(numbers)) {
     refuse(path, fmt::format("tensor \"{}\" must be finite, and it holds NaN or infinity; the training run diverged or "
                              "the file is damaged, so load an earlier "
@@ -100,7 +100,7 @@ Parameters match_weights(const std::string& path, const Architecture& architectu
     if (used.contains(name) || is_buffer(name)) continue;
     if ((name == "lm_head.weight" || name == "embed_out.weight") &&
         architecture.facts().head_is_tied) {  // some writers store the tied head a second time
-      if (io::to_tensor(array).to(dtype).equal(parameters[0])) continue;
+      if (io::to_tensor(array).to(parameters[0].scalar_type()).equal(parameters[0])) continue;
       refuse(path,
              fmt::format("config.json says that the output head is tied to the embedding (tie_word_embeddings), but {} "
                          "differs from it; set tie_word_embeddings to false if the head is its own",
@@ -171,7 +171,7 @@ Checkpoint load_gguf(const std::string& path, at::ScalarType dtype) {
   std::set<std::string> used{"rope_freqs.weight"};  // in the configuration
   for (const ParameterInfo& info : architecture->parameters()) {
     const std::string name = gguf_name(names, info.name);
-    const io::DType stored = dtype == at::kBFloat16 ? io::DType::BF16 : io::DType::F32;
+    const io::DType stored = kept_type(info.shape, dtype) == at::kBFloat16 ? io::DType::BF16 : io::DType::F32;
     ParameterInfo written = info;
     written.shape = shape_in_gguf(info.shape, info.name, config);
     const at::Tensor tensor = checked(path, written, io::to_tensor(file.load(name, stored)), dtype);

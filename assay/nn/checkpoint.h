@@ -1,5 +1,6 @@
 // Models on disk: folders in the Hugging Face layout (config.json, model.safetensors or its shards) and GGUF files.
-// Weights are memory-mapped; float32 ones are used in place.
+// Weights are memory-mapped; those that are stored as they are kept (float32, or the bf16 matrices of a model of bf16)
+// are used in place, others are converted one at a time.
 #pragma once
 
 #include <string>
@@ -21,6 +22,7 @@ struct Checkpoint {
 
 /// Loads a model folder, a .gguf file, or a folder that holds one .gguf file. Every missing, extra, wrongly shaped or
 /// duplicated tensor, every NaN and every pickled checkpoint is refused with one sentence (Error(Model)).
+/// `dtype`: of the matrices (Model::matrix_dtype).
 Checkpoint load_checkpoint(const std::string& path, at::ScalarType dtype = at::kFloat);
 
 /// Writes config.json and model.safetensors (tmp + rename); the folder is created.

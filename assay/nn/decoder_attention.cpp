@@ -10,12 +10,14 @@
 namespace assay::nn {
 namespace {
 
-/// One product a head: x [B,T,H,I] with weights [H,I,O] → [B,T,H,O].
-at::Tensor product_by_head(const at::Tensor& x, const at::Tensor& weights) {
+/// One product a head: x [B,T,H,I] with weights [H,I,O] → [B,T,H,O]. Only taps ask for it: of bf16 weights the inputs
+/// are rounded as those of the whole layer would be, and multiplied in float32.
+at::Tensor product_by_head(const at::Tensor& given, const at::Tensor& weights) {
+  const at::Tensor x = given.to(weights.scalar_type()).to(given.scalar_type());
   const int64_t examples = x.size(0), positions = x.size(1), heads = x.size(2);
   return x.permute({2, 0, 1, 3})
       .reshape({heads, examples * positions, -1})
-      .bmm(weights)
+      .bmm(weights.to(given.scalar_type()))
       .view({heads, examples, positions, -1})
       .permute({1, 2, 0, 3});
 }
@@ -143,6 +145,7 @@ at::Tensor Decoder::attend(Pass& pass, const at::Tensor& residual, const at::Ten
     extend(cache->values[place], parts.v);
   }
   kernel::AttentionRule rule;
+  rule.in_bf16 = pass.multiplies_in_bf16();
   if (!spec_.score_scales.empty()) rule.scale = spec_.score_scales[place];
   if (!spec_.windows.empty()) rule.window = spec_.windows[place];
   if (ASSAY_TWIN("nn.window_ignored")) rule.window = 0;

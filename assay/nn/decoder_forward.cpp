@@ -1,13 +1,12 @@
 #include <ATen/ops/arange.h>
-#include <ATen/ops/embedding.h>
-#include <ATen/ops/gelu.h>
-#include <ATen/ops/layer_norm.h>
 #include <ATen/ops/relu.h>
 #include <fmt/format.h>
 
 #include "assay/core/error.h"
 #include "assay/core/twin.h"
 #include "assay/kernel/gated_activation.h"
+#include "assay/kernel/gelu.h"
+#include "assay/kernel/layer_norm.h"
 #include "assay/kernel/norm.h"
 #include "assay/nn/decoder_body.h"
 
@@ -16,11 +15,11 @@ namespace {
 
 at::Tensor activated(const at::Tensor& x, Activation activation) {
   if (ASSAY_TWIN("nn.gelu_forms_swapped") && activation != Activation::Relu)
-    return at::gelu(x, activation == Activation::Gelu ? "tanh" : "none");
+    return activation == Activation::Gelu ? kernel::gelu_tanh(x) : kernel::gelu(x);
   switch (activation) {
     case Activation::GatedSilu: break;  // takes two inputs: kernel::gated_silu
-    case Activation::Gelu: return at::gelu(x);
-    case Activation::GeluTanh: return at::gelu(x, "tanh");
+    case Activation::Gelu: return kernel::gelu(x);
+    case Activation::GeluTanh: return kernel::gelu_tanh(x);
     case Activation::Relu: return at::relu(x);
   }
   ASSAY_ASSERT(false);
@@ -55,9 +54,9 @@ Decoder::Places Decoder::places_of(Pass& pass, int64_t positions) const {
 
 at::Tensor Decoder::embed(Pass& pass, const Places& places) const {
   const data::Batch& batch = pass.batch();
-  const at::Tensor tokens = pass.site(embed_, at::embedding(pass.parameter(embedding_), batch.tokens));
+  const at::Tensor tokens = pass.site(embed_, pass.rows(embedding_, batch.tokens));
   if (!spec_.has_learned_positions) return tokens;
-  at::Tensor positions = at::embedding(pass.parameter(positions_), places.positions);
+  at::Tensor positions = pass.rows(positions_, places.positions);
   if (pass.is_tapped(pos_embed_)) positions = positions.expand_as(tokens);
   return tokens.add(pass.site(pos_embed_, positions));
 }
@@ -65,7 +64,7 @@ at::Tensor Decoder::embed(Pass& pass, const Places& places) const {
 at::Tensor Decoder::normalized(Pass& pass, const at::Tensor& x, const Norm& norm) const {
   const at::Tensor& weight = pass.parameter(norm.weight);
   if (norm.bias < 0) return kernel::rms_norm(x, weight, spec_.epsilon);
-  return at::layer_norm(x, {x.size(-1)}, weight, pass.parameter(norm.bias), spec_.epsilon);
+  return kernel::layer_norm(x, weight, pass.parameter(norm.bias), spec_.epsilon);
 }
 
 at::Tensor Decoder::normalize(Pass& pass, const at::Tensor& x, const Norm& norm) const {

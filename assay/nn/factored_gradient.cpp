@@ -1,6 +1,5 @@
 #include "assay/nn/factored_gradient.h"
 
-#include <ATen/ops/bmm.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/zeros.h>
@@ -10,6 +9,7 @@
 #include "assay/core/twin.h"
 #include "assay/kernel/narrow_projection.h"
 #include "assay/kernel/product_sums.h"
+#include "assay/kernel/products.h"
 
 namespace assay::nn {
 namespace {
@@ -22,6 +22,8 @@ bool dense_is_cheaper(const FactoredGradient& pair, int64_t queries) {
   const double narrow = static_cast<double>(std::min(pair.rows(), pair.columns()));
   return dense <= count * batch * positions * (size + narrow);
 }
+
+constexpr int64_t kManyQueries = 32;  // from here on the products with D_i, not reading it, take the time
 
 }  // namespace
 
@@ -37,21 +39,24 @@ at::Tensor FactoredGradient::activations() const {
 }
 
 at::Tensor FactoredGradient::dense() const {
-  return at::bmm(output_gradient.transpose(1, 2), activations());
+  return kernel::batched_product(output_gradient.transpose(1, 2), activations());
 }
 
 at::Tensor FactoredGradient::dot(const at::Tensor& queries) const {
   if (!dense_is_cheaper(*this, queries.size(0))) return dot_per_token(queries).sum(2);
-  return queries.flatten(1).matmul(dense().flatten(1).t());
+  // Few queries wait for memory, where rounding D_i first would only be a further pass.
+  const at::Tensor u = is_bf16() && queries.size(0) >= kManyQueries ? queries.to(at::kBFloat16) : queries;
+  return kernel::product(u.flatten(1), dense().flatten(1).t());
 }
 
 at::Tensor FactoredGradient::dot_per_token(const at::Tensor& queries) const {
   const int64_t count = queries.size(0);
   const at::Tensor a = activations().flatten(0, 1), g = output_gradient.flatten(0, 1);  // [BT,M], [BT,O]
-  at::Tensor result = at::zeros({count, batch() * positions()}, a.options());
+  at::Tensor result = at::zeros({count, batch() * positions()}, queries.options());
   for (int64_t q = 0; q < count; ++q) {
     const at::Tensor u = queries.select(0, q);  // [O,M]
-    result.select(0, q).copy_(rows() <= columns() ? a.matmul(u.t()).mul(g).sum(1) : g.matmul(u).mul(a).sum(1));
+    result.select(0, q).copy_(rows() <= columns() ? kernel::product(a, u.t()).mul(g).sum(1)
+                                                  : kernel::product(g, u).mul(a).sum(1));
   }
   return result.view({count, batch(), positions()});
 }
@@ -61,18 +66,24 @@ at::Tensor FactoredGradient::squared_norm() const {
   const double gram = static_cast<double>(positions()) * static_cast<double>(rows() + columns());
   if (gram >= static_cast<double>(rows() * columns())) return dense().square().sum({1, 2});
   const at::Tensor a = activations();
-  return at::bmm(a, a.transpose(1, 2)).mul(at::bmm(output_gradient, output_gradient.transpose(1, 2))).sum({1, 2});
+  return kernel::batched_product(a, a.transpose(1, 2))
+      .mul(kernel::batched_product(output_gradient, output_gradient.transpose(1, 2)))
+      .sum({1, 2});
 }
 
 FactoredGradient FactoredGradient::rotate(const at::Tensor& left, const at::Tensor& right) const {
-  return rotate_onto(left, activations().matmul(right));
+  return rotate_onto(left, rotated_activations(right));
+}
+
+at::Tensor FactoredGradient::rotated_activations(const at::Tensor& right) const {
+  return kernel::product(activations(), right).to(input.scalar_type());
 }
 
 FactoredGradient FactoredGradient::rotate_onto(const at::Tensor& left, at::Tensor rotated_activations) const {
   FactoredGradient rotated;
   rotated.layer = layer;
   rotated.input = std::move(rotated_activations);
-  rotated.output_gradient = output_gradient.matmul(left);
+  rotated.output_gradient = kernel::product(output_gradient, left).to(output_gradient.scalar_type());
   return rotated;  // masked positions are zero already
 }
 
@@ -80,7 +91,8 @@ at::Tensor FactoredGradient::projected_activations(const at::Tensor& right) cons
   // The appended 1 picks the last row of P_iᵀ: no copy of the input is made for it.
   const at::Tensor weights = right.narrow(0, 0, input.size(2));
   at::Tensor projected =
-      kernel::is_narrow_projection(input, weights) ? kernel::narrow_projection(input, weights) : input.matmul(weights);
+      kernel::is_narrow_projection(input, weights) ? kernel::narrow_projection(input, weights)
+                                                   : kernel::product(input, weights);
   if (has_bias && !ASSAY_TWIN("nn.projection_without_bias")) projected = projected.add_(right.select(0, input.size(2)));
   if (mask.defined() && !ASSAY_TWIN("nn.projection_unmasked")) projected = projected.mul_(mask.unsqueeze(2));
   return projected;
@@ -95,7 +107,7 @@ at::Tensor FactoredGradient::project(const at::Tensor& left, const at::Tensor& r
   const double inputs_first = t * m * r_in + std::min(t * r_out * (o + r_in), o * r_in * (t + r_out));
   const double outputs_first = t * r_out * (o + m) + m * r_out * r_in;
   if (inputs_first <= outputs_first) return project_onto(left, projected_activations(right));
-  return at::bmm(output_gradient.matmul(left).transpose(1, 2), activations()).matmul(right);
+  return kernel::batched_product(kernel::product(output_gradient, left).transpose(1, 2), activations()).matmul(right);
 }
 
 at::Tensor FactoredGradient::project_onto(const at::Tensor& left, const at::Tensor& projected) const {
@@ -104,8 +116,8 @@ at::Tensor FactoredGradient::project_onto(const at::Tensor& left, const at::Tens
   const double t = static_cast<double>(positions()), o = static_cast<double>(rows());
   const double r_out = static_cast<double>(left.size(1)), r_in = static_cast<double>(projected.size(2));
   if (t * r_out * (o + r_in) <= o * r_in * (t + r_out))
-    return at::bmm(output_gradient.matmul(left).transpose(1, 2), projected);
-  return left.t().matmul(at::bmm(output_gradient.transpose(1, 2), projected));
+    return kernel::batched_product(kernel::product(output_gradient, left).transpose(1, 2), projected);
+  return left.t().matmul(kernel::batched_product(output_gradient.transpose(1, 2), projected));
 }
 
 void FactoredGradient::add_squares_to(const at::Tensor& sum) const {

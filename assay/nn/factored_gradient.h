@@ -3,7 +3,8 @@
 // For a layer y = x Wᵀ + b the gradient of example i is D_i = Σ_t g_t a_tᵀ [O,M], with a_t the input at position t (a 1
 // appended if the layer has a bias, so that the last column is the bias gradient) and g_t the gradient of the example's
 // number with respect to the output. A run hands back the pair (a, g); every operation on it chooses its contraction by
-// counted multiply-adds. Exact up to rounding.
+// counted multiply-adds. Exact up to rounding. A pair of bf16 numbers, which a model of bf16 gives, is multiplied in
+// bf16 with float32 results, and what it is rotated into is rounded to bf16 again.
 //
 //   dense            B·T·O·M
 //   dot, Q queries   dense + Q·B·O·M, or factored Q·B·T·O·M + Q·B·T·min(O,M)
@@ -32,6 +33,7 @@ struct FactoredGradient {
   int64_t rows() const { return output_gradient.size(2); }                ///< O
   int64_t columns() const { return input.size(2) + (has_bias ? 1 : 0); }  ///< M
   int64_t real_positions() const;                                         ///< unmasked positions in the batch
+  bool is_bf16() const { return input.scalar_type() == at::kBFloat16; }
 
   at::Tensor activations() const;  ///< a [B,T,M]: masked positions zero, the appended 1 included (and masked)
   at::Tensor dense() const;        ///< D [B,O,M]
@@ -42,7 +44,8 @@ struct FactoredGradient {
   at::Tensor squared_norm() const;  ///< ‖D_i‖²: [B]
   /// The pair of Q_Sᵀ D Q_A, with Q_S [O,O'] on the left and Q_A [M,M'] on the right; it has no bias column any more.
   FactoredGradient rotate(const at::Tensor& left, const at::Tensor& right) const;
-  /// The same where a Q_A is at hand for several layers that read one input.
+  /// a Q_A [B,T,M'], of the pair's own type; and the same pair where it is at hand for several layers of one input.
+  at::Tensor rotated_activations(const at::Tensor& right) const;
   FactoredGradient rotate_onto(const at::Tensor& left, at::Tensor rotated_activations) const;
   /// P_o D P_iᵀ [B,r,r'], with P_oᵀ [O,r] on the left and P_iᵀ [M,r'] on the right. At least one side is projected
   /// before the positions are summed, so that D is never formed; which one, or both, is counted.

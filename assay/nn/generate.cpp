@@ -56,7 +56,7 @@ int32_t choose(const std::vector<double>& logits, const GenerateOptions& options
 /// Of the last position of every row: [B,V] float64.
 at::Tensor last_logits(const Output& output) {
   const at::Tensor last = output.hidden.select(1, output.hidden.size(1) - 1);
-  return (output.head.defined() ? last.matmul(output.head.t()) : last).to(at::kDouble).contiguous();
+  return Output{output.kind, last, output.head}.logits().to(at::kDouble).contiguous();
 }
 
 std::vector<double> usable_logits(const at::Tensor& logits, int64_t usable) {
@@ -86,14 +86,13 @@ void require_fits(const Model& model, int64_t prompt_tokens, int64_t max_tokens)
 
 Cost generation_cost(const Model& model, int64_t prompt_tokens, int64_t max_tokens) {
   constexpr double kCallsPerBlock = 40;
-  const bool is_double = model.dtype() == at::kDouble;
   const double weights = static_cast<double>(model.parameters().count());
   const double flops = 2 * weights * static_cast<double>(prompt_tokens + max_tokens);
   Cost cost{
-      .bytes_moved = (is_double ? 8 : 4) * weights * static_cast<double>(max_tokens),
+      .bytes_moved = static_cast<double>(model.parameters().bytes()) * static_cast<double>(max_tokens),
       .operator_calls = kCallsPerBlock * static_cast<double>(model.architecture().facts().blocks * (max_tokens + 1)),
       .peak_bytes = resident_bytes()};
-  (is_double ? cost.flops_fp64 : cost.flops) = flops;
+  products_of(model, cost) = flops;
   return cost;
 }
 

@@ -48,10 +48,32 @@ void require_memory(const Architecture& architecture, at::ScalarType dtype) {
 Model::Model(std::shared_ptr<const Architecture> architecture, Parameters parameters)
     : architecture_(std::move(architecture)), parameters_(std::move(parameters)) {
   ASSAY_ASSERT(parameters_.size() == architecture_->parameters().size());
+  ASSAY_ASSERT(parameters_[0].dim() == 2);
 }
 
 at::ScalarType Model::dtype() const {
-  return parameters_[0].scalar_type();
+  const at::ScalarType kept = matrix_dtype();
+  return kept == at::kBFloat16 ? at::kFloat : kept;
+}
+
+at::ScalarType Model::matrix_dtype() const {
+  return parameters_[0].scalar_type();  // of every family the first weight is a matrix
+}
+
+const char* precision_name(const Model& model) {
+  switch (model.matrix_dtype()) {
+    case at::kBFloat16: return "bf16";
+    case at::kDouble: return "fp64";
+    default: return "fp32";
+  }
+}
+
+double& products_of(const Model& model, Cost& cost) {
+  switch (model.matrix_dtype()) {
+    case at::kBFloat16: return cost.flops_bf16;
+    case at::kDouble: return cost.flops_fp64;
+    default: return cost.flops;
+  }
 }
 
 Run Model::run(const data::Batch& batch, const Taps& taps, const RunOptions& options) const {
@@ -65,10 +87,11 @@ Model initialize(std::shared_ptr<const Architecture> architecture, uint64_t seed
   require_memory(*architecture, dtype);
   Parameters parameters;
   for (const ParameterInfo& info : architecture->parameters()) {
+    const at::ScalarType kept = kept_type(info.shape, dtype);
     switch (info.initial) {
-      case Initial::Normal: parameters.add(info.name, draw(info, seed).to(dtype)); break;
-      case Initial::Ones: parameters.add(info.name, at::ones(info.shape, dtype)); break;
-      case Initial::Zeros: parameters.add(info.name, at::zeros(info.shape, dtype)); break;
+      case Initial::Normal: parameters.add(info.name, draw(info, seed).to(kept)); break;
+      case Initial::Ones: parameters.add(info.name, at::ones(info.shape, kept)); break;
+      case Initial::Zeros: parameters.add(info.name, at::zeros(info.shape, kept)); break;
     }
   }
   return Model(std::move(architecture), std::move(parameters));

@@ -1,9 +1,14 @@
 // A Model: an architecture and its parameters. A value: copying shares the weights, running never changes it.
+//
+// A model of bf16 keeps its matrices in bf16 and multiplies with them in bf16, forwards and backwards, with float32
+// results: inputs of products are rounded to 8 bits, sums are not. Everything else is float32: vectors, the residual
+// stream, norms, softmax and attention, gradients between layers, and whatever is summed from them.
 #pragma once
 
 #include <memory>
 #include <string>
 
+#include "assay/core/plan.h"
 #include "assay/data/batch.h"
 #include "assay/nn/architecture.h"
 #include "assay/nn/taps.h"
@@ -40,7 +45,10 @@ class Model {
   const Parameters& parameters() const { return parameters_; }
   Parameters& parameters() { return parameters_; }
   Model with(Parameters parameters) const { return Model(architecture_, std::move(parameters)); }
+  /// What values between layers, gradients and sums are made of: float32 for a model of bf16.
   at::ScalarType dtype() const;
+  /// What its matrices are kept in, and what products with them and of their gradients are made of.
+  at::ScalarType matrix_dtype() const;
 
   /// One forward pass with `taps`. Throws Error(Usage) with near matches for an unknown site.
   Run run(const data::Batch& batch, const Taps& taps = {}, const RunOptions& options = {}) const;
@@ -50,8 +58,13 @@ class Model {
   Parameters parameters_;
 };
 
+/// "fp32", "fp64" or "bf16": what its matrices are kept in, as results say it.
+const char* precision_name(const Model& model);
+/// Where a plan counts products with the model's matrices.
+double& products_of(const Model& model, Cost& cost);
+
 /// A model with fresh weights, drawn from Philox keyed (seed, parameter name, index): the same on every machine.
-/// Error(Resource) where they do not fit the memory that is free.
+/// `dtype`: of the matrices. Error(Resource) where they do not fit the memory that is free.
 Model initialize(std::shared_ptr<const Architecture> architecture, uint64_t seed, at::ScalarType dtype = at::kFloat);
 
 }  // namespace assay::nn

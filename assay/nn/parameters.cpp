@@ -5,6 +5,10 @@
 
 namespace assay::nn {
 
+at::ScalarType kept_type(at::IntArrayRef shape, at::ScalarType dtype) {
+  return dtype == at::kBFloat16 && shape.size() < 2 ? at::kFloat : dtype;
+}
+
 void Parameters::add(std::string name, at::Tensor tensor) {
   names_.push_back(std::move(name));
   tensors_.push_back(std::move(tensor));
@@ -16,6 +20,12 @@ int64_t Parameters::count() const {
   return numbers;
 }
 
+int64_t Parameters::bytes() const {
+  int64_t bytes = 0;
+  for (const at::Tensor& tensor : tensors_) bytes += static_cast<int64_t>(tensor.nbytes());
+  return bytes;
+}
+
 Parameters Parameters::clone() const {
   Parameters copy;
   for (size_t i = 0; i < size(); ++i) copy.add(names_[i], tensors_[i].detach().clone());
@@ -24,7 +34,9 @@ Parameters Parameters::clone() const {
 
 Parameters Parameters::to(at::ScalarType dtype) const {
   Parameters copy;
-  for (size_t i = 0; i < size(); ++i) copy.add(names_[i], tensors_[i].detach().to(dtype));
+  for (size_t i = 0; i < size(); ++i) {
+    copy.add(names_[i], tensors_[i].detach().to(kept_type(tensors_[i].sizes(), dtype)));
+  }
   return copy;
 }
 

@@ -19,6 +19,10 @@ struct ParameterInfo {
   double deviation = 0.02;  ///< Normal: standard deviation
 };
 
+/// What a weight of this shape is kept in, where the matrices of a model are kept in `dtype`: of bf16 that is the
+/// matrices alone, because vectors (norms, biases) are few and enter no product.
+at::ScalarType kept_type(at::IntArrayRef shape, at::ScalarType dtype);
+
 class Parameters {
  public:
   void add(std::string name, at::Tensor tensor);
@@ -30,9 +34,10 @@ class Parameters {
   const std::vector<at::Tensor>& tensors() const { return tensors_; }
   const std::vector<std::string>& names() const { return names_; }
 
-  int64_t count() const;     ///< P: numbers in all tensors
-  Parameters clone() const;  ///< own storage, no gradient history
-  Parameters to(at::ScalarType dtype) const;
+  int64_t count() const;                      ///< P: numbers in all tensors
+  int64_t bytes() const;                      ///< of all tensors
+  Parameters clone() const;                   ///< own storage, no gradient history
+  Parameters to(at::ScalarType dtype) const;  ///< each in its kept_type; shares what is of that type already
   void require_gradients(bool on);
   std::string hash() const;  ///< XXH3-128 over names, shapes and bytes
 

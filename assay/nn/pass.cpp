@@ -2,7 +2,7 @@
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
-#include <ATen/ops/linear.h>
+#include <ATen/ops/embedding.h>
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -11,6 +11,7 @@
 #include "assay/core/near_match.h"
 #include "assay/core/twin.h"
 #include "assay/kernel/autograd_node.h"
+#include "assay/kernel/products.h"
 
 namespace assay::nn {
 
@@ -142,23 +143,39 @@ at::Tensor Pass::linear(LayerId id, const at::Tensor& x) {
   const at::Tensor weight = this->weight(id);
   const at::Tensor bias = layer.bias >= 0 ? parameter(layer.bias) : at::Tensor();
   const std::shared_ptr<Capture> capture = captures_.empty() ? nullptr : captures_[static_cast<size_t>(id)];
-  if (!capture || !at::GradMode::is_enabled()) return at::linear(x, weight, bias);
+  const bool is_bf16 = multiplies_in_bf16();
+  const at::Tensor input = is_bf16 ? rounded(x) : x.detach();
+  if (!capture || !at::GradMode::is_enabled()) return kernel::linear(x, weight, bias, is_bf16 ? input : at::Tensor());
 
   at::Tensor output;
-  const at::Tensor input = x.detach();
   {
     const at::NoGradGuard no_history;
-    output = at::linear(input, weight, bias);
+    output = kernel::linear(input, weight, bias, is_bf16 ? input : at::Tensor());
   }
   ++capture->calls;
   const bool goes_on = x.requires_grad();
   return kernel::attach_backward(
       output, {x},
       [capture, input, weight, goes_on](const at::Tensor& gradient) {
-        capture->deliver(input, gradient);
-        return std::vector<at::Tensor>{goes_on ? gradient.matmul(weight.detach()) : at::Tensor()};
+        const at::Tensor g = gradient.to(input.scalar_type());
+        capture->deliver(input, g);
+        return std::vector<at::Tensor>{goes_on ? kernel::product(g, weight.detach()) : at::Tensor()};
       },
       /*always=*/true);
+}
+
+at::Tensor Pass::rounded(const at::Tensor& x) {
+  const bool is_last = last_.is_same(x) || (ASSAY_TWIN("nn.rounded_input_of_another_layer") && last_.defined() &&
+                                            last_.sizes() == x.sizes());
+  if (!is_last) {
+    last_ = x;
+    last_rounded_ = x.detach().to(at::kBFloat16);
+  }
+  return last_rounded_;
+}
+
+at::Tensor Pass::rows(int64_t parameter, const at::Tensor& places) const {
+  return at::embedding(this->parameter(parameter), places).to(dtype());
 }
 
 }  // namespace assay::nn

@@ -155,6 +155,12 @@ Recipe read_recipe(const std::string& path) {
 }
 
 PreparedRun prepare(const Recipe& recipe, at::ScalarType dtype) {
+  if (dtype == at::kBFloat16) {
+    throw Error(ErrorKind::Usage, "preparing \"" + recipe.name +
+                                      "\": training needs weights of fp32 or fp64, because small steps are lost in the "
+                                      "8 bits of bf16, but --dtype bf16 was given; train in fp32 and read the result "
+                                      "with --dtype bf16");
+  }
   data::Tokenizer tokenizer = data::load_tokenizer(recipe.text.tokenizer.empty() ? recipe.from : recipe.text.tokenizer);
   nn::Model start = starting_model(recipe, tokenizer, dtype);
   data::require_tokenizer_fits(tokenizer, start.architecture().facts().vocabulary);

@@ -5,6 +5,7 @@
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/sub.h>
 #include <ATen/ops/zeros_like.h>
+#include <c10/core/ScalarType.h>
 #include <torch/csrc/autograd/autograd.h>
 
 #include <algorithm>
@@ -31,11 +32,14 @@ struct Slope {
   Tensors gradient;
 };
 
-/// The model's weights as leaves of their own that share its storage.
+/// The model's weights as leaves of their own. They share its storage, but for the matrices of a model of bf16: a step
+/// that moves the loss a little is lost in 8 bits, so that those are widened to float32.
 nn::Model as_leaves(const nn::Model& model) {
   nn::Parameters leaves;
   const nn::Parameters& parameters = model.parameters();
-  for (size_t i = 0; i < parameters.size(); ++i) leaves.add(parameters.name(i), parameters[i].detach());
+  for (size_t i = 0; i < parameters.size(); ++i) {
+    leaves.add(parameters.name(i), parameters[i].detach().to(model.dtype()));
+  }
   leaves.require_gradients(true);
   return model.with(std::move(leaves));
 }
@@ -98,7 +102,7 @@ class TailPatcher {
   TailPatcher(const nn::Model& model, const data::Dataset& documents, const data::Dataset& queries,
               const nn::Measurement& measurement, const TailPatchOptions& options)
       : leaves_(as_leaves(model)),
-        patch_(model),
+        patch_(leaves_),
         documents_(documents),
         queries_(queries),
         measurement_(measurement),
@@ -231,8 +235,7 @@ void compare(TailPatchComparison& comparison, const TailPatchOptions& options) {
 }  // namespace
 
 int64_t queries_in_flight(const nn::Model& model, int64_t memory_bytes) {
-  int64_t gradient_bytes = 0;
-  for (const at::Tensor& tensor : model.parameters().tensors()) gradient_bytes += static_cast<int64_t>(tensor.nbytes());
+  const int64_t gradient_bytes = model.parameters().count() * static_cast<int64_t>(c10::elementSize(model.dtype()));
   return std::max<int64_t>(1, memory_bytes / std::max<int64_t>(1, gradient_bytes));
 }
 

@@ -117,7 +117,7 @@ TEST(Start, UsageErrorsAreOneSentenceWithTheNearestName) {
       {{"inspect", "m", "--seed", "x"}, "reading --seed: it must be a whole number, 0 or more, but it is \"x\""},
       {{"inspect", "m", "--threads", "0"}, "a whole number from 1 to 4096"},
       {{"inspect", "m", "--memory", "8 apples"}, "a size such as 8GB"},
-      {{"inspect", "m", "--dtype", "fp46"}, "must be one of fp32|fp64, but it is \"fp46\"; closest: \"fp64\""},
+      {{"inspect", "m", "--dtype", "fp46"}, "must be one of fp32|fp64|bf16, but it is \"fp46\"; closest: \"fp64\""},
       {{"inspect", "m", "--seed", "1", "--seed", "2"}, "--seed may be given once"},
       {{"generate", "m", "--prompt", "p", "--temperature", "0,5"}, "with a decimal point, but it is \"0,5\""},
       {{"generate", "m", "--prompt", "p", "--temperature", "nan"}, "must be a number"},

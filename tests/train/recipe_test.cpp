@@ -89,6 +89,16 @@ TEST_F(RecipeFile, BuildsModelCorpusAndOptions) {
   EXPECT_EQ(run.options.checkpoint_every, 1);  // 6 steps, ten checkpoints asked for
 }
 
+TEST_F(RecipeFile, InBf16IsRefused) {
+  try {
+    prepare(read_recipe(write("recipe.toml", kRecipe)), at::kBFloat16);
+    FAIL() << "accepted";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::Usage);
+    EXPECT_NE(std::string(error.what()).find("small steps are lost in the 8 bits of bf16"), std::string::npos);
+  }
+}
+
 TEST_F(RecipeFile, TrainsFromAnEarlierCheckpointWithItsTokenizer) {
   const Recipe first = read_recipe(write("first.toml", kRecipe));
   const PreparedRun run = prepare(first, at::kFloat);

@@ -112,6 +112,22 @@ TEST(TailPatch, OfALossIsThatOfTheLogProbability) {
   EXPECT_FALSE(agrees());
 }
 
+TEST(TailPatch, OfBf16StepsInFloat32) {
+  const nn::Model start = small_llama(), narrow = start.with(start.parameters().to(at::kBFloat16)),
+                  wide = start.with(narrow.parameters().to(at::kFloat));
+  const auto first = [&](const nn::Model& model) {
+    return tail_patch(model, sentences(6), sentences(1, 11, 50), std::vector<TailPatchRequest>{{{0, 1}, {3, 4}}},
+                      nn::log_probability())
+        .queries[0];
+  };
+  const std::string before = narrow.parameters().hash();
+  const TailPatchComparison found = first(narrow), expected = first(wide);
+  EXPECT_EQ(found.top[0].measured, expected.top[0].measured);
+  EXPECT_EQ(found.top[0].step, expected.top[0].step);
+  EXPECT_EQ(found.difference, expected.difference);
+  EXPECT_EQ(narrow.parameters().hash(), before);
+}
+
 TEST(TailPatch, LeavesTheModelsBitsAlone) {
   EXPECT_TRUE(leaves_the_model_alone());
   const ScopedTwin twin("train.tail_patch_in_place");
