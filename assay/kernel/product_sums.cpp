@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "assay/core/twin.h"
+#include "assay/kernel/example_tiles.h"
 #include "assay/kernel/products.h"
 
 namespace assay::kernel {
@@ -44,6 +45,9 @@ void add_squared_products(const at::Tensor& sum, const at::Tensor& g, const at::
     return;
   }
   const int64_t numbers = sum.numel();
+  const bool is_half = g.scalar_type() == at::kBFloat16;
+  if ((is_half || numbers > kSmallNumbers) && sum.scalar_type() == at::kFloat && sum.stride(1) == 1 && can_tile(g, a))
+    return add_squares_by_tiles(sum, g, a);
   if (numbers > kSmallNumbers) return add_by_tiles(sum, g, a);
   const int64_t at_once = std::max<int64_t>(1, 4 * kSmallNumbers / numbers);
   for (int64_t first = 0; first < g.size(0); first += at_once) {

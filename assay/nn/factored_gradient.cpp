@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "assay/core/twin.h"
+#include "assay/kernel/example_tiles.h"
 #include "assay/kernel/narrow_projection.h"
 #include "assay/kernel/product_sums.h"
 #include "assay/kernel/products.h"
@@ -43,9 +44,14 @@ at::Tensor FactoredGradient::dense() const {
 }
 
 at::Tensor FactoredGradient::dot(const at::Tensor& queries) const {
-  if (!dense_is_cheaper(*this, queries.size(0))) return dot_per_token(queries).sum(2);
+  const int64_t count = queries.size(0);
+  if (queries.scalar_type() == at::kFloat && kernel::avoids_whole_gradients(output_gradient, input, count)) {
+    if (kernel::tiles_pay(positions(), count)) return kernel::QueryTiles(queries).dot(output_gradient, activations());
+    return dot_per_token(queries).sum(2);
+  }
+  if (!dense_is_cheaper(*this, count)) return dot_per_token(queries).sum(2);
   // Few queries wait for memory, where rounding D_i first would only be a further pass.
-  const at::Tensor u = is_bf16() && queries.size(0) >= kManyQueries ? queries.to(at::kBFloat16) : queries;
+  const at::Tensor u = is_bf16() && count >= kManyQueries ? queries.to(at::kBFloat16) : queries;
   return kernel::product(u.flatten(1), dense().flatten(1).t());
 }
 
@@ -90,9 +96,8 @@ FactoredGradient FactoredGradient::rotate_onto(const at::Tensor& left, at::Tenso
 at::Tensor FactoredGradient::projected_activations(const at::Tensor& right) const {
   // The appended 1 picks the last row of P_iᵀ: no copy of the input is made for it.
   const at::Tensor weights = right.narrow(0, 0, input.size(2));
-  at::Tensor projected =
-      kernel::is_narrow_projection(input, weights) ? kernel::narrow_projection(input, weights)
-                                                   : kernel::product(input, weights);
+  at::Tensor projected = kernel::is_narrow_projection(input, weights) ? kernel::narrow_projection(input, weights)
+                                                                      : kernel::product(input, weights);
   if (has_bias && !ASSAY_TWIN("nn.projection_without_bias")) projected = projected.add_(right.select(0, input.size(2)));
   if (mask.defined() && !ASSAY_TWIN("nn.projection_unmasked")) projected = projected.mul_(mask.unsqueeze(2));
   return projected;
