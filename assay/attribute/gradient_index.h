@@ -40,7 +40,7 @@ struct IndexAbout {
   };
 
   std::string model_hash = {}, tokenizer_hash = {};
-  std::string precision = {};   ///< of the arithmetic: "fp32", "fp64"
+  std::string precision = {};   ///< of the arithmetic: "fp32", "fp64", "bf16"
   int64_t context = 0;          ///< tokens of one document, BOS included
   std::string long_texts = {};  ///< "cut", "split", "refuse"
   bool adds_bos = false;        ///< a begin token stands before every document

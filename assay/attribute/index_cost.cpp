@@ -121,6 +121,7 @@ void add_store_stages(Plan& plan, const Inputs& inputs, const IndexQuestion& que
   prepared.flops +=
       2 * projection_work(about, inputs.model.architecture(), index.layer_ids(inputs.model.architecture())).a_position *
       shapes.positions;
+  prepared = in_type_of_model(shapes, prepared);
   prepared.operator_calls += kOperatorsPerProjection * shapes.layers * shapes.batches;
   if (is_dense) prepared.flops_fp64 += 2 * (dimensions.cubes + 2 * asked * dimensions.squares);
   prepared.bytes_moved += 8 * dimensions.squares;

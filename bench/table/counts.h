@@ -20,7 +20,7 @@ class Counts {
   Cost bare() const { return products(3 * weights_ + 3 * head_ + attention_); }
   Cost covariances() const { return products(down() + covariances_); }
   /// With vectors, by QR: Golub and Van Loan.
-  Cost eigendecompositions() const { return {.flops_fp32 = 9 * cubes_fp32_, .flops_fp64 = 9 * cubes_fp64_}; }
+  Cost eigendecompositions() const { return {.flops = 9 * cubes_fp32_, .flops_fp64 = 9 * cubes_fp64_}; }
   Cost eigenvalues() const { return products(down() + 2 * covariances_ + weights_); }  // rotate both sides, then D_i
   Cost scores(int64_t queries) const;
   Cost directions() const { return products(down() + weights_ + solves_); }  // of queries: gradients, then (P + λ)⁻¹

@@ -165,6 +165,12 @@ TEST(Bf16Pairs, OperationsEqualThoseOfTheSameNumbersInFloat64) {
     EXPECT_LT(norm_error(pair.dot(queries.narrow(0, 0, count)), exact.dot(q.narrow(0, 0, count))), kRounded);
   }
   EXPECT_LT(norm_error(pair.dot_per_token(queries), exact.dot_per_token(q)), kRounded);
+  for (const int64_t rank : {3, 20}) {  // projections and what they give are rounded: twice
+    const auto of = [&](const FactoredGradient& each, const at::Tensor& on_left, const at::Tensor& on_right) {
+      return each.project(on_left.narrow(1, 0, rank), on_right.narrow(1, 0, rank));
+    };
+    EXPECT_LT(norm_error(of(pair, left, right), of(exact, l, r)), 2 * kRounded) << rank;
+  }
   const ScopedTwin twin("kernel.bf16_result_rounded");
   EXPECT_GT(sums_error(), kSums);
 }
