@@ -229,8 +229,8 @@ at::Tensor QueryTiles::dot(const at::Tensor& g, const at::Tensor& a) const {
     batch.release();
     if (side_by_side_) bf16_functions().release(false);
   });
-  const int64_t kept = ASSAY_TWIN("kernel.tiles_drop_a_share") ? shares - 1 : shares;
-  for (int64_t share = 0; share < kept; ++share) scores.add_(partial.select(0, share));  // in order, on any threads
+  const int64_t from = ASSAY_TWIN("kernel.tiles_drop_a_share") ? 1 : 0;
+  for (int64_t share = from; share < shares; ++share) scores.add_(partial.select(0, share));  // in order, on any threads
   return scores.t();
 }
 
