@@ -100,6 +100,13 @@ std::shared_ptr<const attribute::GradientIndex> open_index(const AttributeOption
   if (options.store.empty()) return nullptr;
   auto index = std::make_shared<const attribute::GradientIndex>(options.store);
   index->require_made_with(checkpoint.hash, tokenizer.hash());
+  if (index->about().precision != nn::precision_name(checkpoint.model)) {
+    throw Error(ErrorKind::Usage,
+                fmt::format("asking the index \"{}\": questions must be in its precision, {}, but --dtype is {}; give "
+                            "--dtype {}, or make an index in the other",
+                            options.store, index->about().precision, nn::precision_name(checkpoint.model),
+                            index->about().precision));
+  }
   return index;
 }
 

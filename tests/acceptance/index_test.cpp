@@ -180,6 +180,8 @@ TEST_F(Index, RefusesWhatDoesNotFit) {
   asked({"--rescore", "3", "--top", "5"}, "it must reach as far as --top");
   asked({"--layers", "blocks.9.*"}, "blocks.9");
   asked({"--layer-groups", "attention"}, "NAME=PATTERN");
+  asked({"--dtype", "bf16"}, "questions must be in its precision, fp32, but --dtype is bf16");
+  asked({"--filter", "bm25(3)"}, "with --store none are taken");
   asked({"--stability"}, "--stability needs a method that samples labels");
   refused({"attribute", model_, "--data", corpus_, "--completion", "the", "--method", "logra"}, 2, "usage",
           "logra needs --store");
