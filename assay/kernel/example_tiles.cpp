@@ -230,7 +230,8 @@ at::Tensor QueryTiles::dot(const at::Tensor& g, const at::Tensor& a) const {
     if (side_by_side_) bf16_functions().release(false);
   });
   const int64_t from = ASSAY_TWIN("kernel.tiles_drop_a_share") ? 1 : 0;
-  for (int64_t share = from; share < shares; ++share) scores.add_(partial.select(0, share));  // in order, on any threads
+  for (int64_t share = from; share < shares; ++share)
+    scores.add_(partial.select(0, share));  // in order, on any threads
   return scores.t();
 }
 

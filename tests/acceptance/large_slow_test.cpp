@@ -1,5 +1,5 @@
-// A model of 1.3 billion parameters' geometry, random weights in bf16: it loads, speaks and is indexed within 20 GB, and
-// the memory is what was planned. Three gigabytes of disk for the life of the test.
+// A model of 1.3 billion parameters' geometry, random weights in bf16: it loads, speaks and is indexed within 20 GB,
+// and the memory is what was planned. Three gigabytes of disk for the life of the test.
 #include <gtest/gtest.h>
 
 #include <filesystem>
