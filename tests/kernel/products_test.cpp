@@ -70,10 +70,14 @@ TEST(ProductsTest, SquaresAndGramOfBf16) {
     {
       const ScopedTwin rounded("kernel.bf16_result_rounded");
       EXPECT_GT(gram(), 10 * kSums);
-      if (!can_tile(g, a)) EXPECT_GT(squares(), 10 * kSums);
+      if (!can_tile(g, a)) {
+        EXPECT_GT(squares(), 10 * kSums);
+      }
     }
     const ScopedTwin dropped("kernel.tiles_drop_an_example");
-    if (can_tile(g, a)) EXPECT_GT(squares(), 10 * kSums);
+    if (can_tile(g, a)) {
+      EXPECT_GT(squares(), 10 * kSums);
+    }
   }
 }
 
