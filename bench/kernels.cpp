@@ -3,6 +3,7 @@
 //   dequantise   bytes read and written, and weights, from every quantised type into float32 and bf16
 //   product/...  operations a second of float32 products, of bf16 ones by every path that this machine can take
 //   NAME/ROWSxWIDTH   numbers a second, forward and backward to the input, of ours and of ATen's, in turns
+//   gram, squares, attention   operations a second, at the shapes of stories260K and their like
 #include <ATen/ops/ones.h>
 #include <ATen/ops/randn.h>
 #include <ATen/ops/zeros.h>
@@ -18,10 +19,12 @@
 #include <vector>
 
 #include "assay/io/gguf_quantization.h"
+#include "assay/kernel/attention.h"
 #include "assay/kernel/bf16_product.h"
 #include "assay/kernel/gelu.h"
 #include "assay/kernel/layer_norm.h"
 #include "assay/kernel/norm.h"
+#include "assay/kernel/product_sums.h"
 
 namespace {
 
@@ -103,8 +106,10 @@ void register_products() {
         ->Unit(benchmark::kMillisecond)
         ->UseRealTime();
   };
-  for (const ProductShape& shape : {ProductShape{2048, 2048, 2048}, ProductShape{4096, 576, 1536},
-                                    ProductShape{172, 4096, 172}, ProductShape{2048, 64, 172}}) {
+  for (const ProductShape& shape :
+       {ProductShape{2048, 2048, 2048}, ProductShape{4096, 576, 1536}, ProductShape{172, 4096, 172},
+        ProductShape{2048, 64, 32}, ProductShape{2048, 64, 64}, ProductShape{2048, 64, 172},
+        ProductShape{2048, 172, 64}}) {
     add("float32", shape, at::kFloat, [](const at::Tensor& a, const at::Tensor& b) { return a.mm(b); });
     add("bf16, result rounded", shape, at::kBFloat16, [](const at::Tensor& a, const at::Tensor& b) { return a.mm(b); });
     for (const auto path : {kernel::Bf16Path::Mkl, kernel::Bf16Path::Tiles, kernel::Bf16Path::Plain}) {
@@ -115,12 +120,57 @@ void register_products() {
   }
 }
 
+using Work = std::function<void()>;
+
+void register_work(const std::string& name, double operations, const Work& work) {
+  const auto run = [=](benchmark::State& state) {
+    for (auto _ : state) work();
+    state.counters["FLOP/s"] = benchmark::Counter(operations, benchmark::Counter::kIsIterationInvariantRate);
+  };
+  benchmark::RegisterBenchmark(name.c_str(), run)->Unit(benchmark::kMicrosecond)->UseRealTime();
+}
+
+/// Sums of products over positions, counted in full though half of a Gram matrix is enough.
+void register_product_sums() {
+  for (const auto& [rows, width] : std::vector<std::pair<int64_t, int64_t>>{{4096, 32}, {4096, 64}, {4096, 172}}) {
+    const at::Tensor a = at::randn({rows, width}), sum = at::zeros({width, width});
+    register_work(fmt::format("gram/{}x{}", rows, width), static_cast<double>(2 * rows * width * width),
+                  [=] { kernel::add_gram(sum, a); });
+  }
+  for (const auto& [rows, columns] :
+       std::vector<std::pair<int64_t, int64_t>>{{32, 64}, {64, 64}, {172, 64}, {64, 172}}) {
+    const at::Tensor g = at::randn({16, 256, rows}), a = at::randn({16, 256, columns});
+    const at::Tensor sum = at::zeros({rows, columns});
+    register_work(fmt::format("squares/16x256x{}x{}", rows, columns),
+                  static_cast<double>(2 * 16 * 256 * rows * columns), [=] { kernel::add_squared_products(sum, g, a); });
+  }
+}
+
+void register_attention() {
+  constexpr int64_t kBatch = 8, kHeads = 8, kKeyHeads = 4, kPositions = 256;
+  for (const int64_t width : {8, 16}) {
+    const auto heads = [&](int64_t count) { return at::randn({kBatch, kPositions, count, width}).transpose(1, 2); };
+    const at::Tensor q = heads(kHeads), k = heads(kKeyHeads), v = heads(kKeyHeads), slope = heads(kHeads);
+    const auto pairs = static_cast<double>(kBatch * kHeads * kPositions * (kPositions + 1) / 2);
+    register_work(fmt::format("attention/forward/{}", width), pairs * static_cast<double>(4 * width),
+                  [=] { benchmark::DoNotOptimize(kernel::causal_attention(q, k, v)); });
+    const at::Tensor tracked_q = q.detach().requires_grad_(true), tracked_k = k.detach().requires_grad_(true),
+                     tracked_v = v.detach().requires_grad_(true);
+    register_work(fmt::format("attention/both/{}", width), pairs * static_cast<double>(14 * width), [=] {
+      benchmark::DoNotOptimize(torch::autograd::grad({kernel::causal_attention(tracked_q, tracked_k, tracked_v)},
+                                                     {tracked_q, tracked_k, tracked_v}, {slope}));
+    });
+  }
+}
+
 }  // namespace
 
 int main(int count, char** arguments) {
   register_dequantisation();
   register_functions();
   register_products();
+  register_product_sums();
+  register_attention();
   benchmark::Initialize(&count, arguments);
   if (benchmark::ReportUnrecognizedArguments(count, arguments)) return 2;
   benchmark::RunSpecifiedBenchmarks();

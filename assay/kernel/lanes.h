@@ -92,6 +92,8 @@ __attribute__((target("avx2,fma"))) void on_32_bytes(Arguments... arguments) {
 
 inline int widest_lanes() {
   static const int bytes = [] {
+    __builtin_cpu_init();  // does nothing twice; whoever asks before this library is loaded must not get an empty
+                           // answer
     if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) return 16;
     const bool widest = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");

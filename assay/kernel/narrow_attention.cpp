@@ -18,163 +18,215 @@
 namespace assay::kernel {
 namespace {
 
-// The keys that each of the rows t, t + 1, .. sees, and the blocks in which they all lie; others are skipped. A later
-// row never sees an earlier key first.
-template <int kRows, typename Number>
+// Queries t, t + 1, .. one a lane, and the keys that they see: all of them those from `all_first` to `all_last`, some
+// of them those from `begin` to before `end`. A later query never sees an earlier key first.
+template <typename Number>
 struct NarrowReach {
-  int64_t first[kRows], last[kRows], begin, end;
-  ASSAY_NARROW_INLINE NarrowReach(const NarrowTask<Number>& task, int64_t b, int64_t t) {
-    ASSAY_NARROW_UNROLL
-    for (int r = 0; r < kRows; ++r) {
-      first[r] = task.first_key(b, t + r);
-      last[r] = task.last_key(t + r);
+  NarrowLanes<Number>* limits;  // first keys, last keys; whole numbers would be compared one by one
+  int64_t begin, end, all_first, all_last;
+  ASSAY_NARROW_INLINE NarrowReach(const NarrowTask<Number>& task, int64_t b, int64_t t, NarrowLanes<Number>* place)
+      : limits(place) {
+    Number* keys = reinterpret_cast<Number*>(place);
+    constexpr int64_t kLanes = kNarrowLanes<Number>;
+    const int64_t latest = task.positions - 1;
+    for (int64_t lane = 0; lane < kLanes; ++lane) {
+      const int64_t query = std::min(t + lane, latest);
+      keys[lane] = static_cast<Number>(task.first_key(b, query));
+      keys[kLanes + lane] = static_cast<Number>(task.last_key(query));
     }
-    begin = first[0] / kNarrowLanes<Number>;
-    end = last[kRows - 1] / kNarrowLanes<Number> + 1;
+    begin = task.first_key(b, t);
+    all_first = task.first_key(b, std::min(t + kLanes - 1, latest));
+    all_last = task.last_key(t);
+    end = task.last_key(std::min(t + kLanes - 1, latest)) + 1;
+  }
+  ASSAY_NARROW_INLINE bool all_see(int64_t block) const {
+    return block * kNarrowLanes<Number> >= all_first && (block + 1) * kNarrowLanes<Number> <= all_last + 1;
+  }
+  // -infinity where a query does not see this key.
+  ASSAY_NARROW_INLINE void hide(int64_t key, NarrowLanes<Number>& score) const {
+    // By way of a bound: of two choices between the same two vectors g++ makes one, number by number.
+    const Number infinity = std::numeric_limits<Number>::infinity();
+    const NarrowLanes<Number> place = NarrowLanes<Number>{} + static_cast<Number>(key);
+    const NarrowLanes<Number> always = NarrowLanes<Number>{} + infinity, never = NarrowLanes<Number>{} - infinity;
+    const NarrowLanes<Number> bound = limits[1] < place ? never : always;
+    score = bound < score ? bound : score;
+    if (key < all_first) score = limits[0] > place ? never : score;
   }
 };
 
-// One key-value head, forward. Rows t, t + 1, .. of a step share every load of a key and a value; a row beyond the last
-// is a query of zeros whose result is not written. Scores count in powers of two, log2(e) lies in the scaled queries.
+// Scores of one block of keys, and the highest so far.
+template <int kWidth, bool kAllSee, typename Number>
+ASSAY_NARROW_INLINE void narrow_scores(const NarrowReach<Number>& reach, const Number* keys,
+                                       const NarrowLanes<Number>* query, int64_t block, NarrowLanes<Number>* scores,
+                                       NarrowLanes<Number>& highest) {
+  constexpr int64_t kLanes = kNarrowLanes<Number>;
+  for (int64_t j = block * kLanes; j < (block + 1) * kLanes; ++j) {
+    const Number* key = keys + j * kWidth;
+    NarrowLanes<Number> score = query[0] * key[0];
+    ASSAY_NARROW_UNROLL
+    for (int d = 1; d < kWidth; ++d) score += query[d] * key[d];
+    if constexpr (!kAllSee) reach.hide(j, score);
+    scores[j] = score;
+    highest = score > highest ? score : highest;
+  }
+}
+
+// One key-value head, forward: scores first, then exponentials less the highest of each query. Scores count in powers
+// of two, log2(e) lies in the scaled queries.
 template <int kWidth, typename Number>
 ASSAY_NARROW_INLINE void narrow_forward(const NarrowTask<Number>& task, int64_t b, int64_t g,
                                         NarrowLanes<Number>* scratch) {
   using Lanes = NarrowLanes<Number>;
   constexpr int64_t kLanes = kNarrowLanes<Number>;
-  constexpr int kRows = kNarrowSums / kWidth, kRest = static_cast<int>(kLanes) / kRows;
   const Number scale = task.scale * std::numbers::log2e_v<Number>;
-  Lanes* keys = scratch;
-  Lanes* values = keys + task.blocks() * kWidth;
-  Lanes* scores = values + task.blocks() * kWidth;
-  narrow_gather<kWidth>(task, task.k, b, g, keys);
-  narrow_gather<kWidth>(task, task.v, b, g, values);
+  Lanes *limits = scratch, *scores = limits + 2;
+  Number* keys = reinterpret_cast<Number*>(scores + task.blocks() * kLanes);
+  Number* values = keys + task.blocks() * kLanes * kWidth;
+  narrow_rows<kWidth>(task, task.k, b, g, keys);
+  narrow_rows<kWidth>(task, task.v, b, g, values);
   for (int64_t h = g * task.group; h < (g + 1) * task.group; ++h) {
-    for (int64_t t = 0; t < task.positions; t += kRows) {
-      const int64_t rows = std::min<int64_t>(kRows, task.positions - t);
-      Number query[kNarrowSums] = {}, top[kRows], total[kRows];
-      alignas(64) Number result[kNarrowSums];
-      for (int64_t r = 0; r < rows; ++r) {
-        const Number* row = task.q.at(b, h, t + r);
-        for (int64_t d = 0; d < task.width; ++d) query[r * kWidth + d] = row[d * task.q.column] * scale;
-      }
-      const NarrowReach<kRows, Number> reach(task, b, t);
-      Lanes highest[kRows], totals[kRows] = {}, sums[kNarrowSums] = {};
-      ASSAY_NARROW_UNROLL
-      for (int r = 0; r < kRows; ++r) highest[r] = Lanes{} - std::numeric_limits<Number>::infinity();
-      for (int64_t block = reach.begin; block < reach.end; ++block) {
-        const Lanes* key = keys + block * kWidth;
-        ASSAY_NARROW_UNROLL
-        for (int r = 0; r < kRows; ++r) {
-          Lanes score = key[0] * query[r * kWidth];
-          ASSAY_NARROW_UNROLL
-          for (int d = 1; d < kWidth; ++d) score += key[d] * query[r * kWidth + d];
-          narrow_mask<Number>(score, reach.first[r] - block * kLanes, reach.last[r] - block * kLanes);
-          scores[block * kRows + r] = score;
-          highest[r] = score > highest[r] ? score : highest[r];
+    for (int64_t t = 0; t < task.positions; t += kLanes) {
+      const NarrowReach<Number> reach(task, b, t, limits);
+      const int64_t first_block = reach.begin / kLanes, last_block = (reach.end - 1) / kLanes;
+      Lanes query[kWidth], sums[kWidth] = {}, total = {}, highest = Lanes{} - std::numeric_limits<Number>::infinity();
+      narrow_gather<kWidth>(task, task.q, b, h, t, scale, query);
+      for (int64_t block = first_block; block <= last_block; ++block) {
+        if (reach.all_see(block)) {
+          narrow_scores<kWidth, true>(reach, keys, query, block, scores, highest);
+        } else {
+          narrow_scores<kWidth, false>(reach, keys, query, block, scores, highest);
         }
       }
-      narrow_reduce<kRows, kRest, true>(highest);
-      ASSAY_NARROW_UNROLL
-      for (int r = 0; r < kRows; ++r) top[r] = highest[0][r * kRest];
-      for (int64_t block = reach.begin; block < reach.end; ++block) {
-        const Lanes* value = values + block * kWidth;
+      for (int64_t j = first_block * kLanes; j < (last_block + 1) * kLanes; ++j) {
+        const Number* value = values + j * kWidth;
+        Lanes p = scores[j] - highest;
+        narrow_exp2<Number>(p);
+        total += p;
         ASSAY_NARROW_UNROLL
-        for (int r = 0; r < kRows; ++r) {
-          Lanes p = scores[block * kRows + r] - top[r];
-          narrow_exp2<Number>(p);
-          totals[r] += p;
-          ASSAY_NARROW_UNROLL
-          for (int d = 0; d < kWidth; ++d) sums[r * kWidth + d] += p * value[d];
-        }
+        for (int d = 0; d < kWidth; ++d) sums[d] += p * value[d];
       }
-      narrow_reduce<kRows, kRest, false>(totals);
+      const Lanes share = Number{1} / total;
       ASSAY_NARROW_UNROLL
-      for (int r = 0; r < kRows; ++r) total[r] = totals[0][r * kRest];
-      narrow_totals<Number>(sums, result);
-      for (int64_t r = 0; r < rows; ++r) {
-        Number* row = task.out.at(b, h, t + r);
-        for (int64_t d = 0; d < task.width; ++d) row[d * task.out.column] = result[r * kWidth + d] / total[r];
-        *task.levels.at(b, h, t + r) = top[r] + std::log2(total[r]);
+      for (int d = 0; d < kWidth; ++d) sums[d] *= share;
+      narrow_scatter<kWidth>(task, task.out, b, h, t, sums);
+      for (int64_t r = 0; r < std::min(kLanes, task.positions - t); ++r) {
+        *task.levels.at(b, h, t + r) = highest[r] + std::log2(total[r]);
       }
     }
   }
 }
 
+// What a block of queries brings to the backward pass, and what it takes home.
+template <int kWidth, typename Number>
+struct NarrowQueries {
+  NarrowLanes<Number> query[kWidth], slope[kWidth], sums[kWidth] = {}, level, delta = {};
+};
+
+// p and the slope of the score for one block of keys, side by side: pairs[key][query] = {p, ds}.
+template <int kWidth, bool kAllSee, typename Number>
+ASSAY_NARROW_INLINE void narrow_pairs(const NarrowReach<Number>& reach, const Number* keys, const Number* values,
+                                      int64_t block, NarrowQueries<kWidth, Number>& queries,
+                                      NarrowLanes<Number>* pairs) {
+  using Lanes = NarrowLanes<Number>;
+  constexpr int64_t kLanes = kNarrowLanes<Number>;
+  NarrowQueries<kWidth, Number> at = queries;  // in registers
+  for (int64_t j = block * kLanes; j < (block + 1) * kLanes; ++j) {
+    const Number *key = keys + j * kWidth, *value = values + j * kWidth;
+    Lanes p = at.query[0] * key[0] - at.level, slope = at.slope[0] * value[0] - at.delta;
+    ASSAY_NARROW_UNROLL
+    for (int d = 1; d < kWidth; ++d) {
+      p += at.query[d] * key[d];
+      slope += at.slope[d] * value[d];
+    }
+    if constexpr (!kAllSee) reach.hide(j, p);
+    narrow_exp2<Number>(p);
+    slope *= p;
+    ASSAY_NARROW_UNROLL
+    for (int d = 0; d < kWidth; ++d) at.sums[d] += slope * key[d];
+    narrow_interleave(p, slope, pairs[0], pairs[1]);
+    pairs += 2;
+  }
+  ASSAY_NARROW_UNROLL
+  for (int d = 0; d < kWidth; ++d) queries.sums[d] = at.sums[d];
+}
+
 // One key-value head, backward: the sums of its keys' and values' gradients stay in the scratch while all query heads
-// of the group pass over them.
+// of the group pass over them, dv and dk of a key side by side as p and ds are: one product brings both.
 template <int kWidth, typename Number>
 ASSAY_NARROW_INLINE void narrow_backward(const NarrowTask<Number>& task, int64_t b, int64_t g,
                                          NarrowLanes<Number>* scratch) {
   using Lanes = NarrowLanes<Number>;
-  constexpr int64_t kLanes = kNarrowLanes<Number>;
-  constexpr int kRows = kNarrowSums / kWidth;
+  constexpr int64_t kLanes = kNarrowLanes<Number>, kRow = 2 * kWidth / kLanes;  // vectors of dv and dk of a key
+  constexpr int64_t kKeys = std::min<int64_t>(16 / kRow, kLanes);               // whose sums the registers hold
   const Number scale = task.scale * std::numbers::log2e_v<Number>;
-  Lanes* keys = scratch;
-  Lanes* values = keys + task.blocks() * kWidth;
-  Lanes* key_sums = values + task.blocks() * kWidth;
-  Lanes* value_sums = key_sums + task.blocks() * kWidth;
-  narrow_gather<kWidth>(task, task.k, b, g, keys);
-  narrow_gather<kWidth>(task, task.v, b, g, values);
-  for (int64_t i = 0; i < 2 * task.blocks() * kWidth; ++i) key_sums[i] = Lanes{};
+  Lanes* limits = scratch;
+  Lanes* pairs = limits + 2;             // [key][query], two numbers each
+  Lanes* rows = pairs + 2 * kLanes;      // [query][kRow]: slope and query, number by number
+  Lanes* totals = rows + kLanes * kRow;  // [key][kRow]
+  Number* keys = reinterpret_cast<Number*>(totals + task.blocks() * kLanes * kRow);
+  Number* values = keys + task.blocks() * kLanes * kWidth;
+  narrow_rows<kWidth>(task, task.k, b, g, keys);
+  narrow_rows<kWidth>(task, task.v, b, g, values);
+  for (int64_t i = 0; i < task.blocks() * kLanes * kRow; ++i) totals[i] = Lanes{};
   for (int64_t h = g * task.group; h < (g + 1) * task.group; ++h) {
-    for (int64_t t = 0; t < task.positions; t += kRows) {
-      const int64_t rows = std::min<int64_t>(kRows, task.positions - t);
-      Number query[kNarrowSums] = {}, slope[kNarrowSums] = {}, level[kRows] = {}, delta[kRows] = {};
-      alignas(64) Number result[kNarrowSums];
-      for (int64_t r = 0; r < rows; ++r) {
-        const Number *row = task.q.at(b, h, t + r), *out = task.out.at(b, h, t + r);
-        const Number* gradient = task.gradient.at(b, h, t + r);
-        level[r] = *task.levels.at(b, h, t + r);
-        for (int64_t d = 0; d < task.width; ++d) {
-          query[r * kWidth + d] = row[d * task.q.column] * scale;
-          slope[r * kWidth + d] = gradient[d * task.gradient.column];
-          if (task.with_delta) delta[r] += slope[r * kWidth + d] * out[d * task.out.column];
-        }
-      }
-      const NarrowReach<kRows, Number> reach(task, b, t);
-      Lanes sums[kNarrowSums] = {};
-      for (int64_t block = reach.begin; block < reach.end; ++block) {
-        const Lanes *key = keys + block * kWidth, *value = values + block * kWidth;
-        Lanes *key_sum = key_sums + block * kWidth, *value_sum = value_sums + block * kWidth;
-        Lanes p[kRows], score_slope[kRows];
-        ASSAY_NARROW_UNROLL
-        for (int r = 0; r < kRows; ++r) {
-          p[r] = key[0] * query[r * kWidth];
-          score_slope[r] = value[0] * slope[r * kWidth] - delta[r];
-          ASSAY_NARROW_UNROLL
-          for (int d = 1; d < kWidth; ++d) {
-            p[r] += key[d] * query[r * kWidth + d];
-            score_slope[r] += value[d] * slope[r * kWidth + d];
-          }
-          p[r] -= level[r];
-          narrow_mask<Number>(p[r], reach.first[r] - block * kLanes, reach.last[r] - block * kLanes);
-          narrow_exp2<Number>(p[r]);
-          score_slope[r] *= p[r];
-        }
-        ASSAY_NARROW_UNROLL
+    for (int64_t t = 0; t < task.positions; t += kLanes) {
+      const NarrowReach<Number> reach(task, b, t, limits);
+      NarrowQueries<kWidth, Number> queries;
+      narrow_gather<kWidth>(task, task.q, b, h, t, scale, queries.query);
+      narrow_gather<kWidth>(task, task.gradient, b, h, t, Number{1}, queries.slope);
+      narrow_gather<kWidth>(task, task.out, b, h, t, Number{1}, queries.sums);
+      Number* row = reinterpret_cast<Number*>(rows);
+      for (int64_t r = 0; r < kLanes; ++r) {
+        queries.level[r] =
+            t + r < task.positions ? *task.levels.at(b, h, t + r) : std::numeric_limits<Number>::infinity();
         for (int d = 0; d < kWidth; ++d) {
-          Lanes key_total = key_sum[d], value_total = value_sum[d];
+          *row++ = queries.slope[d][r];
+          *row++ = queries.query[d][r];
+        }
+      }
+      ASSAY_NARROW_UNROLL
+      for (int d = 0; d < kWidth; ++d) {
+        if (task.with_delta) queries.delta += queries.slope[d] * queries.sums[d];
+        queries.sums[d] = Lanes{};
+      }
+      for (int64_t block = reach.begin / kLanes; block <= (reach.end - 1) / kLanes; ++block) {
+        if (reach.all_see(block)) {
+          narrow_pairs<kWidth, true>(reach, keys, values, block, queries, pairs);
+        } else {
+          narrow_pairs<kWidth, false>(reach, keys, values, block, queries, pairs);
+        }
+        for (int64_t first = 0; first < kLanes; first += kKeys) {
+          Lanes* total = totals + (block * kLanes + first) * kRow;
+          const Number* pair = reinterpret_cast<const Number*>(pairs + 2 * first);
+          Lanes sums[kKeys * kRow];
           ASSAY_NARROW_UNROLL
-          for (int r = 0; r < kRows; ++r) {
-            sums[r * kWidth + d] += score_slope[r] * key[d];
-            key_total += score_slope[r] * query[r * kWidth + d];
-            value_total += p[r] * slope[r * kWidth + d];
+          for (int i = 0; i < kKeys * kRow; ++i) sums[i] = total[i];
+          for (int64_t r = 0; r < kLanes; ++r) {
+            ASSAY_NARROW_UNROLL
+            for (int j = 0; j < kKeys; ++j) {
+              Lanes both;
+              narrow_spread(pair + 2 * (j * kLanes + r), both);
+              ASSAY_NARROW_UNROLL
+              for (int i = 0; i < kRow; ++i) sums[j * kRow + i] += both * rows[r * kRow + i];
+            }
           }
-          key_sum[d] = key_total;
-          value_sum[d] = value_total;
+          ASSAY_NARROW_UNROLL
+          for (int i = 0; i < kKeys * kRow; ++i) total[i] = sums[i];
         }
       }
-      narrow_totals<Number>(sums, result);
-      for (int64_t r = 0; r < rows; ++r) {
-        Number* row = task.q_gradient.at(b, h, t + r);
-        for (int64_t d = 0; d < task.width; ++d) {
-          row[d * task.q_gradient.column] = result[r * kWidth + d] * task.scale;
-        }
-      }
+      ASSAY_NARROW_UNROLL
+      for (int d = 0; d < kWidth; ++d) queries.sums[d] *= task.scale;
+      narrow_scatter<kWidth>(task, task.q_gradient, b, h, t, queries.sums);
     }
   }
-  narrow_scatter<kWidth>(task, task.k_gradient, b, g, key_sums, std::numbers::ln2_v<Number>);  // queries hold log2(e)
-  narrow_scatter<kWidth>(task, task.v_gradient, b, g, value_sums, Number{1});
+  const Number* total = reinterpret_cast<const Number*>(totals);
+  for (int64_t j = 0; j < task.positions; ++j, total += 2 * kWidth) {
+    Number *v_row = task.v_gradient.at(b, g, j), *k_row = task.k_gradient.at(b, g, j);
+    for (int64_t d = 0; d < task.width; ++d) {
+      v_row[d * task.v_gradient.column] = total[2 * d];
+      k_row[d * task.k_gradient.column] = total[2 * d + 1] * std::numbers::ln2_v<Number>;  // queries hold log2(e)
+    }
+  }
 }
 
 template <typename Number>
@@ -197,7 +249,10 @@ ASSAY_NARROW_CLONES void narrow_run(const NarrowTask<double>& task, bool backwar
 
 template <typename Number>
 void narrow_all(const NarrowTask<Number>& task, bool backward, const at::Tensor& k) {
-  const int64_t groups = k.size(1), numbers = (4 * task.padded_width() + 2) * task.blocks() * kNarrowLanes<Number>;
+  const int64_t groups = k.size(1), lanes_each = kNarrowLanes<Number>, rows = task.blocks() * lanes_each;
+  // Keys, values and, backward, the sums of both; forward a vector of scores for each key.
+  const int64_t numbers =
+      rows * (4 * task.padded_width() + lanes_each) + (2 * lanes_each + 2 * kNarrowWidest + 2) * lanes_each;
   const int64_t work = task.positions * task.positions * task.group * task.padded_width();
   at::parallel_for(0, k.size(0) * groups, std::max<int64_t>(1, kNarrowGrain / work), [&](int64_t begin, int64_t end) {
     const at::NoGradGuard no_history;                                                   // the guard belongs to a thread

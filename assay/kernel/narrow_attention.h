@@ -8,9 +8,11 @@
 // lie outside a window or in the padding are not visited.
 // Exact to rounding (Vaswani et al. 2017). Of the pattern only L is kept, [B,H,T], and the backward pass computes p
 // again (Dao et al. 2022, arXiv 2205.14135). A pair of positions costs 2K multiply-adds and one exponential forward,
-// 5K and one backward; general products of depth K spend most of their time on packing when K is this small. One thread
-// does all query heads that read a key-value head, so repeated keys are never written out and the sums of dk and dv do
-// not depend on the number of threads.
+// 5K and one backward; general products of depth K spend most of their time on packing when K is this small. Queries
+// are the lanes of a vector, keys and values numbers that all lanes share, so that no sum crosses lanes; dk and dv are
+// summed once per block of keys, side by side, from the p and ds that were left side by side. One thread does all query
+// heads that read a key-value head, so repeated keys are never written out and the sums of dk and dv do not depend on
+// the number of threads.
 #pragma once
 
 #include <ATen/core/Tensor.h>

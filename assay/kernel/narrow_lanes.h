@@ -1,4 +1,4 @@
-// Vectors for attention with narrow heads: one key a lane, sixty-four bytes of numbers, and what is done with them.
+// Vectors for attention with narrow heads: one query a lane, sixty-four bytes of numbers, and what is done with them.
 // Every function is a template that is inlined by force into one of the clones that narrow_attention.cpp makes; that
 // file undefines the macros again. Sums are exact up to rounding in the order of the lanes; 2^x has a relative error
 // below 2e-7 in float32.
@@ -36,33 +36,30 @@
 namespace assay::kernel {
 
 constexpr int64_t kNarrowWidest = 16;
-constexpr int64_t kNarrowSums = 16;                 // sums held in registers: two rows of width 8 or one of width 16
 constexpr int64_t kNarrowGrain = int64_t{1} << 16;  // multiply-adds that are worth another thread
 
-// Sixty-four bytes of numbers, one key a lane, and whole numbers of the same size.
+// Sixty-four bytes of numbers, one query a lane, and their bits.
 template <typename Number>
 struct NarrowVector;
 template <>
 struct NarrowVector<float> {
   typedef float Lanes __attribute__((vector_size(64)));
-  typedef int32_t Whole __attribute__((vector_size(64)));
   typedef uint32_t Bits __attribute__((vector_size(64)));
-  static constexpr Whole kPlaces = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 };
 template <>
 struct NarrowVector<double> {
   typedef double Lanes __attribute__((vector_size(64)));
-  typedef int64_t Whole __attribute__((vector_size(64)));
   typedef uint64_t Bits __attribute__((vector_size(64)));
-  static constexpr Whole kPlaces = {0, 1, 2, 3, 4, 5, 6, 7};
 };
 template <typename Number>
 using NarrowLanes = typename NarrowVector<Number>::Lanes;
 template <typename Number>
 constexpr int64_t kNarrowLanes = 64 / static_cast<int64_t>(sizeof(Number));
 
+// Of 2^x for |x| <= 1/2: Taylor's log(2)^i / i! in float64; in float32 the fifth degree whose largest relative error,
+// 7.5e-8, is least.
 template <typename Number>
-constexpr auto kNarrowTaylor = [] {  // of 2^x: log(2)^i / i!
+constexpr auto kNarrowPower = [] {
   std::array<Number, 14> terms{};
   double term = 1;
   for (int i = 0; i < 14; ++i) {
@@ -71,6 +68,10 @@ constexpr auto kNarrowTaylor = [] {  // of 2^x: log(2)^i / i!
   }
   return terms;
 }();
+template <>
+constexpr std::array<float, 6> kNarrowPower<float> = {1.0000000716552204F,   0.6931469670632651F,
+                                                      0.24022119721166807F,  0.05550713274650411F,
+                                                      0.009675541479841619F, 0.0013276472028545627F};
 
 template <typename Number>
 struct NarrowView {
@@ -104,33 +105,23 @@ struct NarrowTask {
 };
 
 // 2^x for x <= 0 (or above by rounding). The sum with 1.5 · 2^23 (2^52 in float64) rounds x to the whole number that is
-// left in the low bits; the rest, at most a half, goes through Taylor's polynomial, whose remainder is less than a
-// tenth of the rounding. Results below the smallest normal number are 0; NaN stays NaN.
+// left in the low bits; the rest, at most a half, goes through a polynomial whose error is about the rounding's (a
+// tenth of it in float64). Results below the smallest normal number are 0; NaN stays NaN.
 template <typename Number>
 ASSAY_NARROW_INLINE void narrow_exp2(NarrowLanes<Number>& x) {
   using Lanes = NarrowLanes<Number>;
   using Bits = typename NarrowVector<Number>::Bits;  // what is far below 0 wraps, and is not used
   constexpr int kDigits = std::numeric_limits<Number>::digits - 1;
-  constexpr size_t kDegree = sizeof(Number) == 4 ? 7 : 13;
+  constexpr size_t kDegree = kNarrowPower<Number>.size() - 1;
   constexpr Number kRound = static_cast<Number>(int64_t{3} << (kDigits - 1));
   constexpr Number kSmallest = static_cast<Number>(std::numeric_limits<Number>::min_exponent);
   const Lanes shifted = x + kRound;
   const Lanes rest = x - (shifted - kRound);
-  Lanes power = rest * kNarrowTaylor<Number>[kDegree] + kNarrowTaylor<Number>[kDegree - 1];
+  Lanes power = rest * kNarrowPower<Number>[kDegree] + kNarrowPower<Number>[kDegree - 1];
   ASSAY_NARROW_UNROLL
-  for (size_t i = 2; i <= kDegree; ++i) power = power * rest + kNarrowTaylor<Number>[kDegree - i];
+  for (size_t i = 2; i <= kDegree; ++i) power = power * rest + kNarrowPower<Number>[kDegree - i];
   const Bits scaled = __builtin_bit_cast(Bits, power) + (__builtin_bit_cast(Bits, shifted) << kDigits);
   x = x < kSmallest ? Lanes{} : __builtin_bit_cast(Lanes, scaled);
-}
-
-// -infinity outside the places first .. last of this block; nothing to do where the block lies inside.
-template <typename Number>
-ASSAY_NARROW_INLINE void narrow_mask(NarrowLanes<Number>& scores, int64_t first, int64_t last) {
-  using Element = std::conditional_t<sizeof(Number) == 4, int32_t, int64_t>;
-  const NarrowLanes<Number> never = NarrowLanes<Number>{} - std::numeric_limits<Number>::infinity();
-  const auto& places = NarrowVector<Number>::kPlaces;
-  if (last < kNarrowLanes<Number> - 1) scores = places > static_cast<Element>(last) ? never : scores;
-  if (first > 0) scores = places < static_cast<Element>(first) ? never : scores;
 }
 
 ASSAY_NARROW_INLINE void narrow_interleave(const NarrowLanes<float>& a, const NarrowLanes<float>& b,
@@ -144,59 +135,55 @@ ASSAY_NARROW_INLINE void narrow_interleave(const NarrowLanes<double>& a, const N
   high = __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15);
 }
 
-// Sums (or maxima) over the lanes of kCount vectors together: each step halves the vectors and interleaves two of them.
-// Afterwards terms[0] holds that of vector i in lane i · kRest, where kCount · kRest is the number of lanes.
-template <int kCount, int kRest, bool kMaximum, typename Lanes>
-ASSAY_NARROW_INLINE void narrow_reduce(Lanes* terms) {
-  if constexpr (kCount > 1 || kRest > 1) {
-    constexpr int kLeft = kCount > 1 ? kCount / 2 : 1, kNext = kCount > 1 ? kRest : kRest / 2;
-    ASSAY_NARROW_UNROLL
-    for (int i = 0; i < kLeft; ++i) {
-      Lanes low, high;
-      narrow_interleave(terms[i], terms[kCount > 1 ? i + kLeft : i], low, high);
-      if constexpr (kMaximum) {
-        terms[i] = low > high ? low : high;
-      } else {
-        terms[i] = low + high;
-      }
-    }
-    narrow_reduce<kLeft, kNext, kMaximum>(terms);
-  }
+// Two numbers that lie side by side, spread over the lanes: first, second, first, second, ..
+ASSAY_NARROW_INLINE void narrow_spread(const float* pair, NarrowLanes<float>& lanes) {
+  typedef uint64_t Pairs __attribute__((vector_size(64)));
+  uint64_t bits;
+  __builtin_memcpy(&bits, pair, sizeof bits);
+  lanes = __builtin_bit_cast(NarrowLanes<float>, Pairs{} + bits);
+}
+ASSAY_NARROW_INLINE void narrow_spread(const double* pair, NarrowLanes<double>& lanes) {
+  const double a = pair[0], b = pair[1];
+  lanes = NarrowLanes<double>{a, b, a, b, a, b, a, b};
 }
 
-// The sum over the lanes of each of kNarrowSums vectors; totals is aligned as they are.
-template <typename Number>
-ASSAY_NARROW_INLINE void narrow_totals(NarrowLanes<Number>* sums, Number* totals) {
-  constexpr int kAtOnce = static_cast<int>(kNarrowLanes<Number>);
-  ASSAY_NARROW_UNROLL
-  for (int first = 0; first < kNarrowSums; first += kAtOnce) {
-    narrow_reduce<kAtOnce, 1, false>(sums + first);
-    *reinterpret_cast<NarrowLanes<Number>*>(totals + first) = sums[first];
-  }
-}
-
-// A head's rows into blocks [blocks][kWidth][lanes], zero beyond its width and its positions; and such sums back.
+// A head's rows side by side [positions][kWidth], zero beyond its width and its positions up to a whole block.
 template <int kWidth, typename Number>
-ASSAY_NARROW_INLINE void narrow_gather(const NarrowTask<Number>& task, const NarrowView<const Number>& view, int64_t b,
-                                       int64_t h, NarrowLanes<Number>* blocks) {
-  constexpr int64_t kLanes = kNarrowLanes<Number>;
-  for (int64_t i = 0; i < task.blocks() * kWidth; ++i) blocks[i] = NarrowLanes<Number>{};
-  Number* numbers = reinterpret_cast<Number*>(blocks);
-  for (int64_t t = 0; t < task.positions; ++t) {
+ASSAY_NARROW_INLINE void narrow_rows(const NarrowTask<Number>& task, const NarrowView<const Number>& view, int64_t b,
+                                     int64_t h, Number* rows) {
+  for (int64_t t = 0; t < task.blocks() * kNarrowLanes<Number>; ++t, rows += kWidth) {
+    const int64_t width = t < task.positions ? task.width : 0;
     const Number* row = view.at(b, h, t);
-    Number* place = numbers + t / kLanes * kLanes * kWidth + t % kLanes;
-    for (int64_t d = 0; d < task.width; ++d) place[d * kLanes] = row[d * view.column];
+    if (width == kWidth && view.column == 1) {
+      __builtin_memcpy(rows, row, kWidth * sizeof(Number));
+      continue;
+    }
+    for (int64_t d = 0; d < kWidth; ++d) rows[d] = d < width ? row[d * view.column] : Number{0};
+  }
+}
+
+// Rows t, t + 1, .. of a head, one a lane, times a factor; zero beyond its width and its positions. And back.
+template <int kWidth, typename Number, typename View>
+ASSAY_NARROW_INLINE void narrow_gather(const NarrowTask<Number>& task, const View& view, int64_t b, int64_t h,
+                                       int64_t t, Number factor, NarrowLanes<Number>* lanes) {
+  constexpr int64_t kLanes = kNarrowLanes<Number>;
+  Number* numbers = reinterpret_cast<Number*>(lanes);
+  if (task.width < kWidth || t + kLanes > task.positions) {
+    for (int64_t d = 0; d < kWidth; ++d) lanes[d] = NarrowLanes<Number>{};
+  }
+  for (int64_t r = 0; r < std::min(kLanes, task.positions - t); ++r) {
+    const Number* row = view.at(b, h, t + r);
+    for (int64_t d = 0; d < task.width; ++d) numbers[d * kLanes + r] = row[d * view.column] * factor;
   }
 }
 template <int kWidth, typename Number>
 ASSAY_NARROW_INLINE void narrow_scatter(const NarrowTask<Number>& task, const NarrowView<Number>& view, int64_t b,
-                                        int64_t h, const NarrowLanes<Number>* blocks, Number factor) {
+                                        int64_t h, int64_t t, const NarrowLanes<Number>* lanes) {
   constexpr int64_t kLanes = kNarrowLanes<Number>;
-  const Number* numbers = reinterpret_cast<const Number*>(blocks);
-  for (int64_t t = 0; t < task.positions; ++t) {
-    Number* row = view.at(b, h, t);
-    const Number* place = numbers + t / kLanes * kLanes * kWidth + t % kLanes;
-    for (int64_t d = 0; d < task.width; ++d) row[d * view.column] = place[d * kLanes] * factor;
+  const Number* numbers = reinterpret_cast<const Number*>(lanes);
+  for (int64_t r = 0; r < std::min(kLanes, task.positions - t); ++r) {
+    Number* row = view.at(b, h, t + r);
+    for (int64_t d = 0; d < task.width; ++d) row[d * view.column] = numbers[d * kLanes + r];
   }
 }
 

@@ -3,11 +3,14 @@
 #include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/zeros.h>
 
 #include <algorithm>
 
 #include "assay/core/twin.h"
 #include "assay/kernel/example_tiles.h"
+#include "assay/kernel/lanes.h"
+#include "assay/kernel/narrow_gram.h"
 #include "assay/kernel/products.h"
 
 namespace assay::kernel {
@@ -16,6 +19,8 @@ namespace {
 constexpr int64_t kTileNumbers = 128 * 1024;   // half a mebibyte of float32: a tile and its sums fit into a core's L2
 constexpr int64_t kSmallNumbers = 256 * 1024;  // a layer of which several D_i stay in the cache
 constexpr int64_t kGramBlock = 192;            // narrower blocks save more and multiply slower
+
+constexpr int64_t kGramRows = 256;  // worth another thread
 
 void add_by_tiles(const at::Tensor& sum, const at::Tensor& g, const at::Tensor& a) {
   const int64_t rows = g.size(2), columns = a.size(2);
@@ -34,6 +39,24 @@ void add_by_tiles(const at::Tensor& sum, const at::Tensor& g, const at::Tensor& 
       }
     }
   });
+}
+
+// Each thread's part of the rows into sums of its own, which are added in the order of the parts.
+void add_narrow_gram(const at::Tensor& sum, const at::Tensor& a) {
+  const int64_t rows = a.size(0), width = a.size(1);
+  const int64_t parts = std::clamp<int64_t>(rows / kGramRows, 1, at::get_num_threads());
+  const at::Tensor partial = parts > 1 ? at::zeros({parts, width, width}, sum.options()) : sum.unsqueeze(0);
+  const float* from = a.const_data_ptr<float>();
+  float* to = partial.mutable_data_ptr<float>();
+  const int64_t a_stride = a.stride(0), part_stride = partial.stride(0), stride = partial.stride(1);
+  const int64_t skipped = ASSAY_TWIN("kernel.gram_without_diagonal") ? kGramNarrowest : 0;
+  at::parallel_for(0, parts, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t part = begin; part < end; ++part) {
+      on_widest_lanes<NarrowGram>(from, a_stride, width, rows * part / parts, rows * (part + 1) / parts, skipped,
+                                  to + part * part_stride, stride);
+    }
+  });
+  for (int64_t part = 0; parts > 1 && part < parts; ++part) sum.add_(partial.select(0, part));
 }
 
 }  // namespace
@@ -59,6 +82,7 @@ void add_squared_products(const at::Tensor& sum, const at::Tensor& g, const at::
 
 void add_gram(const at::Tensor& sum, const at::Tensor& a) {
   const at::NoGradGuard no_history;
+  if (is_narrow_gram(sum, a)) return add_narrow_gram(sum, a);
   const int64_t width = a.size(1);
   const at::Tensor transposed = a.t();
   for (int64_t first = 0; first < width; first += kGramBlock) {

@@ -4,7 +4,8 @@
 //                          them to memory costs more than computing them where documents are short. They are formed
 //                          in tiles that stay in a core's cache and squared there.
 //   add_gram               Σ_r a_r a_rᵀ: symmetric, so only blocks on and above the diagonal are computed; mirrored()
-//                          fills in the rest once, at the end.
+//                          fills in the rest once, at the end. Narrow float32 ones by tiles (narrow_gram.h), of which
+//                          each thread has part of the rows: bits depend on the number of threads, by rounding.
 //
 // Of float32, float64 or bf16 numbers (products.h); of bf16 the sums are float32. Exact up to rounding; the plain forms
 // are in the tests. Tiles come from the micro-kernel of example_tiles.h where this machine has it. Where a layer is so

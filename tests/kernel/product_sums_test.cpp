@@ -3,9 +3,12 @@
 #include "assay/kernel/product_sums.h"
 
 #include <ATen/ops/einsum.h>
+#include <ATen/ops/full.h>
 #include <ATen/ops/rand.h>
 #include <ATen/ops/zeros.h>
 #include <gtest/gtest.h>
+
+#include <limits>
 
 #include "assay/core/twin.h"
 
@@ -65,6 +68,49 @@ TEST(ProductSumsTest, SquaringPositionsInsteadOfExamplesIsCaught) {
 
 TEST(ProductSumsTest, GramMatricesOfAnyWidth) {
   for (const int64_t width : {1, 5, 191, 192, 193, 400, 576}) EXPECT_LT(error_of_gram(50, width), kTolerance) << width;
+}
+
+/// The largest error of an element of a float32 Gram matrix, in units of what its rounding allows: a sum of R products
+/// is off by at most R ε/2 Σ |a_ri a_rj|, ε = 2^-23, and so is one that is split into slices and parts.
+double error_of_narrow_gram(int64_t rows, int64_t width, int64_t stride) {
+  const at::Tensor a = uniform({rows, stride}).to(at::kFloat).narrow(1, 0, width), exact = a.to(at::kDouble);
+  const at::Tensor sum = at::zeros({width, width}, at::kFloat);
+  add_gram(sum, a);
+  const at::Tensor error = mirrored(sum).to(at::kDouble).sub(exact.t().matmul(exact)).abs();
+  const at::Tensor allowed = exact.abs().t().matmul(exact.abs()).mul(static_cast<double>(rows) * 0x1p-24);
+  return error.div(allowed.add(1e-30)).max().item<double>();
+}
+
+// Widths around one vector, a tile, four vectors and both ends of the kernel's range; rows of one slice, of several, of
+// a part for each thread; rows that lie apart.
+TEST(ProductSumsTest, NarrowGramMatricesInSinglePrecision) {
+  for (const int64_t width : {15, 16, 17, 23, 31, 33, 47, 48, 49, 64, 65, 100, 172, 255, 256, 257}) {
+    for (const int64_t rows : {1, 2, 255, 1'500}) {
+      EXPECT_LT(error_of_narrow_gram(rows, width, width), 1) << rows << " x " << width;
+      EXPECT_LT(error_of_narrow_gram(rows, width, width + 5), 1) << rows << " x " << width << ", apart";
+    }
+  }
+}
+
+TEST(ProductSumsTest, ANarrowGramMatrixReadsNothingBeyondItsColumns) {
+  const at::Tensor all = at::full({300, 80}, std::numeric_limits<float>::quiet_NaN()), a = all.narrow(1, 3, 70);
+  a.fill_(1);
+  const at::Tensor sum = at::zeros({70, 70}, at::kFloat);
+  add_gram(sum, a);
+  EXPECT_TRUE(mirrored(sum).eq(300).all().item<bool>());
+}
+
+TEST(ProductSumsTest, ANarrowGramMatrixHasTheSameBitsEachTime) {
+  const at::Tensor a = uniform({3'000, 172}).to(at::kFloat);
+  const at::Tensor first = at::zeros({172, 172}, at::kFloat), second = first.clone();
+  add_gram(first, a);
+  add_gram(second, a);
+  EXPECT_TRUE(mirrored(first).equal(mirrored(second)));
+}
+
+TEST(ProductSumsTest, ANarrowGramMatrixWithoutItsDiagonalIsCaught) {
+  const ScopedTwin twin("kernel.gram_without_diagonal");
+  EXPECT_GT(error_of_narrow_gram(255, 64, 64), 1);
 }
 
 TEST(ProductSumsTest, AGramMatrixWithoutItsDiagonalBlocksIsCaught) {
