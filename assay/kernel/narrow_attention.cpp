@@ -13,6 +13,7 @@
 
 #include "assay/core/twin.h"
 #include "assay/kernel/autograd_node.h"
+#include "assay/kernel/lanes.h"
 #include "assay/kernel/narrow_lanes.h"
 
 namespace assay::kernel {
@@ -125,8 +126,8 @@ struct NarrowQueries {
 // p and the slope of the score for one block of keys, side by side: pairs[key][query] = {p, ds}.
 template <int kWidth, bool kAllSee, typename Number>
 ASSAY_NARROW_INLINE void narrow_pairs(const NarrowReach<Number>& reach, const Number* keys, const Number* values,
-                                      int64_t block, NarrowQueries<kWidth, Number>& queries,
-                                      NarrowLanes<Number>* pairs) {
+                                      int64_t block, NarrowQueries<kWidth, Number>& queries, NarrowLanes<Number>* pairs,
+                                      bool is_wide) {
   using Lanes = NarrowLanes<Number>;
   constexpr int64_t kLanes = kNarrowLanes<Number>;
   NarrowQueries<kWidth, Number> at = queries;  // in registers
@@ -143,11 +144,43 @@ ASSAY_NARROW_INLINE void narrow_pairs(const NarrowReach<Number>& reach, const Nu
     slope *= p;
     ASSAY_NARROW_UNROLL
     for (int d = 0; d < kWidth; ++d) at.sums[d] += slope * key[d];
-    narrow_interleave(p, slope, pairs[0], pairs[1]);
+    if (is_wide) {
+      narrow_interleave(p, slope, pairs[0], pairs[1]);
+    } else {
+      narrow_interleave_halves<Number>(p, slope, pairs);
+    }
     pairs += 2;
   }
   ASSAY_NARROW_UNROLL
   for (int d = 0; d < kWidth; ++d) queries.sums[d] = at.sums[d];
+}
+
+// total[key] += Σ_query {p, ds}[key][query] · {slope, query}[query], pair by pair, over one block of queries and of
+// keys.
+template <int kWidth, int kBytes, typename Number>
+ASSAY_NARROW_INLINE void narrow_key_sums(const Number* pairs, const Number* rows, Number* totals) {
+  using Vector = Lanes<Number, kBytes>;
+  constexpr int64_t kLanes = kNarrowLanes<Number>, kCount = Vector::kCount;
+  constexpr int64_t kRow = 2 * kWidth / kCount;                                         // vectors of a key
+  constexpr int64_t kKeys = std::min<int64_t>((kBytes == 64 ? 16 : 8) / kRow, kLanes);  // whose sums the registers hold
+  for (int64_t first = 0; first < kLanes; first += kKeys) {
+    Number* total = totals + first * 2 * kWidth;
+    Vector sums[kKeys * kRow], row[kRow], both;
+    ASSAY_NARROW_UNROLL
+    for (int i = 0; i < kKeys * kRow; ++i) sums[i].load(total + i * kCount, kCount);
+    for (int64_t r = 0; r < kLanes; ++r) {
+      ASSAY_NARROW_UNROLL
+      for (int i = 0; i < kRow; ++i) row[i].load(rows + r * 2 * kWidth + i * kCount, kCount);
+      ASSAY_NARROW_UNROLL
+      for (int j = 0; j < kKeys; ++j) {
+        narrow_spread<kBytes>(pairs + 2 * ((first + j) * kLanes + r), both);
+        ASSAY_NARROW_UNROLL
+        for (int i = 0; i < kRow; ++i) sums[j * kRow + i].values += both.values * row[i].values;
+      }
+    }
+    ASSAY_NARROW_UNROLL
+    for (int i = 0; i < kKeys * kRow; ++i) sums[i].store(total + i * kCount, kCount);
+  }
 }
 
 // One key-value head, backward: the sums of its keys' and values' gradients stay in the scratch while all query heads
@@ -157,7 +190,6 @@ ASSAY_NARROW_INLINE void narrow_backward(const NarrowTask<Number>& task, int64_t
                                          NarrowLanes<Number>* scratch) {
   using Lanes = NarrowLanes<Number>;
   constexpr int64_t kLanes = kNarrowLanes<Number>, kRow = 2 * kWidth / kLanes;  // vectors of dv and dk of a key
-  constexpr int64_t kKeys = std::min<int64_t>(16 / kRow, kLanes);               // whose sums the registers hold
   const Number scale = task.scale * std::numbers::log2e_v<Number>;
   Lanes* limits = scratch;
   Lanes* pairs = limits + 2;             // [key][query], two numbers each
@@ -191,27 +223,17 @@ ASSAY_NARROW_INLINE void narrow_backward(const NarrowTask<Number>& task, int64_t
       }
       for (int64_t block = reach.begin / kLanes; block <= (reach.end - 1) / kLanes; ++block) {
         if (reach.all_see(block)) {
-          narrow_pairs<kWidth, true>(reach, keys, values, block, queries, pairs);
+          narrow_pairs<kWidth, true>(reach, keys, values, block, queries, pairs, task.is_wide);
         } else {
-          narrow_pairs<kWidth, false>(reach, keys, values, block, queries, pairs);
+          narrow_pairs<kWidth, false>(reach, keys, values, block, queries, pairs, task.is_wide);
         }
-        for (int64_t first = 0; first < kLanes; first += kKeys) {
-          Lanes* total = totals + (block * kLanes + first) * kRow;
-          const Number* pair = reinterpret_cast<const Number*>(pairs + 2 * first);
-          Lanes sums[kKeys * kRow];
-          ASSAY_NARROW_UNROLL
-          for (int i = 0; i < kKeys * kRow; ++i) sums[i] = total[i];
-          for (int64_t r = 0; r < kLanes; ++r) {
-            ASSAY_NARROW_UNROLL
-            for (int j = 0; j < kKeys; ++j) {
-              Lanes both;
-              narrow_spread(pair + 2 * (j * kLanes + r), both);
-              ASSAY_NARROW_UNROLL
-              for (int i = 0; i < kRow; ++i) sums[j * kRow + i] += both * rows[r * kRow + i];
-            }
-          }
-          ASSAY_NARROW_UNROLL
-          for (int i = 0; i < kKeys * kRow; ++i) total[i] = sums[i];
+        Number* total = reinterpret_cast<Number*>(totals + block * kLanes * kRow);
+        const auto* pair = reinterpret_cast<const Number*>(pairs);
+        const auto* row_of_first = reinterpret_cast<const Number*>(rows);
+        if (task.is_wide) {
+          narrow_key_sums<kWidth, 64>(pair, row_of_first, total);
+        } else {
+          narrow_key_sums<kWidth, 32>(pair, row_of_first, total);
         }
       }
       ASSAY_NARROW_UNROLL
@@ -293,6 +315,9 @@ NarrowTask<Number> narrow_task(const NarrowSaved& saved) {
   task.out = narrow_view<Number>(saved.out);
   task.levels = narrow_view<Number>(saved.levels);
   task.scale = static_cast<Number>(saved.rule.scale);
+#if defined(__x86_64__)
+  task.is_wide = widest_lanes() == 64;
+#endif
   task.window = saved.rule.window > 0 ? saved.rule.window : task.positions;
   task.first = saved.rule.first.defined() ? saved.rule.first.const_data_ptr<int64_t>() : nullptr;
   return task;

@@ -11,6 +11,8 @@
 #include <numbers>
 #include <type_traits>
 
+#include "assay/kernel/lanes.h"
+
 // The library is built for any x86-64; these functions are compiled once more for each wider register, and the program
 // picks at its start. clang 14 accepts levels too, but then picks without asking the processor. Sanitizers are not yet
 // running when the choice is made.
@@ -94,6 +96,7 @@ struct NarrowTask {
   const int64_t* first;  // of each row of the batch, or null
   int64_t ahead = 0;
   bool with_delta = true;
+  bool is_wide = false;  // the processor has registers of 64 bytes
   int64_t blocks() const { return (positions + kNarrowLanes<Number> - 1) / kNarrowLanes<Number>; }
   int64_t padded_width() const { return width <= 8 ? 8 : 16; }
   // The keys that query t of row b sees, first to last; a query beyond the last one sees what is left of the window.
@@ -135,16 +138,44 @@ ASSAY_NARROW_INLINE void narrow_interleave(const NarrowLanes<double>& a, const N
   high = __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15);
 }
 
+// Both halves of a and b interleaved, for registers of 32 bytes.
+template <typename Number>
+ASSAY_NARROW_INLINE void narrow_interleave_halves(const NarrowLanes<Number>& a, const NarrowLanes<Number>& b,
+                                                  NarrowLanes<Number>* to) {
+  using Half = typename Lanes<Number, 32>::Values;
+  ASSAY_NARROW_UNROLL
+  for (int i = 0; i < 2; ++i) {
+    Half x, y, low, high;
+    __builtin_memcpy(&x, reinterpret_cast<const char*>(&a) + 32 * i, 32);
+    __builtin_memcpy(&y, reinterpret_cast<const char*>(&b) + 32 * i, 32);
+    if constexpr (sizeof(Number) == 4) {
+      low = __builtin_shufflevector(x, y, 0, 8, 1, 9, 2, 10, 3, 11);
+      high = __builtin_shufflevector(x, y, 4, 12, 5, 13, 6, 14, 7, 15);
+    } else {
+      low = __builtin_shufflevector(x, y, 0, 4, 1, 5);
+      high = __builtin_shufflevector(x, y, 2, 6, 3, 7);
+    }
+    __builtin_memcpy(reinterpret_cast<char*>(to + i), &low, 32);
+    __builtin_memcpy(reinterpret_cast<char*>(to + i) + 32, &high, 32);
+  }
+}
+
 // Two numbers that lie side by side, spread over the lanes: first, second, first, second, ..
-ASSAY_NARROW_INLINE void narrow_spread(const float* pair, NarrowLanes<float>& lanes) {
-  typedef uint64_t Pairs __attribute__((vector_size(64)));
+template <int kBytes>
+ASSAY_NARROW_INLINE void narrow_spread(const float* pair, Lanes<float, kBytes>& to) {
   uint64_t bits;
   __builtin_memcpy(&bits, pair, sizeof bits);
-  lanes = __builtin_bit_cast(NarrowLanes<float>, Pairs{} + bits);
+  const typename Lanes<uint64_t, kBytes>::Values spread = typename Lanes<uint64_t, kBytes>::Values{} + bits;
+  __builtin_memcpy(&to.values, &spread, kBytes);
 }
-ASSAY_NARROW_INLINE void narrow_spread(const double* pair, NarrowLanes<double>& lanes) {
+template <int kBytes>
+ASSAY_NARROW_INLINE void narrow_spread(const double* pair, Lanes<double, kBytes>& to) {
   const double a = pair[0], b = pair[1];
-  lanes = NarrowLanes<double>{a, b, a, b, a, b, a, b};
+  if constexpr (kBytes == 64) {
+    to.values = typename Lanes<double, kBytes>::Values{a, b, a, b, a, b, a, b};
+  } else {
+    to.values = typename Lanes<double, kBytes>::Values{a, b, a, b};
+  }
 }
 
 // A head's rows side by side [positions][kWidth], zero beyond its width and its positions up to a whole block.
