@@ -82,6 +82,7 @@ class Table {
         build_(program_.parent_path().parent_path().string()),
         folder_(program_.parent_path() / "scratch") {
     for (Workload& workload : workloads(data, build_, options.is_quick)) {
+      if (fs::exists(workload.model + "/tokenizer.json")) tokenizer_ = workload.model;
       if (options.only.find(workload.name) != std::string::npos) workloads_.push_back(std::move(workload));
     }
     fs::remove_all(folder_);  // of a run that was killed
@@ -291,6 +292,7 @@ class Table {
   void meet_peers() {
     const PeerSetting setting{.folder = fs::absolute(options_.peers).string(),
                               .build = build_,
+                              .tokenizer = tokenizer_,
                               .turns = options_.turns,
                               .threads = results_.threads,
                               .is_quick = options_.is_quick};
@@ -309,6 +311,7 @@ class Table {
   const Options& options_;
   fs::path program_;
   std::string build_;
+  std::string tokenizer_;  // a folder that has one
   fs::path folder_;
   std::vector<Workload> workloads_;
   Results results_;

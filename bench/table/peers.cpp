@@ -132,10 +132,6 @@ void add_turn(Duel& duel, const std::vector<Stage>& stages, const std::vector<Ro
 std::vector<Duel> against_peers(const PeerSetting& setting, const std::vector<Workload>& workloads,
                                 const OurTurn& our_turn, std::vector<std::string>& left_out) {
   std::vector<Duel> duels;
-  std::string tokenizer;  // some tools want one even for token ids: any will do
-  for (const Workload& workload : workloads) {
-    if (fs::exists(workload.model + "/tokenizer.json")) tokenizer = workload.model;
-  }
   for (const Contest& contest : contests()) {
     const auto workload = std::ranges::find(workloads, contest.workload, &Workload::name);
     if (workload == workloads.end()) continue;
@@ -156,7 +152,7 @@ std::vector<Duel> against_peers(const PeerSetting& setting, const std::vector<Wo
         const std::vector<Row> ours = our_turn(*workload, duel.our_dtype, what);
         if (ours.empty()) break;
         add_turn(duel, contest.is_index ? kIndexStages : kFactorStages, ours,
-                 their_turn(setting, contest, *workload, tokenizer));
+                 their_turn(setting, contest, *workload, setting.tokenizer));
       }
       if (!duel.stages.empty()) duels.push_back(std::move(duel));
     } catch (const Error& error) {

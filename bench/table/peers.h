@@ -13,8 +13,9 @@
 namespace assay::bench {
 
 struct PeerSetting {
-  std::string folder;  ///< of the scripts
-  std::string build;   ///< ours
+  std::string folder;     ///< of the scripts
+  std::string build;      ///< ours
+  std::string tokenizer;  ///< a model folder with one: some tools want one even for token ids, any will do
   int turns = 2;
   int threads = 1;
   bool is_quick = false;
