@@ -5,7 +5,7 @@
 //   build/bench/bench_table [--quick] [--only=S,M,L] [--peers=DIR] [--peers-only] [--turns=N] [--out=FILE]
 //
 // Run from the project's root. Every group of stages runs in a process of its own (--measure, bench/table/stages.h), so
-// that its peak memory is its own. --quick: less data and fewer runs, five minutes.
+// that its peak memory is its own. --quick: less data and fewer runs.
 #include <fmt/core.h>
 
 #include <algorithm>

@@ -166,7 +166,7 @@ std::string rank_sentence(const at::Tensor& errors) {
 }  // namespace
 
 std::shared_ptr<const data::ExampleTexts> AttributionInputs::texts() const {
-  return index ? indexed.texts : data::texts_of(text, tokenizer);
+  return indexed.texts ? indexed.texts : data::texts_of(text, tokenizer);
 }
 
 std::string AttributionInputs::source(int64_t row) const {

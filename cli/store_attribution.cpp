@@ -112,6 +112,7 @@ std::shared_ptr<const attribute::GradientIndex> open_index(const AttributeOption
 
 data::TokenizedCorpus indexed_text(const attribute::IndexedDocuments& documents, Progress& progress) {
   data::TokenizedCorpus text;
+  text.has_files = false;  // of an index that was made without texts, tokens tell them
   data::EncodedCorpus& encoded = text.encoded;
   encoded.dataset = documents.dataset;
   encoded.document_of = documents.document_of;

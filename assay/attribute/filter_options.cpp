@@ -1,8 +1,26 @@
 #include "assay/attribute/filter_options.h"
 
+#include <algorithm>
 #include <vector>
 
+#include "assay/attribute/methods_options.h"
+#include "assay/core/error.h"
+
 namespace assay::attribute {
+
+namespace {
+
+/// An argument of the method of the same name: it means the same here.
+FactoryArgument bm25_argument(const char* name) {
+  const auto methods = method_table();
+  const auto method = std::ranges::find(methods, "bm25", &FactorySpec::name);
+  ASSAY_ASSERT(method != methods.end());
+  const auto argument = std::ranges::find(method->arguments, name, &FactoryArgument::name);
+  ASSAY_ASSERT(argument != method->arguments.end());
+  return *argument;
+}
+
+}  // namespace
 
 std::span<const FactorySpec> filter_table() {
   static const std::vector<FactorySpec> table{
@@ -13,17 +31,8 @@ std::span<const FactorySpec> filter_table() {
          .default_value = "10000",
          .doc = "documents kept for each question",
          .minimum = 1},
-        {.name = "k1",
-         .type = ArgumentType::Number,
-         .default_value = "1.2",
-         .doc = "saturation of repeated tokens",
-         .minimum = 0},
-        {.name = "b",
-         .type = ArgumentType::Number,
-         .default_value = "0.75",
-         .doc = "correction for the document's length",
-         .minimum = 0,
-         .maximum = 1}}}};
+        bm25_argument("k1"),
+        bm25_argument("b")}}};
   return table;
 }
 
