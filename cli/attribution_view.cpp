@@ -206,6 +206,7 @@ report::AttributionView attribution_view(const AttributionInputs& inputs, const 
   view.nats_per_raw = nats_per_raw(inputs, found, options);
   view.score_unit = found.meaning.unit;
   view.corpus = options.data.data == "-" ? "standard input" : corpus_name(options);
+  if (inputs.whole) view.filtered_from = inputs.filtered.searched;
   view.corpus_tokens = inputs.dataset().tokens();
   view.documents_cut = inputs.text.encoded.long_documents;
   view.context = static_cast<int>(inputs.context);

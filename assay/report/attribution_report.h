@@ -110,6 +110,7 @@ struct AttributionView {
   std::string score_unit;              ///< what a raw score is, for methods without nats: "cosine", "BM25"
   std::string corpus;                  ///< name of the corpus: "tinystories_1000.txt"
   Noun noun;
+  std::int64_t filtered_from = 0;  ///< documents of which a filter kept those that were scored; 0: no filter
   std::int64_t corpus_tokens = 0;
   std::int64_t documents_cut = 0;  ///< longer than the context; `context` tokens of them were read
   int context = 0;

@@ -114,10 +114,15 @@ Html headline_deck(const QueryFacts& facts) {
 }
 
 std::vector<std::string> headline_facts(const AttributionView& view, std::int64_t documents) {
-  const std::string searched = counted_in_digits(documents, view.noun);
-  std::vector<std::string> facts = {
-      view.method_title, view.model.name + ", " + count(view.model.parameters) + " parameters",
-      searched + (view.corpus.empty() ? " searched" : " of " + view.corpus + ", all searched")};
+  const std::string searched =
+      view.filtered_from > 0
+          ? count(documents) + " of " + counted_in_digits(view.filtered_from, view.noun) + ", those nearest in words"
+          : counted_in_digits(documents, view.noun);
+  std::vector<std::string> facts = {view.method_title,
+                                    view.model.name + ", " + count(view.model.parameters) + " parameters",
+                                    searched + (view.corpus.empty()      ? " searched"
+                                                : view.filtered_from > 0 ? ", of " + view.corpus
+                                                                         : " of " + view.corpus + ", all searched")};
   if (view.corpus_tokens > 0) facts.push_back(counted_in_digits(view.corpus_tokens, {"token", "tokens"}));
   if (view.documents_cut > 0) facts.push_back(count(view.documents_cut) + " cut at " + count(view.context) + " tokens");
   if (view.questions > std::ssize(view.queries)) {

@@ -53,6 +53,9 @@ TEST_F(Filter, ScoresWhatItKeepsAsTheWholeCorpusWould) {
   for (const float score : expected) largest = std::max(largest, std::abs(score));
   for (size_t i = 0; i < rows.size(); ++i)  // the same curvature; float32 sums in batches of another size
     EXPECT_NEAR(scores[i], expected[static_cast<size_t>(rows[i])], 1e-4 * largest) << i;
+  const std::string page = read_bytes(tiny_.out("some") + "/report.html");
+  EXPECT_THAT(page, HasSubstr("7 of 40 documents, those nearest in words"));
+  EXPECT_THAT(page, testing::Not(HasSubstr("all searched")));
   const json& best = some["queries"][0]["top"][0];
   EXPECT_EQ(best["document"], rows[best["row"].get<size_t>()]);
 }
