@@ -2,20 +2,18 @@
 // eigenvectors with eigenvalues measured in them. No diagonal in that basis is nearer to the Fisher matrix in Frobenius
 // norm.
 #include "assay/curvature/fit_passes.h"
+#include "assay/curvature/rotations.h"
 
 namespace assay::curvature {
 
 Fitted fit_ekfac(const FitRequest& request, Workspace& workspace, Progress& progress) {
-  std::map<nn::LayerId, FactoredBlock> blocks;
-  const auto bases = fit_bases(request, workspace, progress);
-  for (const auto& [layer, basis] : bases) {
-    blocks[layer] = {basis.output.vectors, basis.input.vectors, {}};
-  }
+  auto bases = fit_bases(request, workspace, progress);
+  auto blocks = take_rotations(bases, request.model.matrix_dtype());
   for (auto& [layer, moments] : fit_moments(request, blocks, "ekfac", workspace, progress)) {
     blocks[layer].eigenvalues = moments;
   }
   return {std::make_shared<FactoredCurvature>("ekfac", std::move(blocks)),
-          summarize(request.model.architecture(), bases)};
+          summarize(request.model.architecture(), bases, request.model.dtype())};
 }
 
 }  // namespace assay::curvature

@@ -30,26 +30,6 @@ SecondMoments walk_group(const FitRequest& request, std::map<nn::LayerId, Factor
   return sums;
 }
 
-/// Rotations as products with a model's gradients take them: those of bf16 are rounded once, and layers that share one
-/// go on sharing it.
-class Rotations {
- public:
-  explicit Rotations(at::ScalarType dtype) : dtype_(dtype) {}
-  FactoredBlock of(FactoredBlock block) {
-    for (at::Tensor* basis : {&block.output_basis, &block.input_basis}) {
-      if (!basis->defined() || basis->scalar_type() == dtype_) continue;
-      auto& [original, rounded] = rounded_[basis->unsafeGetTensorImpl()];
-      if (!original.defined()) original = *basis, rounded = basis->to(dtype_);
-      *basis = rounded;
-    }
-    return block;
-  }
-
- private:
-  at::ScalarType dtype_;
-  std::map<const void*, std::pair<at::Tensor, at::Tensor>> rounded_;
-};
-
 }  // namespace
 
 std::string moments_block(const FitRequest& request, const std::string& kind, nn::LayerId layer) {
@@ -83,8 +63,7 @@ std::map<nn::LayerId, at::Tensor> fit_moments(const FitRequest& request,
       continue;
     }
     std::map<nn::LayerId, FactoredBlock> of_group;
-    Rotations rotations(request.model.matrix_dtype());
-    for (const nn::LayerId layer : groups[g]) of_group[layer] = rotations.of(bases.at(layer));
+    for (const nn::LayerId layer : groups[g]) of_group[layer] = bases.at(layer);
     const std::string part = fmt::format("{}.{}.of.{}", kind, g + 1, groups.size());
     const std::string partial = partial_block(part, request.batches);
     const SecondMoments sums =

@@ -9,10 +9,9 @@
 namespace assay::curvature {
 
 std::vector<LayerSummary> summarize(const nn::Architecture& architecture,
-                                    const std::map<nn::LayerId, LayerBasis>& bases) {
+                                    const std::map<nn::LayerId, LayerBasis>& bases, at::ScalarType kept_in) {
   std::vector<LayerSummary> layers;
   for (const auto& [layer, basis] : bases) {
-    const at::ScalarType kept_in = basis.input.vectors.scalar_type();
     layers.push_back({.name = layer_at(architecture, layer).name,
                       .inputs = basis.input.values.size(0),
                       .input_rank = rank_of(basis.input.values, kept_in),

@@ -19,8 +19,9 @@ struct LayerSummary {
   double output_stable_rank = 0;
 };
 
+/// `kept_in`: the type in which the covariances were summed.
 std::vector<LayerSummary> summarize(const nn::Architecture& architecture,
-                                    const std::map<nn::LayerId, LayerBasis>& bases);
+                                    const std::map<nn::LayerId, LayerBasis>& bases, at::ScalarType kept_in);
 
 /// Whole sentences for a report; none when every input covariance has full rank.
 std::vector<std::string> rank_warnings(const std::vector<LayerSummary>& layers, const Damping& damping);

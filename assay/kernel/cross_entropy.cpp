@@ -5,72 +5,106 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/log_softmax.h>
-#include <ATen/ops/ones.h>
+#include <ATen/ops/zeros.h>
 
 #include <algorithm>
+#include <iterator>
+#include <numeric>
 #include <vector>
 
 #include "assay/core/philox.h"
+#include "assay/core/twin.h"
 #include "assay/kernel/autograd_node.h"
+#include "assay/kernel/head_softmax.h"
 #include "assay/kernel/products.h"
-#include "assay/kernel/softmax_row.h"
 
 namespace assay::kernel {
 namespace {
 
-constexpr int64_t kChunkNumbers = int64_t{4} << 20;  // logits at a time: 16 MiB of float32 stays near the cache
+constexpr int64_t kChunkBytes = int64_t{64} << 20;  // of exponentials at a time: some hundred rows of any vocabulary
+constexpr int64_t kPiece = 512;                     // classes whose sum is taken at once
 
 template <typename Number>
-int64_t invert_cumulative(const Number* probabilities, int64_t classes, double uniform) {
-  double total = 0;
-  for (int64_t v = 0; v < classes; ++v) total += static_cast<double>(probabilities[v]);
-  const double level = uniform * total;
+double sum_of(const Number* numbers, int64_t count) {
+  constexpr int64_t kSums = 8;  // so that none waits for the one before it
+  double sums[kSums] = {};
+  int64_t v = 0;
+  for (; v + kSums <= count; v += kSums) {
+    for (int64_t i = 0; i < kSums; ++i) sums[i] += static_cast<double>(numbers[v + i]);
+  }
+  for (; v < count; ++v) sums[0] += static_cast<double>(numbers[v]);
+  return std::accumulate(std::begin(sums), std::end(sums), 0.0);
+}
+
+/// The first class at which the cumulative sum passes `uniform` of the whole; the piece is found first.
+template <typename Number>
+int64_t invert_cumulative(const Number* shares, int64_t classes, double uniform, std::vector<double>& pieces) {
+  pieces.clear();
+  for (int64_t first = 0; first < classes; first += kPiece)
+    pieces.push_back(sum_of(shares + first, std::min(kPiece, classes - first)));
+  if (ASSAY_TWIN("kernel.drawn_from_the_first_piece")) pieces.resize(1);
+  const double level = uniform * std::accumulate(pieces.begin(), pieces.end(), 0.0);
   double sum = 0;
-  int64_t last = 0;
-  for (int64_t v = 0; v < classes; ++v) {
-    if (probabilities[v] <= 0) continue;
-    sum += static_cast<double>(probabilities[v]);
+  int64_t first = 0, last = 0;
+  for (size_t i = 0; i + 1 < pieces.size() && sum + pieces[i] <= level; ++i, first += kPiece) sum += pieces[i];
+  for (int64_t v = first; v < classes; ++v) {
+    if (!(shares[v] > Number{0})) continue;
+    sum += static_cast<double>(shares[v]);
     last = v;
-    if (sum > level) return v;
+    if (sum > level) break;
   }
   return last;
 }
 
 template <typename Number>
-void draw_rows(const at::Tensor& probabilities, uint64_t seed, const DrawKey* keys, int64_t* targets) {
-  const int64_t rows = probabilities.size(0), classes = probabilities.size(1);
-  const Number* data = probabilities.const_data_ptr<Number>();
+void draw_rows(const at::Tensor& shares, uint64_t seed, const DrawKey* keys, int64_t* targets) {
+  const int64_t rows = shares.size(0), classes = shares.size(1);
+  const Number* data = shares.const_data_ptr<Number>();
   at::parallel_for(0, rows, 8, [&](int64_t begin, int64_t end) {
+    std::vector<double> pieces;
     for (int64_t row = begin; row < end; ++row) {
-      targets[row] =
-          invert_cumulative(data + row * classes, classes, random_uniform(seed, keys[row].stream, keys[row].index));
+      targets[row] = invert_cumulative(data + row * classes, classes,
+                                       random_uniform(seed, keys[row].stream, keys[row].index), pieces);
     }
   });
 }
 
-// One chunk of rows with a head of bf16. Probabilities leave the softmax as bf16, which the product with the head
-// reads; the target's own row of the head is added as it is.
-void bf16_chunk(const at::Tensor& hidden, const at::Tensor& head, const ChooseTargets& choose, int64_t first,
-                const at::Tensor& values, const at::Tensor& slope) {
-  const int64_t rows = hidden.size(0), classes = head.size(0);
-  const at::Tensor logits = product(hidden, head.t()), exps = at::empty_like(logits);
-  const at::Tensor probabilities = at::empty({rows, classes}, logits.options().dtype(at::kBFloat16));
-  const at::Tensor log_sums = at::empty({rows}, logits.options());
-  const auto* from = logits.const_data_ptr<float>();
-  float *to = exps.data_ptr<float>(), *sums = log_sums.data_ptr<float>();
-  at::BFloat16* rounded = probabilities.data_ptr<at::BFloat16>();
-  at::parallel_for(0, rows, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t row = begin; row < end; ++row) {
-      const int64_t place = row * classes;
-      on_widest_lanes<SoftmaxRow>(from + place, classes, 1.0F, to + place, rounded + place, sums + row);
-    }
-  });
-  // Draws go by shares of the sum, whatever it is: the exponentials do.
-  const at::Tensor targets = choose(exps, first);
-  values.copy_(logits.gather(1, targets.unsqueeze(1)).squeeze(1).sub(log_sums));
-  if (!slope.defined()) return;
-  put_product(slope, probabilities, head);
-  slope.neg_().add_(head.index_select(0, targets));
+/// Some rows that go through the softmax together, each a prediction of one target.
+struct Chunk {
+  int64_t first;       // row
+  at::Tensor rows;     // [n,D] as the head multiplies them
+  HeadSoftmax softmax;
+  at::Tensor targets;  // [n]
+
+  int64_t size() const { return rows.size(0); }
+  at::Tensor log_probabilities(const at::Tensor& head) const {
+    const at::Tensor chosen = head.index_select(0, targets).to(softmax.sums.scalar_type());
+    return chosen.mul_(rows).sum(1).sub_(softmax.levels).sub_(softmax.sums.log());
+  }
+  /// slope [n,D] = d(log p[target]) / d(rows), times factors [n,1] where there are any.
+  void put_slope(const at::Tensor& slope, const at::Tensor& head, const at::Tensor& factors = {}) const {
+    put_product(slope, softmax.exponentials, head);
+    slope.div_(softmax.sums.neg().unsqueeze(1)).add_(head.index_select(0, targets));
+    if (factors.defined()) slope.mul_(factors);
+  }
+  /// to_head [V,D] += Σ_n factors[n] d(log p_n[target]) / d(head).
+  void add_head_slope(const at::Tensor& to_head, const at::Tensor& factors) const {
+    const at::Tensor scaled = rows.to(to_head.scalar_type()).mul(factors);
+    add_product(to_head, softmax.exponentials.t(), scaled.div(softmax.sums.neg().unsqueeze(1)));
+    if (!ASSAY_TWIN("kernel.head_slope_without_targets")) to_head.index_add_(0, targets, scaled);
+  }
+};
+
+template <class Work>
+void each_chunk(const at::Tensor& rows, const at::Tensor& head, const ChooseTargets& choose, const Work& work) {
+  const auto row_bytes = head.size(0) * static_cast<int64_t>(head.element_size());
+  const int64_t count = rows.size(0), most = std::max<int64_t>(1, kChunkBytes / row_bytes);
+  for (int64_t first = 0; first < count; first += most) {
+    Chunk chunk{first, rows.narrow(0, first, std::min(most, count - first)), {}, {}};
+    chunk.softmax = head_softmax(chunk.rows, head);
+    chunk.targets = choose(chunk.softmax.exponentials, first);
+    work(std::move(chunk));
+  }
 }
 
 }  // namespace
@@ -82,15 +116,13 @@ ChooseTargets given_targets(at::Tensor targets) {
 }
 
 ChooseTargets drawn_targets(uint64_t seed, std::vector<DrawKey> keys) {
-  return [seed, keys = std::move(keys)](const at::Tensor& probabilities, int64_t first_row) {
-    at::Tensor targets = at::empty({probabilities.size(0)}, at::kLong);
-    const at::Tensor rows = probabilities.contiguous();
-    const DrawKey* first = keys.data() + first_row;
-    if (rows.scalar_type() == at::kDouble) {
-      draw_rows<double>(rows, seed, first, targets.data_ptr<int64_t>());
-    } else {
-      draw_rows<float>(rows.to(at::kFloat), seed, first, targets.data_ptr<int64_t>());
-    }
+  return [seed, keys = std::move(keys)](const at::Tensor& given, int64_t first_row) {
+    at::Tensor targets = at::empty({given.size(0)}, at::kLong);
+    const at::Tensor shares = given.contiguous();
+    const auto draw = shares.scalar_type() == at::kDouble     ? draw_rows<double>
+                      : shares.scalar_type() == at::kBFloat16 ? draw_rows<at::BFloat16>
+                                                              : draw_rows<float>;
+    draw(shares, seed, keys.data() + first_row, targets.data_ptr<int64_t>());
     return targets;
   };
 }
@@ -102,37 +134,39 @@ at::Tensor logit_log_probabilities(const at::Tensor& logits, const ChooseTargets
 }
 
 at::Tensor head_log_probabilities(const at::Tensor& hidden, const at::Tensor& head, const ChooseTargets& choose) {
-  if (at::GradMode::is_enabled() && head.requires_grad())
+  const at::Tensor weight = head.detach(), rows = hidden.detach().to(head.scalar_type());
+  if (!has_head_softmax(rows, weight))
     return logit_log_probabilities(kernel::linear(hidden, head, /*bias=*/{}), choose);
 
-  const bool with_gradient = at::GradMode::is_enabled() && hidden.requires_grad();
-  const int64_t rows = hidden.size(0), classes = head.size(0);
-  const int64_t chunk = std::max<int64_t>(1, kChunkNumbers / classes);
-  at::Tensor values = at::empty({rows}, hidden.options().requires_grad(false));
-  at::Tensor slope;  // d(values[n]) / d(hidden[n]): [n,D]
+  const bool has_history = at::GradMode::is_enabled();
+  const bool rows_wanted = has_history && hidden.requires_grad(), head_wanted = has_history && head.requires_grad();
+  at::Tensor values = at::empty({rows.size(0)}, hidden.options().requires_grad(false));
+  at::Tensor slope;               // of the rows, where the head's own is not wanted: no chunk outlives its turn
+  std::vector<Chunk> kept;
   {
     const at::NoGradGuard no_history;
-    if (with_gradient) slope = at::empty_like(hidden);
-    for (int64_t first = 0; first < rows; first += chunk) {
-      const int64_t count = std::min(chunk, rows - first);
-      if (head.scalar_type() == at::kBFloat16) {
-        bf16_chunk(hidden.narrow(0, first, count), head.detach(), choose, first, values.narrow(0, first, count),
-                   with_gradient ? slope.narrow(0, first, count) : at::Tensor());
-        continue;
-      }
-      const at::Tensor logits = product(hidden.narrow(0, first, count), head.t());
-      const at::Tensor log_probabilities = at::log_softmax(logits, 1);
-      const at::Tensor probabilities = log_probabilities.exp();
-      const at::Tensor targets = choose(probabilities, first).unsqueeze(1);
-      values.narrow(0, first, count).copy_(log_probabilities.gather(1, targets).squeeze(1));
-      if (!with_gradient) continue;
-      const at::Tensor residual = probabilities.neg_();  // one-hot(target) - p: d(log p[target]) / d(logits)
-      residual.scatter_add_(1, targets, at::ones({count, 1}, residual.options()));
-      put_product(slope.narrow(0, first, count), residual, head);
-    }
+    if (rows_wanted && !head_wanted) slope = at::empty_like(hidden);
+    each_chunk(rows, weight, choose, [&](Chunk chunk) {
+      values.narrow(0, chunk.first, chunk.size()).copy_(chunk.log_probabilities(weight));
+      if (slope.defined()) chunk.put_slope(slope.narrow(0, chunk.first, chunk.size()), weight);
+      if (head_wanted) kept.push_back(std::move(chunk));
+    });
   }
-  return attach_backward(values, {hidden}, [slope](const at::Tensor& gradient) {
-    return std::vector<at::Tensor>{slope.mul(gradient.unsqueeze(1))};
+  if (!head_wanted) {
+    return attach_backward(values, {hidden}, [slope](const at::Tensor& gradient) {
+      return std::vector<at::Tensor>{slope.mul(gradient.unsqueeze(1))};
+    });
+  }
+  return attach_backward(values, {hidden, head}, [=, kept = std::move(kept)](const at::Tensor& gradient) {
+    const at::NoGradGuard no_history;
+    const at::Tensor to_rows = rows_wanted ? at::empty(rows.sizes(), values.options()) : at::Tensor();
+    const at::Tensor to_head = at::zeros(weight.sizes(), values.options());
+    for (const Chunk& chunk : kept) {
+      const at::Tensor factors = gradient.narrow(0, chunk.first, chunk.size()).unsqueeze(1);
+      if (rows_wanted) chunk.put_slope(to_rows.narrow(0, chunk.first, chunk.size()), weight, factors);
+      chunk.add_head_slope(to_head, factors);
+    }
+    return std::vector<at::Tensor>{to_rows, to_head.to(weight.scalar_type())};
   });
 }
 

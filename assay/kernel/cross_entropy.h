@@ -1,10 +1,11 @@
 // The output head and the cross-entropy in one, by chunks of positions: logits [n,V] of a large vocabulary are never
-// held whole, and the gradient with respect to the hidden states is taken while a chunk is in cache.
+// held whole, and the gradient with respect to the hidden states is taken while the chunk is there.
 //
-// A head of bf16 makes both products those of bf16 (products.h); softmax and sums are float32.
+// A head of bf16 makes both products those of bf16 (products.h), and what is kept of a logit is bf16 (head_softmax.h);
+// sums are float32.
 //
-// Cost: 2·n·D·V multiply-adds with gradient, n·D·V without; memory one chunk of at most 16 MiB of logits, three at
-// once.
+// Cost: 2·n·D·V multiply-adds with the gradient of the hidden states, one more with that of the head, n·D·V without;
+// memory one chunk of 64 MiB of exponentials, all of them where the head's gradient is wanted.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -15,12 +16,12 @@
 
 namespace assay::kernel {
 
-/// Picks the target of each row of one chunk: probabilities [rows,V], up to a factor of each row, first row's number →
-/// targets [rows] int64.
-using ChooseTargets = std::function<at::Tensor(const at::Tensor& probabilities, int64_t first_row)>;
+/// Picks the target of each row of one chunk: probabilities [rows,V] up to a factor of each row (not normalised) and
+/// the first row's number → targets [rows] int64.
+using ChooseTargets = std::function<at::Tensor(const at::Tensor& shares, int64_t first_row)>;
 
-/// log softmax(h Wᵀ)[target] for each row: hidden [n,D], head [V,D] → [n]. Differentiable in `hidden`; where `head`
-/// requires a gradient too, the plain path is taken, which holds the logits.
+/// log softmax(h Wᵀ)[target] for each row: hidden [n,D], head [V,D] → [n]. Differentiable once, in `hidden`
+/// and in `head`.
 at::Tensor head_log_probabilities(const at::Tensor& hidden, const at::Tensor& head, const ChooseTargets& choose);
 
 /// The same without a head, from logits [n,V]; differentiable.

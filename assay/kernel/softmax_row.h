@@ -6,6 +6,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <limits>
 
 #include "assay/kernel/lane_exponential.h"
 #include "assay/kernel/lanes.h"
@@ -29,6 +30,26 @@ ASSAY_INLINE void store_rounded(const Lanes<float, kBytes>& x, at::BFloat16* to,
   }
 }
 
+/// The greatest of a row; -inf for none, and NaNs are passed over.
+template <int kBytes, typename Number>
+ASSAY_INLINE Number largest_of_row(const Number* x, int64_t count) {
+  using L = Lanes<Number, kBytes>;
+  const int64_t whole = count / L::kCount * L::kCount;
+  Number most = -std::numeric_limits<Number>::infinity();
+  if (whole > 0) {
+    L most_lanes;
+    most_lanes.load(x, L::kCount);
+    for (int64_t i = L::kCount; i < whole; i += L::kCount) {
+      L more;
+      more.load(x + i, L::kCount);
+      most_lanes.values = more.values > most_lanes.values ? more.values : most_lanes.values;
+    }
+    for (int64_t i = 0; i < L::kCount; ++i) most = most_lanes.values[i] > most ? most_lanes.values[i] : most;
+  }
+  for (int64_t i = whole; i < count; ++i) most = x[i] > most ? x[i] : most;
+  return most;
+}
+
 /// exps[i] = e^(scale·x[i] - scale·max x), which may be x itself; probabilities[i] = exps[i]/Σ exps in bf16;
 /// log_sum = log Σ e^(scale·x[i]).
 struct SoftmaxRow {
@@ -37,19 +58,7 @@ struct SoftmaxRow {
                                float* log_sum) {
     using L = Lanes<float, kBytes>;
     const int64_t whole = count / L::kCount * L::kCount;
-    float most = -INFINITY;
-    if (whole > 0) {
-      L most_lanes;
-      most_lanes.load(x, L::kCount);
-      for (int64_t i = L::kCount; i < whole; i += L::kCount) {
-        L more;
-        more.load(x + i, L::kCount);
-        most_lanes.values = more.values > most_lanes.values ? more.values : most_lanes.values;
-      }
-      for (int64_t i = 0; i < L::kCount; ++i) most = most_lanes.values[i] > most ? most_lanes.values[i] : most;
-    }
-    for (int64_t i = whole; i < count; ++i) most = x[i] > most ? x[i] : most;
-    const float level = scale * most;
+    const float level = scale * largest_of_row<kBytes>(x, count);
     L sums{};
     by_lanes<L>(count, [&](int64_t i, auto lanes) ASSAY_INLINE_LAMBDA {
       L e;

@@ -5,7 +5,11 @@
 #include <ATen/ops/allclose.h>
 #include <ATen/ops/eye.h>
 #include <ATen/ops/kron.h>
+#include <ATen/ops/linalg_qr.h>
 #include <ATen/ops/linalg_solve.h>
+#include <ATen/Context.h>
+#include <ATen/ops/rand.h>
+#include <ATen/ops/randn.h>
 #include <gtest/gtest.h>
 
 #include "assay/core/twin.h"
@@ -120,6 +124,29 @@ TEST(Kfac, OfLinearRegressionIsTheInputCovariance) {
   Fit again{fit.model, fit.dataset, Labels::Exact};  // the first has kept its bases
   EXPECT_GT(difference(again.kfac()), 1e-3);
   EXPECT_GT(difference(again.ekfac()), 1e-3);
+}
+
+// Products of bf16 round the gradient, and what the first rotation leaves, each number by at most 2^-9 of itself: on the
+// way in and on the way out some 2^-9·sqrt(4) of the whole.
+TEST(FactoredCurvature, SolvesWithRotationsOfBf16) {
+  at::manual_seed(11);
+  const auto rotation = [](int64_t size) {
+    return std::get<0>(at::linalg_qr(at::randn({size, size}, at::kDouble))).to(at::kBFloat16);
+  };
+  const at::Tensor left = rotation(40), right = rotation(70), eigenvalues = at::rand({40, 70}).add(0.5);
+  const at::Tensor v = at::randn({3, 40, 70});
+  const auto of = [&](at::ScalarType rotations, at::ScalarType dtype) {
+    const FactoredCurvature curvature("ekfac", {{0, {left.to(rotations), right.to(rotations), eigenvalues.to(dtype)}}});
+    return curvature.solve(v.to(dtype), 0, Damping::absolute(0.1)).to(at::kDouble);
+  };
+  const at::Tensor expected = of(at::kDouble, at::kDouble);
+  const auto error = [&] {
+    return of(at::kBFloat16, at::kFloat).sub(expected).norm().item<double>() / expected.norm().item<double>();
+  };
+  EXPECT_LT(error(), 4.0 / 512);
+  EXPECT_GT(error(), 1e-4);  // it is bf16 that multiplies
+  const ScopedTwin twin("curvature.bf16_rotation_turned");
+  EXPECT_GT(error(), 0.3);
 }
 
 // Check 3, first half: rotations keep the sum of squares.

@@ -1,0 +1,115 @@
+#include "assay/kernel/head_softmax.h"
+
+#include <ATen/ops/cat.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/logsumexp.h>
+#include <ATen/Context.h>
+#include <ATen/ops/ones.h>
+#include <ATen/ops/rand.h>
+#include <ATen/ops/randn.h>
+#include <ATen/ops/softmax.h>
+#include <ATen/ops/tensor.h>
+#include <gtest/gtest.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include "assay/core/philox.h"
+#include "assay/core/twin.h"
+#include "assay/kernel/cross_entropy.h"
+
+namespace assay::kernel {
+namespace {
+
+constexpr double kBf16Rounding = 1.0 / 256;  // twice the 2^-9 of one number
+
+double furthest(const at::Tensor& found, const at::Tensor& expected) {
+  return found.to(at::kDouble).sub(expected).abs().max().item<double>();
+}
+
+double log_sum_error(const at::Tensor& rows, const at::Tensor& head) {
+  const HeadSoftmax found = head_softmax(rows, head);
+  const at::Tensor expected = at::logsumexp(rows.to(at::kDouble).matmul(head.to(at::kDouble).t()), {1});
+  return furthest(found.sums.log().add(found.levels), expected);
+}
+
+double share_error(const at::Tensor& rows, const at::Tensor& head) {
+  const HeadSoftmax found = head_softmax(rows, head);
+  const at::Tensor expected = at::softmax(rows.to(at::kDouble).matmul(head.to(at::kDouble).t()), 1);
+  return furthest(found.exponentials.to(at::kDouble).div(found.sums.to(at::kDouble).unsqueeze(1)), expected);
+}
+
+// Three blocks of the vocabulary, the last one short. Numbers that bf16 holds, so that only what is kept is rounded.
+TEST(HeadSoftmax, IsTheSoftmaxInEveryType) {
+  const at::Tensor rows = at::randn({7, 16}).to(at::kBFloat16), head = at::randn({9001, 16}).to(at::kBFloat16);
+  for (const auto& [type, tolerance] :
+       {std::pair{at::kDouble, 1e-12}, std::pair{at::kFloat, 1e-5}, std::pair{at::kBFloat16, kBf16Rounding}}) {
+    EXPECT_LT(log_sum_error(rows.to(type), head.to(type)), std::min(tolerance, 1e-5));  // sums are of what is not rounded
+    EXPECT_LT(share_error(rows.to(type), head.to(type)), tolerance);
+  }
+}
+
+// A logit of the last block 200 above all before it: e^200 is no float. One that is 70 above only moves the level.
+TEST(HeadSoftmax, TheLevelFollowsALogitFarAboveTheFirstBlock) {
+  const at::Tensor rows = at::ones({3, 1}), quiet = at::randn({8500, 1});
+  for (const double far : {70.0, 200.0}) {
+    const at::Tensor head = at::cat({quiet, at::full({1, 1}, far), at::full({1, 1}, far - 1)});
+    EXPECT_LT(log_sum_error(rows, head), 1e-4);  // 200 has its neighbour at 1.5e-5
+    EXPECT_LT(share_error(rows, head), 1e-5);
+  }
+  const at::Tensor head = at::cat({quiet, at::full({1, 1}, 200.0)});
+  const ScopedTwin twin("kernel.softmax_level_never_moves");
+  EXPECT_GT(log_sum_error(rows, head), 1);
+}
+
+// The gradients of both, over several chunks of rows in float64: 9,000 classes are 72 kB a row.
+TEST(HeadLogProbabilities, GradientsOfHiddenStatesAndHead) {
+  at::manual_seed(3);
+  std::vector<int64_t> chosen(1000);
+  for (size_t i = 0; i < chosen.size(); ++i) chosen[i] = static_cast<int64_t>(i * 7 % 9000);
+  const at::Tensor targets = at::tensor(chosen), factors = at::rand({1000}, at::kDouble);
+  const at::Tensor start = at::randn({1000, 4}, at::kDouble), weights = at::randn({9000, 4}, at::kDouble);
+  const auto gradients = [&](at::ScalarType dtype, bool in_one) {
+    const at::Tensor hidden = start.to(at::kBFloat16).to(dtype == at::kDouble ? dtype : at::kFloat).requires_grad_(true);
+    const at::Tensor head = weights.to(at::kBFloat16).to(dtype).requires_grad_(true);
+    const at::Tensor values = in_one ? head_log_probabilities(hidden, head, given_targets(targets))
+                                     : logit_log_probabilities(hidden.matmul(head.t()), given_targets(targets));
+    auto found = torch::autograd::grad({values}, {hidden, head}, {factors.to(values.scalar_type())});
+    found.push_back(values.detach());
+    return found;
+  };
+  const auto expected = gradients(at::kDouble, false);
+  const auto error = [&](at::ScalarType dtype) {
+    const auto found = gradients(dtype, true);
+    double most = 0;
+    for (size_t i = 0; i < found.size(); ++i)
+      most = std::max(most, furthest(found[i], expected[i]) / expected[i].abs().max().item<double>());
+    return most;
+  };
+  EXPECT_LT(error(at::kDouble), 1e-12);
+  EXPECT_LT(error(at::kFloat), 1e-5);
+  EXPECT_LT(error(at::kBFloat16), kBf16Rounding);
+  const ScopedTwin twin("kernel.head_slope_without_targets");
+  EXPECT_GT(error(at::kDouble), 0.1);
+}
+
+// What is drawn is the first class whose cumulative sum passes the number drawn: the piece that holds it, then the
+// class.
+TEST(DrawnTargets, InvertTheCumulativeSum) {
+  for (const int64_t classes : {int64_t{3}, int64_t{512}, int64_t{513}, int64_t{5000}}) {
+    const at::Tensor shares = at::rand({40, classes}, at::kDouble).square();
+    std::vector<DrawKey> keys;
+    std::vector<double> uniform;
+    for (uint64_t row = 0; row < 40; ++row) {
+      keys.push_back({row, 5});
+      uniform.push_back(random_uniform(9, row, 5));
+    }
+    const at::Tensor sums = shares.cumsum(1), level = at::tensor(uniform).to(at::kDouble).unsqueeze(1);
+    const at::Tensor expected = sums.le(level.mul(sums.narrow(1, classes - 1, 1))).sum(1);
+    const auto wrong = [&] { return drawn_targets(9, keys)(shares, 0).ne(expected).sum().item<int64_t>(); };
+    EXPECT_EQ(wrong(), 0);
+    const ScopedTwin twin("kernel.drawn_from_the_first_piece");
+    if (classes == 5000) EXPECT_GT(wrong(), 20);
+  }
+}
+
+}  // namespace
+}  // namespace assay::kernel
