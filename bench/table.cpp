@@ -322,6 +322,7 @@ int main_of(int count, char** arguments) {
   const char* root = std::getenv("ASSAY_DATA");
   const std::string data = root != nullptr ? root : "../shared/data";
   const fs::path program = fs::canonical("/proc/self/exe");
+  keep_freed_memory();
   if (options.measure.empty()) {
     Table(options, program, data).run();
     return EXIT_SUCCESS;

@@ -21,6 +21,7 @@ int report(ErrorKind kind, const std::string& message) {
 }
 
 void prepare(const CommonOptions& common) {
+  keep_freed_memory();
   at::set_num_threads(static_cast<int>(common.threads > 0 ? common.threads : granted_cores()));
   catch_interrupts();
 }

@@ -1,5 +1,6 @@
 #include "assay/core/threads.h"
 
+#include <malloc.h>
 #include <sched.h>
 #include <unistd.h>
 
@@ -199,6 +200,11 @@ void lift_peak_resident(int64_t bytes) {
 void reset_peak_resident() {
   lifted_peak = 0;
   std::ofstream("/proc/self/clear_refs") << "5";
+}
+
+void keep_freed_memory() {
+  mallopt(M_MMAP_MAX, 0);  // large blocks come from the heap, too
+  mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
 }
 
 }  // namespace assay
