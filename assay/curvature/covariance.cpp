@@ -10,14 +10,14 @@ namespace assay::curvature {
 namespace {
 
 at::Tensor averaged(const at::Tensor& sum, double positions, const std::string& layer) {
-  const at::Tensor mean = kernel::mirrored(sum).to(at::kDouble).div(positions);
+  const at::Tensor mean = kernel::mirrored(sum).div_(positions);
   if (!mean.isfinite().all().item<bool>()) {
     throw Error(ErrorKind::Numeric,
                 "fitting the curvature: activations and gradients of every layer must be finite, but "
                 "those of \"" +
                     layer + "\" are not; check the model with assay evaluate, or use --dtype fp64");
   }
-  return mean.to(sum.scalar_type());
+  return mean;
 }
 
 }  // namespace
@@ -66,7 +66,7 @@ void Covariances::merge(const Covariances& other) {
   }
 }
 
-KroneckerFactors Covariances::finish(nn::LayerId layer) const {
+double Covariances::positions(nn::LayerId layer) const {
   const Sums& sums = layers_.at(layer);
   const double positions = sums.positions.item<double>();
   if (positions == 0) {
@@ -75,7 +75,19 @@ KroneckerFactors Covariances::finish(nn::LayerId layer) const {
                 "but \"" +
                     sums.name + "\" never did; leave it out with --layers");
   }
-  return {averaged(sums.input, positions, sums.name), averaged(sums.output, positions, sums.name), positions};
+  return positions;
+}
+
+at::Tensor Covariances::finish_input(nn::LayerId layer) const {
+  return averaged(layers_.at(layer).input, positions(layer), layers_.at(layer).name);
+}
+
+at::Tensor Covariances::finish_output(nn::LayerId layer) const {
+  return averaged(layers_.at(layer).output, positions(layer), layers_.at(layer).name);
+}
+
+KroneckerFactors Covariances::finish(nn::LayerId layer) const {
+  return {finish_input(layer), finish_output(layer), positions(layer)};
 }
 
 TensorMap Covariances::state() const {

@@ -43,6 +43,10 @@ class Covariances {
   /// Factors of a layer, divided by its positions, both triangles. Throws Error(Model) if the layer never ran,
   /// Error(Numeric) if a sum is not finite.
   KroneckerFactors finish(nn::LayerId layer) const;
+  at::Tensor finish_input(nn::LayerId layer) const;   ///< A alone
+  at::Tensor finish_output(nn::LayerId layer) const;  ///< S alone
+  /// n of a layer.
+  double positions(nn::LayerId layer) const;
 
   /// The sums themselves; they share storage with this object.
   TensorMap state() const;

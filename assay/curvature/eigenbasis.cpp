@@ -6,7 +6,9 @@
 #include <ATen/ops/outer.h>
 
 #include <algorithm>
+#include <atomic>
 #include <limits>
+#include <mutex>
 
 #include "assay/core/twin.h"
 
@@ -25,17 +27,25 @@ Eigen eigen_of(const at::Tensor& matrix) {
   return {values, vectors.contiguous().to(matrix.scalar_type())};
 }
 
-std::vector<Eigen> eigen_of_each(std::span<const at::Tensor> matrices) {
-  std::vector<Eigen> found(matrices.size());
+void eigen_of_each(int64_t count, const std::function<at::Tensor(int64_t)>& matrix,
+                   const std::function<void(int64_t, const Eigen&)>& done) {
+  std::atomic<int64_t> next{0};
+  std::mutex one_at_a_time;
   // Also a single one within a parallel region, where the library below takes one thread: what a matrix gives must not
   // depend on its company.
-  const int64_t count = std::ssize(matrices);
-  at::parallel_for(0, std::max<int64_t>(2, count), 1, [&](int64_t begin, int64_t end) {
+  at::parallel_for(0, std::max<int64_t>(2, at::get_num_threads()), 1, [&](int64_t, int64_t) {
     const at::NoGradGuard no_history;
-    for (int64_t i = begin; i < std::min(end, count); ++i)
-      found[static_cast<size_t>(i)] = eigen_of(matrices[static_cast<size_t>(i)]);
+    try {
+      for (int64_t i = next++; i < count; i = next++) {
+        const Eigen found = eigen_of(matrix(i));
+        const std::scoped_lock lock(one_at_a_time);
+        done(i, found);
+      }
+    } catch (...) {
+      next = count;
+      throw;
+    }
   });
-  return found;
 }
 
 int64_t rank_of(const at::Tensor& values, at::ScalarType kept_in) {

@@ -8,8 +8,7 @@
 
 #include <ATen/core/Tensor.h>
 
-#include <span>
-#include <vector>
+#include <functional>
 
 #include "assay/curvature/covariance.h"
 
@@ -28,9 +27,11 @@ at::ScalarType decomposed_in(at::ScalarType dtype, int64_t size);
 /// Of a symmetric positive semi-definite matrix; `vectors` in the matrix's own type.
 Eigen eigen_of(const at::Tensor& matrix);
 
-/// Of each of several, one a thread: a single decomposition hardly gains from a second thread. The same bits as one by
-/// one.
-std::vector<Eigen> eigen_of_each(std::span<const at::Tensor> matrices);
+/// Of `count` matrices, one a thread: a single decomposition hardly gains from a second thread. A thread that has done
+/// with one takes the next, so the largest had better come first. `done` is called by one thread at a time, in any order;
+/// the bits are those of one by one. The first exception ends it, once the matrices in hand are through.
+void eigen_of_each(int64_t count, const std::function<at::Tensor(int64_t)>& matrix,
+                   const std::function<void(int64_t, const Eigen&)>& done);
 
 /// How many eigenvalues stand above rounding: n · machine epsilon of the type the sums were kept in, times the largest.
 int64_t rank_of(const at::Tensor& values, at::ScalarType kept_in);

@@ -1,4 +1,3 @@
-#include <ATen/Parallel.h>
 #include <ATen/ops/full.h>
 #include <fmt/format.h>
 
@@ -102,28 +101,22 @@ std::vector<Side> missing_sides(const FitRequest& request, const std::vector<nn:
   return missing;
 }
 
-/// As many at a time as there are threads, alike in size.
 void decompose(const FitRequest& request, const Covariances& sums, const std::vector<nn::LayerId>& group,
                Workspace& workspace, Progress& progress) {
-  const std::vector<Side> missing = missing_sides(request, group, workspace);
-  const auto at_once = static_cast<size_t>(at::get_num_threads());
-  progress.begin("eigendecompositions", std::ssize(missing), "matrices");
-  for (size_t begin = 0; begin < missing.size(); begin += at_once) {
-    const std::span<const Side> sides = std::span(missing).subspan(begin, std::min(at_once, missing.size() - begin));
-    std::vector<at::Tensor> matrices;
-    std::vector<double> positions;
-    for (const Side& side : sides) {
-      const KroneckerFactors factors = sums.finish(side.layer);
-      matrices.push_back(side.part == std::string_view("input") ? factors.input : factors.output);
-      positions.push_back(factors.positions);
-    }
-    const std::vector<Eigen> found = eigen_of_each(matrices);
-    for (size_t i = 0; i < sides.size(); ++i) {
-      workspace.put(block_name(request, sides[i].part, sides[i].layer),
-                    packed(found[i], positions[i], request.dataset.size()));
-    }
-    progress.advance(std::ssize(sides));
-  }
+  const std::vector<Side> sides = missing_sides(request, group, workspace);
+  const auto side = [&](int64_t i) { return sides[static_cast<size_t>(i)]; };
+  progress.begin("eigendecompositions", std::ssize(sides), "matrices");
+  eigen_of_each(
+      std::ssize(sides),
+      [&](int64_t i) {
+        const bool is_input = side(i).part == std::string_view("input");
+        return is_input ? sums.finish_input(side(i).layer) : sums.finish_output(side(i).layer);
+      },
+      [&](int64_t i, const Eigen& found) {
+        workspace.put(block_name(request, side(i).part, side(i).layer),
+                      packed(found, sums.positions(side(i).layer), request.dataset.size()));
+        progress.advance(1);
+      });
   progress.end();
 }
 

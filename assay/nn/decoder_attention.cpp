@@ -65,12 +65,10 @@ Decoder::Heads Decoder::project_together(Pass& pass, const at::Tensor& x, const 
   }
   const bool by_head = (spec_.qkv == QkvForm::ByHead) != ASSAY_TWIN("nn.qkv_rows_in_the_other_order");
   const at::Tensor all = pass.linear(block.qkv, x);
-  if (by_head) {
-    const at::Tensor parts = all.view({examples, positions, heads, 3, width});
-    return {parts.select(3, 0), parts.select(3, 1), parts.select(3, 2)};
-  }
-  const at::Tensor parts = all.view({examples, positions, 3, heads, width});
-  return {parts.select(2, 0), parts.select(2, 1), parts.select(2, 2)};
+  // All three at once: their gradients then meet in one copy, not in a sum of three that are mostly zeros.
+  const std::vector<at::Tensor> parts = by_head ? all.view({examples, positions, heads, 3, width}).unbind(3)
+                                                : all.view({examples, positions, 3, heads, width}).unbind(2);
+  return {parts[0], parts[1], parts[2]};
 }
 
 // What a head reads is normalised head by head; the sites of the norm go on showing the stream that all share.

@@ -32,6 +32,10 @@ int64_t FactoredGradient::real_positions() const {
   return mask.defined() ? mask.sum().item<int64_t>() : batch() * positions();
 }
 
+at::Tensor FactoredGradient::masked_input() const {
+  return mask.defined() && !ASSAY_TWIN("nn.padding_unmasked") ? input.mul(mask.unsqueeze(2)) : input;
+}
+
 at::Tensor FactoredGradient::activations() const {
   at::Tensor a = input;
   if (has_bias) a = at::cat({a, at::ones({batch(), positions(), 1}, a.options())}, 2);
@@ -50,6 +54,15 @@ at::Tensor FactoredGradient::dot(const at::Tensor& queries) const {
     return dot_per_token(queries).sum(2);
   }
   if (!dense_is_cheaper(*this, count)) return dot_per_token(queries).sum(2);
+  if (is_bf16() && has_bias) {  // apart, for the sake of even rows
+    FactoredGradient inputs = *this;
+    inputs.input = masked_input();
+    inputs.has_bias = false;
+    inputs.mask.reset();
+    const at::Tensor of_bias = output_gradient.sum(1, /*keepdim=*/false, queries.scalar_type());
+    return inputs.dot(queries.narrow(2, 0, input.size(2)).contiguous())
+        .add_(queries.select(2, input.size(2)).matmul(of_bias.t()), ASSAY_TWIN("nn.dot_without_bias") ? 0 : 1);
+  }
   // Few queries wait for memory, where rounding D_i first would only be a further pass.
   const at::Tensor u = is_bf16() && count >= kManyQueries ? queries.to(at::kBFloat16) : queries;
   return kernel::product(u.flatten(1), dense().flatten(1).t());
@@ -82,7 +95,14 @@ FactoredGradient FactoredGradient::rotate(const at::Tensor& left, const at::Tens
 }
 
 at::Tensor FactoredGradient::rotated_activations(const at::Tensor& right) const {
-  return kernel::product(activations(), right).to(input.scalar_type());
+  if (!is_bf16()) return kernel::product(activations(), right);
+  // The appended 1 picks the last row: a row of inputs one longer than a power of two is slow to multiply.
+  at::Tensor rotated = kernel::product(masked_input(), right.narrow(0, 0, input.size(2)));
+  if (has_bias && !ASSAY_TWIN("nn.rotation_without_bias")) {
+    const at::Tensor last = right.select(0, input.size(2));
+    rotated.add_(mask.defined() ? last.mul(mask.unsqueeze(2)) : last);
+  }
+  return rotated.to(input.scalar_type());
 }
 
 FactoredGradient FactoredGradient::rotate_onto(const at::Tensor& left, at::Tensor rotated_activations) const {
@@ -130,7 +150,13 @@ void FactoredGradient::add_squares_to(const at::Tensor& sum) const {
 }
 
 void FactoredGradient::add_input_covariance_to(const at::Tensor& sum) const {
-  kernel::add_gram(sum, activations().flatten(0, 1));
+  if (!is_bf16() || !has_bias) return kernel::add_gram(sum, activations().flatten(0, 1));
+  const int64_t inputs = input.size(2);
+  const at::Tensor a = masked_input().flatten(0, 1);
+  kernel::add_gram(sum.narrow(0, 0, inputs).narrow(1, 0, inputs), a);
+  if (ASSAY_TWIN("nn.covariance_without_bias")) return;
+  sum.select(1, inputs).narrow(0, 0, inputs).add_(a.sum(0, /*keepdim=*/false, sum.scalar_type()));
+  sum.select(1, inputs).select(0, inputs).add_(static_cast<double>(real_positions()));
 }
 
 void FactoredGradient::add_output_covariance_to(const at::Tensor& sum) const {

@@ -35,7 +35,8 @@ struct FactoredGradient {
   int64_t real_positions() const;                                         ///< unmasked positions in the batch
   bool is_bf16() const { return input.scalar_type() == at::kBFloat16; }
 
-  at::Tensor activations() const;  ///< a [B,T,M]: masked positions zero, the appended 1 included (and masked)
+  at::Tensor masked_input() const;  ///< [B,T,I]: masked positions zero
+  at::Tensor activations() const;   ///< a [B,T,M]: masked positions zero, the appended 1 included (and masked)
   at::Tensor dense() const;        ///< D [B,O,M]
   /// ⟨u_q, D_i⟩ for queries u [Q,O,M]: [Q,B].
   at::Tensor dot(const at::Tensor& queries) const;

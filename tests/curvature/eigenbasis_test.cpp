@@ -7,6 +7,8 @@
 #include <ATen/ops/randn.h>
 #include <gtest/gtest.h>
 
+#include <stdexcept>
+
 #include "assay/core/twin.h"
 #include "tests/support/threads.h"
 
@@ -66,13 +68,39 @@ TEST(Eigenbasis, SolvesAlikeInEitherType) {
   EXPECT_LT(found.sub(exact).norm().item<double>() / exact.norm().item<double>(), bound);
 }
 
+std::vector<Eigen> each_of(const std::vector<at::Tensor>& matrices) {
+  std::vector<Eigen> found(matrices.size());
+  eigen_of_each(
+      std::ssize(matrices), [&](int64_t i) { return matrices[static_cast<size_t>(i)]; },
+      [&](int64_t i, const Eigen& eigen) { found[static_cast<size_t>(i)] = eigen; });
+  return found;
+}
+
+// What throws, throws to the caller, and nothing further is begun once all in hand are through.
+TEST(Eigenbasis, AnExceptionEndsTheRest) {
+  for (const int threads : {1, 2}) {
+    const ScopedThreads scoped(threads);
+    const at::Tensor matrix = covariance_of(24);
+    int done = 0;
+    const auto run = [&] {
+      eigen_of_each(
+          40, [&](int64_t) { return matrix; },
+          [&](int64_t, const Eigen&) {
+            if (++done == 3) throw std::runtime_error("stopped");
+          });
+    };
+    EXPECT_THROW(run(), std::runtime_error);
+    EXPECT_LE(done, 3 + threads);
+  }
+}
+
 TEST(Eigenbasis, SeveralAtATimeAreTheSameBitsAsOneByOne) {
   const std::vector<at::Tensor> matrices{covariance_of(520), covariance_of(48), covariance_of(513)};
   for (const int threads : {1, 2}) {
     const ScopedThreads scoped(threads);
-    const std::vector<Eigen> found = eigen_of_each(matrices);
+    const auto found = each_of(matrices);
     for (size_t i = 0; i < matrices.size(); ++i) {
-      const Eigen alone = eigen_of_each(std::span(matrices).subspan(i, 1)).front();
+      const Eigen alone = each_of({matrices[i]}).front();
       EXPECT_TRUE(found[i].values.equal(alone.values)) << i;
       EXPECT_TRUE(found[i].vectors.equal(alone.vectors)) << i;
     }

@@ -161,13 +161,21 @@ TEST(Bf16Pairs, OperationsEqualThoseOfTheSameNumbersInFloat64) {
   EXPECT_LT(sums_error(), kSums);
   const at::Tensor left = at::randn({50, 50}), right = at::randn({41, 41}), queries = at::randn({40, 50, 41});
   const at::Tensor l = left.to(at::kDouble), r = right.to(at::kDouble), q = queries.to(at::kDouble);
-  EXPECT_LT(norm_error(pair.rotate(left, right).dense(), exact.rotate(l, r).dense()), kRounded);
-  for (const int64_t count : {1, 8, 40}) {
+  const auto rotation_error = [&] {
+    return norm_error(pair.rotate(left, right).dense(), exact.rotate(l, r).dense());
+  };
+  EXPECT_LT(rotation_error(), kRounded);
+  const auto dot_error = [&](int64_t count) {
     // Terms of either sign: a sum's error is to be measured by what its terms are, not by what they happen to leave.
     const at::Tensor some = q.narrow(0, 0, count);
     const at::Tensor terms = some.square().flatten(1).matmul(exact.dense().square().flatten(1).t()).sqrt();
     const at::Tensor error = pair.dot(queries.narrow(0, 0, count)).to(at::kDouble).sub(exact.dot(some));
-    EXPECT_LT(error.norm().item<double>() / terms.norm().item<double>(), kRounded);
+    return error.norm().item<double>() / terms.norm().item<double>();
+  };
+  for (const int64_t count : {1, 8, 40}) EXPECT_LT(dot_error(count), kRounded);
+  {
+    const ScopedTwin twin("nn.dot_without_bias");
+    EXPECT_GT(dot_error(40), 10 * kRounded);
   }
   EXPECT_LT(norm_error(pair.dot_per_token(queries), exact.dot_per_token(q)), kRounded);
   for (const int64_t rank : {3, 20}) {  // projections and what they give are rounded: twice
@@ -176,8 +184,16 @@ TEST(Bf16Pairs, OperationsEqualThoseOfTheSameNumbersInFloat64) {
     };
     EXPECT_LT(norm_error(of(pair, left, right), of(exact, l, r)), 2 * kRounded) << rank;
   }
-  const ScopedTwin twin("kernel.bf16_result_rounded");
-  EXPECT_GT(sums_error(), kSums);
+  {
+    const ScopedTwin twin("kernel.bf16_result_rounded");
+    EXPECT_GT(sums_error(), kSums);
+  }
+  {
+    const ScopedTwin twin("nn.covariance_without_bias");
+    EXPECT_GT(sums_error(), 100 * kSums);
+  }
+  const ScopedTwin twin("nn.rotation_without_bias");
+  EXPECT_GT(rotation_error(), 10 * kRounded);
 }
 
 }  // namespace
