@@ -28,8 +28,8 @@ at::ScalarType decomposed_in(at::ScalarType dtype, int64_t size);
 Eigen eigen_of(const at::Tensor& matrix);
 
 /// Of `count` matrices, one a thread: a single decomposition hardly gains from a second thread. A thread that has done
-/// with one takes the next, so the largest had better come first. `done` is called by one thread at a time, in any order;
-/// the bits are those of one by one. The first exception ends it, once the matrices in hand are through.
+/// with one takes the next, so the largest had better come first. `done` is called by one thread at a time, in any
+/// order; the bits are those of one by one. The first exception ends it, once the matrices in hand are through.
 void eigen_of_each(int64_t count, const std::function<at::Tensor(int64_t)>& matrix,
                    const std::function<void(int64_t, const Eigen&)>& done);
 

@@ -14,7 +14,8 @@ at::Tensor turned(const at::Tensor& left, const at::Tensor& given, const at::Ten
   if (left.scalar_type() != at::kBFloat16) return left.matmul(given).matmul(right);
   const at::Tensor half = kernel::product(given, right).view({-1, given.size(-2), given.size(-1)});
   const at::Tensor result = at::empty_like(half);
-  for (int64_t i = 0; i < half.size(0); ++i) kernel::put_product(result.select(0, i), ASSAY_TWIN("curvature.bf16_rotation_turned") ? left.t() : left,
+  for (int64_t i = 0; i < half.size(0); ++i)
+    kernel::put_product(result.select(0, i), ASSAY_TWIN("curvature.bf16_rotation_turned") ? left.t() : left,
                         half.select(0, i));
   return result.view(given.sizes());
 }

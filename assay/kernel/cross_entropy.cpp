@@ -71,8 +71,8 @@ void draw_rows(const at::Tensor& shares, uint64_t seed, const DrawKey* keys, int
 
 /// Some rows that go through the softmax together, each a prediction of one target.
 struct Chunk {
-  int64_t first;       // row
-  at::Tensor rows;     // [n,D] as the head multiplies them
+  int64_t first;    // row
+  at::Tensor rows;  // [n,D] as the head multiplies them
   HeadSoftmax softmax;
   at::Tensor targets;  // [n]
 
@@ -141,7 +141,7 @@ at::Tensor head_log_probabilities(const at::Tensor& hidden, const at::Tensor& he
   const bool has_history = at::GradMode::is_enabled();
   const bool rows_wanted = has_history && hidden.requires_grad(), head_wanted = has_history && head.requires_grad();
   at::Tensor values = at::empty({rows.size(0)}, hidden.options().requires_grad(false));
-  at::Tensor slope;               // of the rows, where the head's own is not wanted: no chunk outlives its turn
+  at::Tensor slope;  // of the rows, where the head's own is not wanted: no chunk outlives its turn
   std::vector<Chunk> kept;
   {
     const at::NoGradGuard no_history;

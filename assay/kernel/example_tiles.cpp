@@ -189,16 +189,26 @@ QueryTiles::QueryTiles(const at::Tensor& queries)
       side_by_side_(queries_ >= kManyQueries && bf16_functions().tile_single != nullptr) {
   const at::NoGradGuard no_history;
   const int64_t down = (rows_ + kSide - 1) / kSide, across = (columns_ + kSide - 1) / kSide;
-  tiles_ = at::zeros({down, across, queries_, kSide, kSide},
-                     queries.options().dtype(at::kFloat).requires_grad(false).device(at::kCPU));
-  for (int64_t y = 0; y < down; ++y) {
-    const int64_t row = y * kSide, height = std::min(kSide, rows_ - row);
-    for (int64_t x = 0; x < across; ++x) {
-      const int64_t column = x * kSide, width = std::min(kSide, columns_ - column);
-      const at::Tensor part = queries.detach().narrow(1, row, height).narrow(2, column, width);
-      tiles_.select(0, y).select(0, x).narrow(1, 0, height).narrow(2, 0, width).copy_(part);
+  const at::Tensor given = queries.detach().to(at::kFloat);
+  const at::Tensor u = given.stride(2) == 1 || columns_ == 1 ? given : given.contiguous();
+  tiles_ = at::empty({down, across, queries_, kSide, kSide}, u.options());
+  const auto* from = u.const_data_ptr<float>();
+  auto* to = tiles_.data_ptr<float>();
+  const int64_t query_stride = u.stride(0), row_stride = u.stride(1);
+  at::parallel_for(0, down * across * queries_, 8, [&](int64_t begin, int64_t end) {
+    for (int64_t task = begin; task < end; ++task) {
+      const int64_t tile = task / queries_, query = task % queries_;
+      const int64_t row = tile / across * kSide, column = tile % across * kSide;
+      const int64_t height = std::min(kSide, rows_ - row), width = std::min(kSide, columns_ - column);
+      const float* source = from + query * query_stride + row * row_stride + column;
+      float* place = to + task * kTileSize;
+      for (int64_t i = 0; i < height; ++i, place += kSide) {
+        std::copy_n(source + i * row_stride, width, place);
+        std::fill(place + width, place + kSide, 0.0F);
+      }
+      std::fill(place, to + (task + 1) * kTileSize, 0.0F);
     }
-  }
+  });
   if (side_by_side_) tiles_ = tiles_.permute({0, 1, 3, 4, 2}).contiguous();
 }
 

@@ -17,8 +17,8 @@
 namespace assay::kernel {
 namespace {
 
-constexpr int64_t kBlock = 4096;   // of the vocabulary: the logits of a row are still in the innermost cache
-constexpr double kFarAbove = 60;   // e^60 times a vocabulary is far below the largest float, in bf16 too
+constexpr int64_t kBlock = 4096;  // of the vocabulary: the logits of a row are still in the innermost cache
+constexpr double kFarAbove = 60;  // e^60 times a vocabulary is far below the largest float, in bf16 too
 
 // One block of a row. `level` and `sum` are the row's so far; `to` may be `x` itself, and follows what was kept of the
 // blocks before it.
@@ -30,8 +30,7 @@ struct ExponentialsOfRow {
     if (before == 0) *level = largest;
     if (largest > *level + static_cast<Number>(kFarAbove) && !ASSAY_TWIN("kernel.softmax_level_never_moves")) {
       const Number share = std::exp(*level - largest);
-      for (Kept* kept = to - before; kept < to; ++kept)
-        *kept = static_cast<Kept>(static_cast<Number>(*kept) * share);
+      for (Kept* kept = to - before; kept < to; ++kept) *kept = static_cast<Kept>(static_cast<Number>(*kept) * share);
       *sum *= share;
       *level = largest;
     }

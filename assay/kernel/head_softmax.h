@@ -1,10 +1,10 @@
-// The softmax over a vocabulary, made where its logits are made: the head is multiplied by blocks of the vocabulary, and
-// what is kept of a block is e^(logit - level), in bf16 where the head is bf16. Neither the logits nor the probabilities
-// are held: what reads them divides by the row's sum.
+// The softmax over a vocabulary, made where its logits are made: the head is multiplied by blocks of the vocabulary,
+// and what is kept of a block is e^(logit - level), in bf16 where the head is bf16. Neither the logits nor the
+// probabilities are held: what reads them divides by the row's sum.
 //
 // The level of a row is the greatest logit of its first block; it moves only where a later logit is kFarAbove greater,
-// so that a block is written once. Exact up to rounding: an exponential too small beside e^level to be a float counts as
-// 1e-38. Cost: n·D·V multiply-adds and one exponential a logit; memory n·V numbers, and 4096 n more for bf16.
+// so that a block is written once. Exact up to rounding: an exponential too small beside e^level to be a float counts
+// as 1e-38. Cost: n·D·V multiply-adds and one exponential a logit; memory n·V numbers, and 4096 n more for bf16.
 #pragma once
 
 #include <ATen/core/Tensor.h>

@@ -60,7 +60,7 @@ at::Tensor FactoredGradient::dot(const at::Tensor& queries) const {
     inputs.has_bias = false;
     inputs.mask.reset();
     const at::Tensor of_bias = output_gradient.sum(1, /*keepdim=*/false, queries.scalar_type());
-    return inputs.dot(queries.narrow(2, 0, input.size(2)).contiguous())
+    return inputs.dot(queries.narrow(2, 0, input.size(2)))
         .add_(queries.select(2, input.size(2)).matmul(of_bias.t()), ASSAY_TWIN("nn.dot_without_bias") ? 0 : 1);
   }
   // Few queries wait for memory, where rounding D_i first would only be a further pass.

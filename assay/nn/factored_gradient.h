@@ -37,7 +37,7 @@ struct FactoredGradient {
 
   at::Tensor masked_input() const;  ///< [B,T,I]: masked positions zero
   at::Tensor activations() const;   ///< a [B,T,M]: masked positions zero, the appended 1 included (and masked)
-  at::Tensor dense() const;        ///< D [B,O,M]
+  at::Tensor dense() const;         ///< D [B,O,M]
   /// ⟨u_q, D_i⟩ for queries u [Q,O,M]: [Q,B].
   at::Tensor dot(const at::Tensor& queries) const;
   /// The part of ⟨u_q, D_i⟩ that flows through each position: [Q,B,T]; sums over T to dot().

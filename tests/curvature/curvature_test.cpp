@@ -2,12 +2,12 @@
 // twin.
 #include "assay/curvature/curvature.h"
 
+#include <ATen/Context.h>
 #include <ATen/ops/allclose.h>
 #include <ATen/ops/eye.h>
 #include <ATen/ops/kron.h>
 #include <ATen/ops/linalg_qr.h>
 #include <ATen/ops/linalg_solve.h>
-#include <ATen/Context.h>
 #include <ATen/ops/rand.h>
 #include <ATen/ops/randn.h>
 #include <gtest/gtest.h>
@@ -126,8 +126,8 @@ TEST(Kfac, OfLinearRegressionIsTheInputCovariance) {
   EXPECT_GT(difference(again.ekfac()), 1e-3);
 }
 
-// Products of bf16 round the gradient, and what the first rotation leaves, each number by at most 2^-9 of itself: on the
-// way in and on the way out some 2^-9·sqrt(4) of the whole.
+// Products of bf16 round the gradient, and what the first rotation leaves, each number by at most 2^-9 of itself: on
+// the way in and on the way out some 2^-9·sqrt(4) of the whole.
 TEST(FactoredCurvature, SolvesWithRotationsOfBf16) {
   at::manual_seed(11);
   const auto rotation = [](int64_t size) {

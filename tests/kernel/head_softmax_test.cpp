@@ -1,9 +1,9 @@
 #include "assay/kernel/head_softmax.h"
 
+#include <ATen/Context.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/logsumexp.h>
-#include <ATen/Context.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/rand.h>
 #include <ATen/ops/randn.h>
@@ -42,7 +42,8 @@ TEST(HeadSoftmax, IsTheSoftmaxInEveryType) {
   const at::Tensor rows = at::randn({7, 16}).to(at::kBFloat16), head = at::randn({9001, 16}).to(at::kBFloat16);
   for (const auto& [type, tolerance] :
        {std::pair{at::kDouble, 1e-12}, std::pair{at::kFloat, 1e-5}, std::pair{at::kBFloat16, kBf16Rounding}}) {
-    EXPECT_LT(log_sum_error(rows.to(type), head.to(type)), std::min(tolerance, 1e-5));  // sums are of what is not rounded
+    EXPECT_LT(log_sum_error(rows.to(type), head.to(type)),
+              std::min(tolerance, 1e-5));  // sums are of what is not rounded
     EXPECT_LT(share_error(rows.to(type), head.to(type)), tolerance);
   }
 }
@@ -68,7 +69,8 @@ TEST(HeadLogProbabilities, GradientsOfHiddenStatesAndHead) {
   const at::Tensor targets = at::tensor(chosen), factors = at::rand({1000}, at::kDouble);
   const at::Tensor start = at::randn({1000, 4}, at::kDouble), weights = at::randn({9000, 4}, at::kDouble);
   const auto gradients = [&](at::ScalarType dtype, bool in_one) {
-    const at::Tensor hidden = start.to(at::kBFloat16).to(dtype == at::kDouble ? dtype : at::kFloat).requires_grad_(true);
+    const at::Tensor hidden =
+        start.to(at::kBFloat16).to(dtype == at::kDouble ? dtype : at::kFloat).requires_grad_(true);
     const at::Tensor head = weights.to(at::kBFloat16).to(dtype).requires_grad_(true);
     const at::Tensor values = in_one ? head_log_probabilities(hidden, head, given_targets(targets))
                                      : logit_log_probabilities(hidden.matmul(head.t()), given_targets(targets));

@@ -161,9 +161,7 @@ TEST(Bf16Pairs, OperationsEqualThoseOfTheSameNumbersInFloat64) {
   EXPECT_LT(sums_error(), kSums);
   const at::Tensor left = at::randn({50, 50}), right = at::randn({41, 41}), queries = at::randn({40, 50, 41});
   const at::Tensor l = left.to(at::kDouble), r = right.to(at::kDouble), q = queries.to(at::kDouble);
-  const auto rotation_error = [&] {
-    return norm_error(pair.rotate(left, right).dense(), exact.rotate(l, r).dense());
-  };
+  const auto rotation_error = [&] { return norm_error(pair.rotate(left, right).dense(), exact.rotate(l, r).dense()); };
   EXPECT_LT(rotation_error(), kRounded);
   const auto dot_error = [&](int64_t count) {
     // Terms of either sign: a sum's error is to be measured by what its terms are, not by what they happen to leave.
