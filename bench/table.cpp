@@ -100,10 +100,7 @@ class Table {
                                                                   : "");
     results_.threads = granted_cores();
     results_.is_quick = options_.is_quick;
-    const json best = ask({}, "fp32", "ceilings", 1).at("ceilings");
-    results_.ceilings = {.flops_per_second_fp32 = best.at("flops_per_second_fp32"),
-                         .flops_per_second_bf16 = best.at("flops_per_second_bf16"),
-                         .bytes_per_second = best.at("bytes_per_second")};
+    results_.ceilings = ceilings();
     show(title_view(results_));
     drop_missing();
     if (!options_.peers_only) {
@@ -135,6 +132,13 @@ class Table {
     if (!workload.name.empty()) command.push_back("--workload=" + workload.name);
     if (options_.is_quick) command.push_back("--quick");
     return json::parse(output_of(command, true));
+  }
+
+  Ceilings ceilings() const {
+    const json best = ask({}, "fp32", "ceilings", 1).at("ceilings");
+    return {.flops_per_second_fp32 = best.at("flops_per_second_fp32"),
+            .flops_per_second_bf16 = best.at("flops_per_second_bf16"),
+            .bytes_per_second = best.at("bytes_per_second")};
   }
 
   /// Rows of a task, told to a reader who waits. Empty where it cannot run yet or fails: the others go on.
@@ -301,7 +305,7 @@ class Table {
         [&](const Workload& workload, const std::string& dtype, const std::string& what) {
           return rows_of(workload, dtype, what, 1);
         },
-        results_.left_out);
+        [this] { return ceilings(); }, results_.left_out);
   }
 
   void clear() const {

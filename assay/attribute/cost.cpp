@@ -112,8 +112,8 @@ Cost moment_walk(const WalkShapes& shapes, const Held& held, bool is_rotated) {
 Cost prepared_queries(const WalkShapes& shapes, bool is_rotated) {
   Cost cost;
   cost.flops = 2 * (2 * shapes.weights + shapes.tracked) * shapes.query_positions;
-  cost = in_type_of_model(shapes, cost);
   if (is_rotated) cost.flops += 2 * shapes.queries * shapes.solves;
+  cost = in_type_of_model(shapes, cost);
   cost.bytes_moved = 6 * shapes.element_bytes * shapes.tracked * shapes.queries;
   cost.operator_calls = shapes.queries * (shapes.blocks * kOperatorsPerBlock + 2 * shapes.layers * kOperatorsPerLayer);
   return cost;
@@ -176,7 +176,7 @@ Cost gradient_scores(const WalkShapes& shapes, const FactoryCall& method, const 
     const auto bytes = [&](curvature::Statistics statistics) {
       return statistics_bytes(statistics, architecture, inputs.layers, inputs.model.dtype());
     };
-    if (is_rotated) cost.peak_bytes += bytes(curvature::Statistics::Covariances);
+    if (is_rotated) cost.peak_bytes += bytes(curvature::Statistics::Covariances) / (shapes.is_bf16 ? 2 : 1);
     if (curvature_family(method) != "kfac")
       cost.peak_bytes += static_cast<int64_t>(shapes.element_bytes * shapes.tracked);
   }

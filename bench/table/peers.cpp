@@ -130,7 +130,8 @@ void add_turn(Duel& duel, const std::vector<Stage>& stages, const std::vector<Ro
 }  // namespace
 
 std::vector<Duel> against_peers(const PeerSetting& setting, const std::vector<Workload>& workloads,
-                                const OurTurn& our_turn, std::vector<std::string>& left_out) {
+                                const OurTurn& our_turn, const MeasureCeilings& measure_ceilings,
+                                std::vector<std::string>& left_out) {
   std::vector<Duel> duels;
   for (const Contest& contest : contests()) {
     const auto workload = std::ranges::find(workloads, contest.workload, &Workload::name);
@@ -145,12 +146,17 @@ std::vector<Duel> against_peers(const PeerSetting& setting, const std::vector<Wo
               .peer = contest.peer,
               .setting = contest.setting,
               .our_dtype = can_run(contest.dtype) ? contest.dtype : "fp32",
-              .stages = {}};
+              .stages = {},
+              .ceilings = {},
+              .counted = {}};
     try {
       const std::string what = contest.is_index ? "index:16" : fmt::format("whole:{}", workload->compared_queries);
       for (int turn = 0; turn < setting.turns; ++turn) {
         const std::vector<Row> ours = our_turn(*workload, duel.our_dtype, what);
         if (ours.empty()) break;
+        duel.ceilings.push_back(measure_ceilings());
+        duel.counted = {};
+        for (const Row& row : ours) duel.counted += row.counted;
         add_turn(duel, contest.is_index ? kIndexStages : kFactorStages, ours,
                  their_turn(setting, contest, *workload, setting.tokenizer));
       }

@@ -24,8 +24,11 @@ struct PeerSetting {
 /// Rows of one task of ours: workload, type, what (stages.h).
 using OurTurn = std::function<std::vector<Row>(const Workload&, const std::string& dtype, const std::string& what)>;
 
+using MeasureCeilings = std::function<Ceilings()>;
+
 /// Every comparison whose workload is among `workloads`; `left_out` hears of tools that are not set up.
 std::vector<Duel> against_peers(const PeerSetting& setting, const std::vector<Workload>& workloads,
-                                const OurTurn& our_turn, std::vector<std::string>& left_out);
+                                const OurTurn& our_turn, const MeasureCeilings& measure_ceilings,
+                                std::vector<std::string>& left_out);
 
 }  // namespace assay::bench

@@ -24,6 +24,12 @@ double Turns::ratio() const {
   return ours.empty() || theirs.empty() ? std::numeric_limits<double>::quiet_NaN() : best_of(theirs) / best_of(ours);
 }
 
+double Duel::most() const {
+  double floor = std::numeric_limits<double>::infinity();
+  for (const Ceilings& each : ceilings) floor = std::min(floor, seconds(counted, each));
+  return best_of(stages.back().theirs) / floor;
+}
+
 const Row* Results::find(const std::string& workload, const std::string& dtype, const std::string& stage) const {
   for (const Row& row : rows) {
     if (row.workload == workload && row.dtype == dtype && row.stage == stage) return &row;
@@ -90,6 +96,7 @@ json to_json(const Results& results) {
                             {"peer", duel.peer},
                             {"setting", duel.setting},
                             {"assay_dtype", duel.our_dtype},
+                            {"most_times", duel.most()},
                             {"stages", stages}});
   }
   for (const Row& row : results.store)

@@ -32,8 +32,13 @@ struct Turns {
 
 struct Duel {
   std::string workload, peer, setting, our_dtype;
-  std::vector<Turns> stages;  ///< with more than one, the last is their sum
+  std::vector<Turns> stages;       ///< with more than one, the last is their sum
+  std::vector<Ceilings> ceilings;  ///< measured right after each of our turns: a shared machine changes by the minute
+  Cost counted;                    ///< our operations of one turn
 
+  /// Their fastest turn against our counted operations at the highest of those ceilings: no engine that does this work
+  /// can be more times as fast.
+  double most() const;
   std::string title() const { return peer + ", " + setting; }
 };
 

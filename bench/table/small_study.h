@@ -3,10 +3,12 @@
 #pragma once
 
 #include <nlohmann/json.hpp>
+#include <string>
 
 namespace assay::bench {
 
-/// {"lds": {method: score, ..., "retraining itself": ceiling}}
-nlohmann::json small_study(bool is_quick);
+/// {"lds": {method: score, ..., "retraining": ceiling}}; methods in float64 where they say nothing else. `folder`: for
+/// what an index leaves on the way.
+nlohmann::json small_study(const std::string& folder, bool is_quick);
 
 }  // namespace assay::bench

@@ -210,7 +210,7 @@ std::string scores_file(const std::string& folder, const std::string& workload, 
 
 json measure(const Workload& workload, const Task& task) {
   if (task.what == "ceilings") return ceilings();
-  if (task.what == "lds") return small_study(task.is_quick);
+  if (task.what == "lds") return small_study(task.folder, task.is_quick);
   if (!can_run(task.dtype)) return {{"skipped", fmt::format("the engine does not run {} yet", task.dtype)}};
   if (task.what.starts_with("index:")) {
     return measure_index(workload, task, std::stoll(task.what.substr(task.what.find(':') + 1)));

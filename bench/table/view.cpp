@@ -103,6 +103,13 @@ std::string peers_view(const Results& results) {
       text += fmt::format("    {:<38}{:>10}{}{:>10}{:>10.2f}×{:>12}{:>12}\n", each.stage,
                           seconds_text(fastest(each.ours)), mark(each.other_load), seconds_text(fastest(each.theirs)),
                           each.ratio(), format_bytes(each.our_peak), format_bytes(each.their_peak));
+    double fp32 = 0, bf16 = 0;
+    for (const Ceilings& each : duel.ceilings) {
+      fp32 = std::max(fp32, each.flops_per_second_fp32);
+      bf16 = std::max(bf16, each.flops_per_second_bf16);
+    }
+    text += fmt::format("    at the ceilings of these turns, {:.0f} and {:.0f} GFLOP/s in bf16: at most {:.1f}×\n", fp32 * 1e-9,
+                        bf16 * 1e-9, duel.most());
   }
   return text;
 }
