@@ -267,6 +267,7 @@ class Table {
     const auto variant = [&](const std::string& name, const std::string& what) {
       if (!rows_of(workload, "fp32", what, 1).empty()) compare(name, file("fp32", what));
     };
+    if (options_.is_quick && workload.name != "S") return;
     variant("queries compressed to rank 16", fmt::format("scores:{}:ekfac(rank=16)", count));
     variant("K-FAC", fmt::format("scores:{}:kfac", count));
     if (workload.name == "S") variant("EK-FAC on another draw of labels", fmt::format("scores:{}:ekfac:1", count));

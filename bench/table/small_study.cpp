@@ -50,8 +50,7 @@ nlohmann::json small_study(const std::string& folder, bool is_quick) {
     seed.model = seed.model.with(exact.to(type));
     keep(fmt::format("ekfac, {}", name), seed.scores("ekfac").total);
     for (const int64_t rank : {4, 16}) {
-      keep(fmt::format("index of rank {}, {}", rank, name),
-           scores_by_index(seed, folder + "/small_study", rank));
+      keep(fmt::format("index of rank {}, {}", rank, name), scores_by_index(seed, folder + "/small_study", rank));
     }
   }
   found["retraining"] = evaluate::lds_ceiling(bank);

@@ -108,8 +108,8 @@ std::string peers_view(const Results& results) {
       fp32 = std::max(fp32, each.flops_per_second_fp32);
       bf16 = std::max(bf16, each.flops_per_second_bf16);
     }
-    text += fmt::format("    at the ceilings of these turns, {:.0f} and {:.0f} GFLOP/s in bf16: at most {:.1f}×\n", fp32 * 1e-9,
-                        bf16 * 1e-9, duel.most());
+    text += fmt::format("    at the ceilings of these turns, {:.0f} and {:.0f} GFLOP/s in bf16: at most {:.1f}×\n",
+                        fp32 * 1e-9, bf16 * 1e-9, duel.most());
   }
   return text;
 }

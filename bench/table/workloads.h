@@ -26,9 +26,10 @@ struct Questions {
 };
 
 struct Workload {
-  std::string name, title;  ///< "S", "stories260K"
-  std::string model;        ///< folder
-  std::string text = {};    ///< of the corpus; empty: random tokens
+  std::string name, title;          ///< "S", "stories260K"
+  std::string model;                ///< folder
+  std::string text = {};            ///< of the corpus; empty: random tokens
+  std::string layers = "blocks.*";  ///< tracked
   int64_t context = 256;
   int64_t documents = 0;  ///< for curvature and scores
   int64_t indexed = 0;    ///< for an index
