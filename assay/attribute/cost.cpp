@@ -176,7 +176,7 @@ Cost gradient_scores(const WalkShapes& shapes, const FactoryCall& method, const 
     const auto bytes = [&](curvature::Statistics statistics) {
       return statistics_bytes(statistics, architecture, inputs.layers, inputs.model.dtype());
     };
-    if (is_rotated) cost.peak_bytes += bytes(curvature::Statistics::Covariances) / (shapes.is_bf16 ? 2 : 1);
+    if (is_rotated) cost.peak_bytes += bytes(curvature::Statistics::Covariances);
     if (curvature_family(method) != "kfac")
       cost.peak_bytes += static_cast<int64_t>(shapes.element_bytes * shapes.tracked);
   }
@@ -199,7 +199,13 @@ void add_fit_stages(Plan& plan, const FactoryCall& method, const Inputs& inputs,
   if (family != "kfac" && !cached.moments) {
     const Held moments =
         held(is_kronecker ? curvature::Statistics::RotatedMoments : curvature::Statistics::Moments, inputs);
-    plan.add("eigenvalues" + suffix, in_type_of_model(shapes, moment_walk(shapes, moments, is_kronecker)));
+    Cost cost = in_type_of_model(shapes, moment_walk(shapes, moments, is_kronecker));
+    if (is_kronecker && shapes.is_bf16) {  // the rounded rotations of all layers, whatever the groups
+      cost.peak_bytes += statistics_bytes(curvature::Statistics::Covariances, inputs.model.architecture(),
+                                          inputs.layers, inputs.model.dtype()) /
+                         2;
+    }
+    plan.add("eigenvalues" + suffix, cost);
   }
 }
 

@@ -203,8 +203,8 @@ void reset_peak_resident() {
 }
 
 void keep_freed_memory() {
-  mallopt(M_MMAP_MAX, 0);  // large blocks come from the heap, too
-  mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
+  mallopt(M_MMAP_MAX, 0);  // large blocks of the main thread come from the heap, too
+  mallopt(M_TRIM_THRESHOLD, -1);
 }
 
 }  // namespace assay

@@ -20,6 +20,10 @@ std::map<nn::LayerId, FactoredBlock> take_rotations(std::map<nn::LayerId, LayerB
   std::map<nn::LayerId, FactoredBlock> blocks;
   for (auto& [layer, basis] : bases) {
     FactoredBlock& block = blocks[layer];
+    if (dtype != basis.output.vectors.scalar_type()) {  // else they would keep the file mapped that holds the vectors
+      basis.output.values = basis.output.values.clone();
+      basis.input.values = basis.input.values.clone();
+    }
     block.output_basis = take(basis.output.vectors);
     block.input_basis = take(basis.input.vectors);
   }

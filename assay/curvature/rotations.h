@@ -10,7 +10,8 @@
 namespace assay::curvature {
 
 /// Blocks with the rotations of each layer and no eigenvalues yet. Moves the vectors out of `bases`, which keep their
-/// values: rounded and not, they are the largest thing a fit holds. Layers that shared a rotation go on sharing it.
+/// values: rounded and not, they are the largest thing a fit holds (a workspace in memory goes on holding its own).
+/// Layers that shared a rotation go on sharing it.
 std::map<nn::LayerId, FactoredBlock> take_rotations(std::map<nn::LayerId, LayerBasis>& bases, at::ScalarType dtype);
 
 }  // namespace assay::curvature

@@ -22,6 +22,7 @@ namespace assay::kernel {
 namespace {
 
 constexpr int64_t kChunkBytes = int64_t{64} << 20;  // of exponentials at a time: some hundred rows of any vocabulary
+constexpr double kLeastShare = 1e-30;               // an exponential below it may be one that was cut off
 constexpr int64_t kPiece = 512;                     // classes whose sum is taken at once
 
 template <typename Number>
@@ -77,20 +78,28 @@ struct Chunk {
   at::Tensor targets;  // [n]
 
   int64_t size() const { return rows.size(0); }
+  at::Tensor divisors() const {
+    const bool is_mistaken = ASSAY_TWIN("kernel.head_slope_by_the_other_sum");
+    return (is_mistaken ? softmax.sums : softmax.kept_sums).neg().unsqueeze(1);
+  }
   at::Tensor log_probabilities(const at::Tensor& head) const {
     const at::Tensor chosen = head.index_select(0, targets).to(softmax.sums.scalar_type());
-    return chosen.mul_(rows).sum(1).sub_(softmax.levels).sub_(softmax.sums.log());
+    const at::Tensor values = chosen.mul_(rows).sum(1).sub_(softmax.levels).sub_(softmax.sums.log());
+    if (softmax.exponentials.scalar_type() != values.scalar_type()) return values.clamp_max_(0);
+    // By the share itself, which is exact where it is next to 1; one that is lost beside the level has no share.
+    const at::Tensor kept = softmax.exponentials.gather(1, targets.unsqueeze(1)).squeeze(1);
+    return values.where(kept.lt(kLeastShare), kept.div(softmax.sums).log_());
   }
   /// slope [n,D] = d(log p[target]) / d(rows), times factors [n,1] where there are any.
   void put_slope(const at::Tensor& slope, const at::Tensor& head, const at::Tensor& factors = {}) const {
     put_product(slope, softmax.exponentials, head);
-    slope.div_(softmax.sums.neg().unsqueeze(1)).add_(head.index_select(0, targets));
+    slope.div_(divisors()).add_(head.index_select(0, targets));
     if (factors.defined()) slope.mul_(factors);
   }
   /// to_head [V,D] += Σ_n factors[n] d(log p_n[target]) / d(head).
   void add_head_slope(const at::Tensor& to_head, const at::Tensor& factors) const {
     const at::Tensor scaled = rows.to(to_head.scalar_type()).mul(factors);
-    add_product(to_head, softmax.exponentials.t(), scaled.div(softmax.sums.neg().unsqueeze(1)));
+    add_product(to_head, softmax.exponentials.t(), scaled.div(divisors()));
     if (!ASSAY_TWIN("kernel.head_slope_without_targets")) to_head.index_add_(0, targets, scaled);
   }
 };

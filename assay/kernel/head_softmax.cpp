@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <type_traits>
 
 #include "assay/core/error.h"
@@ -20,40 +21,76 @@ namespace {
 constexpr int64_t kBlock = 4096;  // of the vocabulary: the logits of a row are still in the innermost cache
 constexpr double kFarAbove = 60;  // e^60 times a vocabulary is far below the largest float, in bf16 too
 
-// One block of a row. `level` and `sum` are the row's so far; `to` may be `x` itself, and follows what was kept of the
-// blocks before it.
+template <int kBytes>
+ASSAY_INLINE void keep(const Lanes<float, kBytes>& x, float* to, int64_t count) {
+  x.store(to, count);
+}
+template <int kBytes>
+ASSAY_INLINE void keep(const Lanes<double, kBytes>& x, double* to, int64_t count) {
+  x.store(to, count);
+}
+/// x becomes what is kept of it.
+template <int kBytes>
+ASSAY_INLINE void keep(Lanes<float, kBytes>& x, at::BFloat16* to, int64_t count) {
+  store_rounded(x, to, count);
+  typename Lanes<uint32_t, kBytes>::Values bits;
+  __builtin_memcpy(&bits, &x.values, kBytes);
+  bits = (bits + 0x7fff + ((bits >> 16) & 1)) & 0xffff0000U;
+  __builtin_memcpy(&x.values, &bits, kBytes);
+}
+
+// One block of a row. `level`, `sum` and `kept_sum` are the row's so far; `to` may be `x` itself, and follows what was
+// kept of the blocks before it.
 struct ExponentialsOfRow {
   template <int kBytes, typename Number, typename Kept>
-  static ASSAY_INLINE void run(const Number* x, int64_t count, int64_t before, Kept* to, Number* level, Number* sum) {
+  static ASSAY_INLINE void run(const Number* x, int64_t count, int64_t before, Kept* to, Number* level, Number* sum,
+                               Number* kept_sum) {
     using L = Lanes<Number, kBytes>;
-    const Number largest = largest_of_row<kBytes>(x, count);
-    if (before == 0) *level = largest;
+    const Number largest = largest_of_row<kBytes>(x, count), none = -std::numeric_limits<Number>::infinity();
+    if (largest == none) {  // nothing but -inf and NaN, of which the latter must be felt
+      for (int64_t i = 0; i < count; ++i) {
+        const Number e = std::isnan(x[i]) ? x[i] : 0;
+        *sum += e;
+        *kept_sum += e;
+        to[i] = static_cast<Kept>(e);
+      }
+      if (before == 0) *level = none;
+      return;
+    }
+    if (before == 0 || *level == none) *level = largest;
     if (largest > *level + static_cast<Number>(kFarAbove) && !ASSAY_TWIN("kernel.softmax_level_never_moves")) {
       const Number share = std::exp(*level - largest);
-      for (Kept* kept = to - before; kept < to; ++kept) *kept = static_cast<Kept>(static_cast<Number>(*kept) * share);
+      Number again = 0;
+      for (Kept* kept = to - before; kept < to; ++kept) {
+        *kept = static_cast<Kept>(static_cast<Number>(*kept) * share);
+        again += static_cast<Number>(*kept);
+      }
       *sum *= share;
+      *kept_sum = again;
       *level = largest;
     }
     const Number base = *level;
-    L sums{};
-    Number rest = 0;
+    L sums{}, kept_sums{};
+    Number rest = 0, kept_rest = 0;
     by_lanes<L>(count, [&](int64_t i, auto lanes) ASSAY_INLINE_LAMBDA {
       L e;
       e.load(x + i, lanes);
       e.values -= base;
       exponentiate(e);
-      if constexpr (std::is_same_v<Kept, Number>) {
-        e.store(to + i, lanes);
-      } else {
-        store_rounded(e, to + i, lanes);
-      }
+      L kept = e;
+      keep(kept, to + i, lanes);
       if (lanes >= L::kCount) {
         sums.values += e.values;
+        kept_sums.values += kept.values;
       } else {
-        for (int64_t k = 0; k < lanes; ++k) rest += e.values[k];  // beyond the row lanes hold e^-level
+        for (int64_t k = 0; k < lanes; ++k) {  // beyond the row lanes hold e^-level
+          rest += e.values[k];
+          kept_rest += kept.values[k];
+        }
       }
     });
     *sum += sums.sum() + rest;
+    *kept_sum += kept_sums.sum() + kept_rest;
   }
 };
 
@@ -64,10 +101,12 @@ HeadSoftmax softmax_by_blocks(const at::Tensor& rows, const at::Tensor& head) {
   const at::TensorOptions numbers = at::TensorOptions().dtype(c10::CppTypeToScalarType<Number>::value);
   const HeadSoftmax found{.exponentials = at::empty({count, classes}, head.options()),
                           .levels = at::empty({count}, numbers),
-                          .sums = at::zeros({count}, numbers)};
+                          .sums = at::zeros({count}, numbers),
+                          .kept_sums = at::zeros({count}, numbers)};
   const at::Tensor scratch = kInPlace ? at::Tensor() : at::empty({count, std::min(kBlock, classes)}, numbers);
   auto* kept = found.exponentials.data_ptr<Kept>();
   Number *levels = found.levels.data_ptr<Number>(), *sums = found.sums.data_ptr<Number>();
+  Number* kept_sums = found.kept_sums.data_ptr<Number>();
   for (int64_t first = 0; first < classes; first += kBlock) {
     const int64_t width = std::min(kBlock, classes - first);
     const at::Tensor logits = (kInPlace ? found.exponentials.narrow(1, first, width) : scratch.narrow(1, 0, width));
@@ -77,7 +116,7 @@ HeadSoftmax softmax_by_blocks(const at::Tensor& rows, const at::Tensor& head) {
     at::parallel_for(0, count, std::max<int64_t>(1, kChunkOfLanes / width), [&](int64_t begin, int64_t end) {
       for (int64_t row = begin; row < end; ++row) {
         on_widest_lanes<ExponentialsOfRow>(from + row * stride, width, first, kept + row * classes + first,
-                                           levels + row, sums + row);
+                                           levels + row, sums + row, kept_sums + row);
       }
     });
   }

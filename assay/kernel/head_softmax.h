@@ -15,6 +15,9 @@ struct HeadSoftmax {
   at::Tensor exponentials;  ///< [n,V] e^(logit - level)
   at::Tensor levels;        ///< [n], of the type of sums
   at::Tensor sums;          ///< [n] Σ_v e^(logit - level); float32, float64 for a head of float64
+  /// [n] Σ_v of the exponentials as they are kept. Divided by it they sum to 1, so that of a certain prediction nothing
+  /// is left but what is missing to 1, not the rounding of its own share.
+  at::Tensor kept_sums;
 };
 
 /// Whether these can be read: on the processor, head [V,D] of float32, float64 or bf16, rows [n,D] of the same type.

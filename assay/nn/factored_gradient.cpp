@@ -54,7 +54,7 @@ at::Tensor FactoredGradient::dot(const at::Tensor& queries) const {
     return dot_per_token(queries).sum(2);
   }
   if (!dense_is_cheaper(*this, count)) return dot_per_token(queries).sum(2);
-  if (is_bf16() && has_bias) {  // apart, for the sake of even rows
+  if (is_bf16() && has_bias) {  // apart, for the sake of even rows: worth a copy of the questions
     FactoredGradient inputs = *this;
     inputs.input = masked_input();
     inputs.has_bias = false;

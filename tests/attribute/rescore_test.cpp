@@ -1,6 +1,7 @@
 // Scoring the ends of a ranking again: what is told has exact scores in their order, whatever the index thought.
 #include "assay/attribute/rescore.h"
 
+#include <ATen/Context.h>
 #include <ATen/ops/randn.h>
 #include <ATen/ops/tensor.h>
 #include <gtest/gtest.h>
@@ -27,7 +28,11 @@ std::vector<double> values_of(const at::Tensor& row) {
 
 class Rescoring : public testing::Test {
  protected:
-  at::Tensor exact_ = at::randn({3, 200}, at::kDouble);
+  static at::Tensor seeded(uint64_t seed) {  // other tests draw from the same numbers
+    at::manual_seed(seed);
+    return at::randn({3, 200}, at::kDouble);
+  }
+  at::Tensor exact_ = seeded(4);
   at::Tensor index_ = exact_.mul(7).add(at::randn({3, 200}, at::kDouble), 3);  // another scale, and noise
   ScanResult scan_ = scan_of(index_, 20);
   std::vector<int64_t> rows_ = rows_to_rescore(scan_, 15);
@@ -70,7 +75,8 @@ TEST_F(Rescoring, TellsExactScoresInTheirOrder) {
 TEST_F(Rescoring, BringsTheOthersToTheSameScaleAndBelow) {
   const Rescored found = rescored(scan_, rows_, again(), 10);
   for (int64_t q = 0; q < 3; ++q) {
-    EXPECT_NEAR(found.scale[static_cast<size_t>(q)], 1.0 / 7, 0.03);
+    // The regression of s on 7 s + 3 ε. Thirty points at the ends: a deviation of some 0.01.
+    EXPECT_NEAR(found.scale[static_cast<size_t>(q)], 7.0 / 58, 0.03);
     EXPECT_GT(found.agreement[static_cast<size_t>(q)], 0.8);
     const double last = found.top.scores[q][9].item<double>();
     for (int64_t row = 0; row < 200; ++row) {

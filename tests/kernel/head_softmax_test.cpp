@@ -12,6 +12,9 @@
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
 
+#include <cmath>
+#include <limits>
+
 #include "assay/core/philox.h"
 #include "assay/core/twin.h"
 #include "assay/kernel/cross_entropy.h"
@@ -91,6 +94,36 @@ TEST(HeadLogProbabilities, GradientsOfHiddenStatesAndHead) {
   EXPECT_LT(error(at::kBFloat16), kBf16Rounding);
   const ScopedTwin twin("kernel.head_slope_without_targets");
   EXPECT_GT(error(at::kDouble), 0.1);
+}
+
+// A prediction that is all but certain, of a class far from the first block: what is left of its slope is what is
+// missing to 1, not the rounding of e^20; and a log-probability is never above 0.
+TEST(HeadLogProbabilities, OfACertainPredictionAreNextToNothing) {
+  const at::Tensor head = at::cat({at::full({1, 1}, 10.0), at::zeros({6000, 1}), at::full({1, 1}, 30.4)});
+  const at::Tensor targets = at::full({2}, int64_t{6001}, at::kLong);
+  const auto slope = [&](at::ScalarType type) {
+    const at::Tensor hidden = at::ones({2, 1}, type == at::kDouble ? type : at::kFloat).requires_grad_(true);
+    const at::Tensor values = head_log_probabilities(hidden, head.to(type), given_targets(targets));
+    EXPECT_LE(values.max().item<double>(), 0);
+    EXPECT_GT(values.min().item<double>(), -1e-6);
+    return torch::autograd::grad({values.sum()}, {hidden})[0].abs().max().item<double>();
+  };
+  for (const auto type : {at::kDouble, at::kFloat}) EXPECT_LT(slope(type), 1e-5) << type;
+  EXPECT_LT(slope(at::kBFloat16), 1e-3);  // e^20 in bf16 is off by up to 2^-9, times 30
+  const ScopedTwin twin("kernel.head_slope_by_the_other_sum");
+  EXPECT_GT(slope(at::kBFloat16), 1e-3);
+}
+
+// Logits of -inf have no share, wherever they are; with nothing else the result is not a number.
+TEST(HeadSoftmax, LogitsOfMinusInfinityHaveNoShare) {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  const at::Tensor rows = at::ones({1, 1}), finite = at::randn({100, 1});
+  const at::Tensor head = at::cat({at::full({5000, 1}, -kInfinity), finite});
+  const HeadSoftmax found = head_softmax(rows, head);
+  EXPECT_NEAR(found.sums.log().add(found.levels).item<double>(),
+              at::logsumexp(finite.to(at::kDouble), {0}).item<double>(), 1e-5);
+  EXPECT_LT(found.exponentials.narrow(1, 0, 5000).abs().max().item<float>(), 2e-38F);  // the least that there is
+  EXPECT_TRUE(std::isnan(head_softmax(rows, at::full({5, 1}, std::nan(""))).sums.item<double>()));
 }
 
 // What is drawn is the first class whose cumulative sum passes the number drawn: the piece that holds it, then the
