@@ -5,19 +5,14 @@
 #include <filesystem>
 #include <fstream>
 
-#include "bench/table/counts.h"
-#include "bench/table/measure.h"
-
-#if __has_include("assay/attribute/index_build.h")
 #include "assay/attribute/index_build.h"
 #include "assay/attribute/logra.h"
 #include "assay/attribute/methods_options.h"
 #include "assay/nn/gradients.h"
-#endif
+#include "bench/table/counts.h"
+#include "bench/table/measure.h"
 
 namespace assay::bench {
-
-#if __has_include("assay/attribute/index_build.h")
 
 nlohmann::json measure_index(const Workload& workload, const Task& task, int64_t rank) {
   const Loaded loaded = load(workload, task.dtype);
@@ -59,13 +54,5 @@ nlohmann::json measure_index(const Workload& workload, const Task& task, int64_t
   file.write(static_cast<const char*>(scores.const_data_ptr()), static_cast<std::streamsize>(scores.nbytes()));
   return {{"rows", {to_json(row)}}};
 }
-
-#else
-
-nlohmann::json measure_index(const Workload&, const Task&, int64_t) {
-  return {{"skipped", "there is no gradient index yet"}};
-}
-
-#endif
 
 }  // namespace assay::bench
