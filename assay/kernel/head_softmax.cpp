@@ -33,10 +33,8 @@ ASSAY_INLINE void keep(const Lanes<double, kBytes>& x, double* to, int64_t count
 template <int kBytes>
 ASSAY_INLINE void keep(Lanes<float, kBytes>& x, at::BFloat16* to, int64_t count) {
   store_rounded(x, to, count);
-  typename Lanes<uint32_t, kBytes>::Values bits;
-  __builtin_memcpy(&bits, &x.values, kBytes);
-  bits = (bits + 0x7fff + ((bits >> 16) & 1)) & 0xffff0000U;
-  __builtin_memcpy(&x.values, &bits, kBytes);
+  const auto bits = rounded_bits(x);
+  __builtin_memcpy(&x.values, &bits.values, kBytes);
 }
 
 // One block of a row. `level`, `sum` and `kept_sum` are the row's so far; `to` may be `x` itself, and follows what was

@@ -13,12 +13,19 @@
 
 namespace assay::kernel {
 
-/// The first `count` lanes to bf16, to nearest, ties to even. Not for NaN.
+/// The bits of the nearest bf16 numbers, ties to even, in the upper halves of words. Not for NaN.
+template <int kBytes>
+ASSAY_INLINE auto rounded_bits(const Lanes<float, kBytes>& x) {
+  Lanes<uint32_t, kBytes> words;
+  __builtin_memcpy(&words.values, &x.values, kBytes);
+  words.values = (words.values + 0x7fff + ((words.values >> 16) & 1)) & 0xffff0000U;
+  return words;
+}
+
+/// The first `count` lanes to bf16.
 template <int kBytes>
 ASSAY_INLINE void store_rounded(const Lanes<float, kBytes>& x, at::BFloat16* to, int64_t count) {
-  typename Lanes<uint32_t, kBytes>::Values bits;
-  __builtin_memcpy(&bits, &x.values, kBytes);
-  bits = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
+  const typename Lanes<uint32_t, kBytes>::Values bits = rounded_bits(x).values >> 16;
   typedef uint16_t Halves __attribute__((vector_size(kBytes / 2)));
   const Halves halves = __builtin_convertvector(bits, Halves);
   if (count >= kBytes / 4) {
