@@ -15,7 +15,7 @@
 #include <iostream>
 
 #include "assay/core/error.h"
-#include "assay/core/threads.h"
+#include "assay/core/machine.h"
 #include "bench/table/agreement.h"
 #include "bench/table/child.h"
 #include "bench/table/peers.h"

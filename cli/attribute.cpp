@@ -6,7 +6,7 @@
 #include <filesystem>
 #include <optional>
 
-#include "assay/core/threads.h"
+#include "assay/core/machine.h"
 #include "assay/io/safetensors.h"
 #include "assay/io/tensor.h"
 #include "assay/report/attribution_report.h"

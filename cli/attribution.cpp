@@ -15,7 +15,7 @@
 #include "assay/attribute/trust.h"
 #include "assay/core/error.h"
 #include "assay/core/hash.h"
-#include "assay/core/threads.h"
+#include "assay/core/machine.h"
 #include "assay/core/version.h"
 #include "assay/io/source.h"
 #include "assay/kernel/ceilings.h"

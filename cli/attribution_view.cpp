@@ -9,7 +9,7 @@
 
 #include "assay/attribute/stability.h"
 #include "assay/core/hash.h"
-#include "assay/core/threads.h"
+#include "assay/core/machine.h"
 #include "assay/core/version.h"
 #include "assay/math/bootstrap.h"
 #include "cli/attribution_sums.h"

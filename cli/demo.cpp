@@ -6,7 +6,7 @@
 #include <chrono>
 
 #include "assay/core/hash.h"
-#include "assay/core/threads.h"
+#include "assay/core/machine.h"
 #include "assay/core/version.h"
 #include "assay/io/safetensors.h"
 #include "assay/io/tensor.h"

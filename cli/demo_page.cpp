@@ -6,7 +6,7 @@
 
 #include <algorithm>
 
-#include "assay/core/threads.h"
+#include "assay/core/machine.h"
 #include "assay/core/version.h"
 #include "cli/demo_plan.h"
 #include "cli/page_facts.h"

@@ -7,7 +7,7 @@
 #include "assay/attribute/cost.h"
 #include "assay/attribute/methods_options.h"
 #include "assay/core/error.h"
-#include "assay/core/threads.h"
+#include "assay/core/machine.h"
 #include "assay/data/queries.h"
 #include "assay/io/atomic_file.h"
 #include "assay/nn/measurement.h"

@@ -16,7 +16,7 @@
 
 #include "assay/core/cache.h"
 #include "assay/core/hash.h"
-#include "assay/core/threads.h"
+#include "assay/core/machine.h"
 #include "assay/core/version.h"
 #include "assay/kernel/bf16_product.h"
 #include "assay/kernel/ceilings.h"

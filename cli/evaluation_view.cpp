@@ -8,7 +8,7 @@
 #include <filesystem>
 
 #include "assay/core/hash.h"
-#include "assay/core/threads.h"
+#include "assay/core/machine.h"
 #include "assay/core/version.h"
 #include "assay/report/escape.h"
 #include "cli/page_facts.h"

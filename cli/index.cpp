@@ -8,7 +8,7 @@
 #include "assay/attribute/index_cost.h"
 #include "assay/core/cache.h"
 #include "assay/core/error.h"
-#include "assay/core/threads.h"
+#include "assay/core/machine.h"
 #include "assay/io/atomic_file.h"
 #include "assay/kernel/ceilings.h"
 #include "assay/nn/checkpoint.h"

@@ -6,7 +6,7 @@
 
 #include "assay/core/cache.h"
 #include "assay/core/error.h"
-#include "assay/core/threads.h"
+#include "assay/core/machine.h"
 #include "assay/data/token_shards.h"
 
 namespace assay::cli {

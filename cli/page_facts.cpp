@@ -5,7 +5,7 @@
 
 #include <ctime>
 
-#include "assay/core/threads.h"
+#include "assay/core/machine.h"
 
 namespace assay::cli {
 

@@ -7,7 +7,7 @@
 
 #include "assay/core/cache.h"
 #include "assay/core/error.h"
-#include "assay/core/threads.h"
+#include "assay/core/machine.h"
 #include "assay/kernel/ceilings.h"
 #include "cli/result.h"
 

@@ -4,7 +4,7 @@
 
 #include <cstdio>
 
-#include "assay/core/threads.h"
+#include "assay/core/machine.h"
 #include "assay/core/version.h"
 
 namespace assay::cli {

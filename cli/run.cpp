@@ -9,7 +9,7 @@
 
 #include "assay/core/error.h"
 #include "assay/core/log.h"
-#include "assay/core/threads.h"
+#include "assay/core/machine.h"
 #include "cli/commands.h"
 
 namespace assay::cli {

@@ -7,7 +7,7 @@
 
 #include "assay/core/error.h"
 #include "assay/core/hash.h"
-#include "assay/core/threads.h"
+#include "assay/core/machine.h"
 #include "assay/core/version.h"
 #include "assay/data/shard_estimate.h"
 #include "assay/data/token_shards.h"

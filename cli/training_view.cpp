@@ -5,7 +5,7 @@
 
 #include <filesystem>
 
-#include "assay/core/threads.h"
+#include "assay/core/machine.h"
 #include "assay/core/version.h"
 #include "assay/train/checkpoints.h"
 #include "cli/page_facts.h"

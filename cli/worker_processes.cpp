@@ -13,7 +13,7 @@
 #include <thread>
 
 #include "assay/core/error.h"
-#include "assay/core/threads.h"
+#include "assay/core/machine.h"
 #include "assay/core/twin.h"
 
 namespace assay::cli {

@@ -13,7 +13,7 @@
 #include "assay/attribute/methods_options.h"
 #include "assay/attribute/trust.h"
 #include "assay/attribute/walk_shapes.h"
-#include "assay/core/threads.h"
+#include "assay/core/machine.h"
 #include "assay/core/twin.h"
 #include "assay/curvature/layer_groups.h"
 
@@ -213,7 +213,7 @@ void add_basis_stages(Plan& plan, const Inputs& inputs) {
   if (has_empirical_bases(inputs)) return;
   const WalkShapes shapes = shapes_of_fit(inputs);
   const Held covariances = held(curvature::Statistics::Covariances, inputs);
-  plan.add("covariances", covariance_walk(shapes, covariances));
+  plan.add("covariances", in_type_of_model(shapes, covariance_walk(shapes, covariances)));
   plan.add("eigendecompositions", decompositions(shapes, covariances));
 }
 

@@ -9,7 +9,7 @@
 #include "assay/attribute/factors.h"
 #include "assay/attribute/index_curvature.h"
 #include "assay/attribute/walk_shapes.h"
-#include "assay/core/threads.h"
+#include "assay/core/machine.h"
 #include "assay/core/twin.h"
 #include "assay/curvature/covariance.h"
 

@@ -11,9 +11,9 @@
 
 namespace assay::attribute {
 
-/// Numbers that a forward pass keeps for its backward pass, a position. Attention keeps none between positions: its
-/// backward pass computes them again.
-double kept_numbers_per_position(const nn::Architecture& architecture);
+/// Numbers of the model's dtype that a forward pass keeps for its backward pass, a position. Attention keeps none
+/// between positions and the head none of the vocabulary: their backward passes compute them again.
+double kept_numbers_per_position(const nn::Model& model);
 
 /// Positions of a batch, padding included, whose backward pass keeps at most `memory_bytes`. Never more than is useful,
 /// and so the same for all budgets that are large enough; plans and passes both ask here.

@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "assay/attribute/walk_batches.h"
-#include "assay/core/threads.h"
+#include "assay/core/machine.h"
 #include "assay/curvature/covariance.h"
 #include "assay/curvature/eigenbasis.h"
 #include "assay/curvature/layer_shape.h"
@@ -15,6 +15,11 @@
 namespace assay::attribute {
 
 namespace {
+
+constexpr double kProductsPerPair = 7;      // of a head's width: two forward, five backward
+constexpr double kExponentialsPerPair = 2;  // forward, and again backward
+constexpr double kOperationsPerExponential = 16;
+constexpr double kHeadBytes = 64 << 20;  // of the vocabulary's exponentials at once: kernel/cross_entropy.cpp
 
 /// n³ of a matrix that is decomposed; twice where that is in float64.
 double decomposed_cube(at::ScalarType dtype, int64_t size) {
@@ -36,6 +41,7 @@ WalkShapes shapes_of(const Inputs& inputs, const data::Dataset& documents, int64
     }
     const auto padded = static_cast<double>(widest * static_cast<int64_t>(rows.size()));
     shapes.positions += padded;
+    shapes.pairs += padded * static_cast<double>(widest + 1) / 2;
     shapes.widest_batch = std::max(shapes.widest_batch, padded);
     shapes.batches += 1;
   }
@@ -67,9 +73,13 @@ WalkShapes shapes_of(const Inputs& inputs, const data::Dataset& documents, int64
   const auto& asked = inputs.queries.dataset.examples;
   for (int64_t q = 0; q < queries; ++q)
     shapes.query_positions += static_cast<double>(asked[static_cast<size_t>(q)].tokens.size());
-  shapes.activations = kept_numbers_per_position(architecture);
+  shapes.activations = kept_numbers_per_position(inputs.model);
   shapes.longest = static_cast<double>(documents.longest());
-  shapes.attention = 2 * shapes.blocks * static_cast<double>(facts.heads * documents.longest());
+  shapes.attention =
+      shapes.blocks * static_cast<double>(facts.heads) *
+      (kProductsPerPair * 2 * static_cast<double>(facts.head_width) + kExponentialsPerPair * kOperationsPerExponential);
+  shapes.head_bytes =
+      std::min(kHeadBytes, shapes.element_bytes * static_cast<double>(facts.vocabulary) * shapes.widest_batch);
   shapes.resident = static_cast<double>(resident_bytes());
   return shapes;
 }
@@ -81,11 +91,11 @@ Cost in_type_of_model(const WalkShapes& shapes, Cost cost) {
 
 Cost gradient_walk(const WalkShapes& shapes) {
   Cost cost;
-  cost.flops = 4 * shapes.weights * shapes.positions;
-  cost.bytes_moved = 6 * shapes.element_bytes * (shapes.activations + shapes.attention) * shapes.positions;
+  cost.flops = 4 * shapes.weights * shapes.positions + shapes.attention * shapes.pairs;
+  cost.bytes_moved = 6 * shapes.element_bytes * shapes.activations * shapes.positions;
   cost.operator_calls = shapes.batches * (shapes.blocks * kOperatorsPerBlock + shapes.layers * kOperatorsPerLayer);
-  cost.peak_bytes =
-      static_cast<int64_t>(shapes.resident + shapes.element_bytes * shapes.activations * shapes.widest_batch);
+  cost.peak_bytes = static_cast<int64_t>(shapes.resident + shapes.head_bytes +
+                                         shapes.element_bytes * shapes.activations * shapes.widest_batch);
   return cost;
 }
 

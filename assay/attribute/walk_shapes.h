@@ -13,6 +13,7 @@ constexpr double kOperatorsPerLayer = 8;   ///< of one captured pair, whatever i
 /// Everything that the costs depend on.
 struct WalkShapes {
   double positions = 0, batches = 0, widest_batch = 0;  ///< padding included
+  double pairs = 0;                                     ///< of a query and a key that it sees, in all documents
   double weights = 0;                                   ///< multiply-adds of one forward pass a position
   double tracked = 0;                                   ///< Σ O·M
   double narrow = 0;                                    ///< Σ min(O, M)
@@ -26,7 +27,8 @@ struct WalkShapes {
   double parameter_bytes = 0;  ///< of one number for each weight, as gradients have
   double examples = 0, queries = 0;
   double activations = 0;  ///< numbers kept a position
-  double attention = 0;    ///< numbers between positions, computed in passing: traffic, never held
+  double attention = 0;    ///< operations of all heads and blocks for a pair of positions, never held
+  double head_bytes = 0;   ///< held while the vocabulary is gone through
   double resident = 0;     ///< bytes that are there before it begins: LibTorch, the weights, the documents
   bool is_bf16 = false;    ///< products of passes and of gradients, but not those with gradients kept in float32
 };

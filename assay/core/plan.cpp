@@ -15,7 +15,7 @@
 #include "assay/core/cache.h"
 #include "assay/core/error.h"
 #include "assay/core/log.h"
-#include "assay/core/threads.h"
+#include "assay/core/machine.h"
 
 namespace assay {
 namespace {

@@ -4,7 +4,7 @@
 #include <chrono>
 #include <cmath>
 
-#include "assay/core/threads.h"
+#include "assay/core/machine.h"
 
 namespace assay::data {
 namespace {

@@ -16,7 +16,7 @@
 #include <span>
 
 #include "assay/core/error.h"
-#include "assay/core/threads.h"
+#include "assay/core/machine.h"
 #include "assay/core/twin.h"
 #include "assay/curvature/resumable_pass.h"
 #include "assay/data/batch.h"

@@ -7,8 +7,8 @@
 #include <thread>
 
 #include "assay/core/hash.h"
+#include "assay/core/machine.h"
 #include "assay/core/near_match.h"
-#include "assay/core/threads.h"
 #include "assay/core/twin.h"
 #include "assay/io/atomic_file.h"
 #include "assay/io/mapped_file.h"

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "assay/core/error.h"
-#include "assay/core/threads.h"
+#include "assay/core/machine.h"
 #include "assay/core/twin.h"
 #include "assay/kernel/bf16_adapter.h"
 #include "assay/kernel/bf16_packing.h"

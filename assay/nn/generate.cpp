@@ -8,8 +8,8 @@
 #include <numeric>
 
 #include "assay/core/error.h"
+#include "assay/core/machine.h"
 #include "assay/core/philox.h"
-#include "assay/core/threads.h"
 #include "assay/core/twin.h"
 
 namespace assay::nn {

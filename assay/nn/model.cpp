@@ -10,9 +10,9 @@
 #include <numeric>
 
 #include "assay/core/error.h"
+#include "assay/core/machine.h"
 #include "assay/core/philox.h"
 #include "assay/core/plan.h"
-#include "assay/core/threads.h"
 #include "assay/nn/pass.h"
 
 namespace assay::nn {

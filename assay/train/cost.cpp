@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "assay/core/threads.h"
+#include "assay/core/machine.h"
 
 namespace assay::train {
 namespace {

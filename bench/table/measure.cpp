@@ -7,7 +7,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "assay/core/threads.h"
+#include "assay/core/machine.h"
 
 namespace assay::bench {
 namespace {

@@ -15,7 +15,7 @@ constexpr int64_t kRoomy = int64_t{4} << 30;
 
 bool follows_the_memory() {
   const nn::Model model = toy_llama();
-  const double bytes = kept_numbers_per_position(model.architecture()) * 8;
+  const double bytes = kept_numbers_per_position(model) * 8;
   const auto positions = [&](double of) { return positions_of_a_walk(model, static_cast<int64_t>(of * bytes)); };
   return positions(200) == 192 && positions(64) == 64 && positions(0) == 32 && positions(4095) == 4064 &&
          positions(4097) == 4096;

@@ -6,7 +6,7 @@
 #include <chrono>
 #include <thread>
 
-#include "assay/core/threads.h"
+#include "assay/core/machine.h"
 #include "assay/core/twin.h"
 #include "tests/support/errors.h"
 #include "tests/support/temporary_folder.h"

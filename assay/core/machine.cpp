@@ -1,4 +1,4 @@
-#include "assay/core/threads.h"
+#include "assay/core/machine.h"
 
 #include <malloc.h>
 #include <sched.h>
@@ -205,6 +205,10 @@ void reset_peak_resident() {
 void keep_freed_memory() {
   mallopt(M_MMAP_MAX, 0);  // large blocks of the main thread come from the heap, too
   mallopt(M_TRIM_THRESHOLD, -1);
+}
+
+void return_freed_memory() {
+  malloc_trim(0);
 }
 
 }  // namespace assay

@@ -1,4 +1,4 @@
-#include "assay/core/threads.h"
+#include "assay/core/machine.h"
 
 #include <gtest/gtest.h>
 

@@ -48,6 +48,9 @@ void reset_peak_resident();
 /// costs up to a fifth of the peak where sizes vary.
 void keep_freed_memory();
 
+/// Returns to the kernel what is kept so, where something large has been freed that will not come again.
+void return_freed_memory();
+
 namespace detail {
 /// The functions above, on a file system that begins at `root`: for tests.
 double cgroup_cores(const std::string& root);          ///< infinity without a quota
