@@ -46,16 +46,7 @@ Projection::Projection(std::map<nn::LayerId, LayerProjection> layers) : layers_(
 
 const at::Tensor& Projection::projected_input(const nn::FactoredGradient& gradient) {
   const at::Tensor& projection = of(gradient.layer).input;
-  const bool is_known = last_projected_.defined() && last_projection_.is_same(projection) &&
-                        last_input_.sizes() == gradient.input.sizes() &&
-                        last_input_.const_data_ptr() == gradient.input.const_data_ptr() &&
-                        last_input_.strides() == gradient.input.strides();
-  if (!is_known) {
-    last_input_ = gradient.input;  // kept alive, so that no other input can take its place in memory
-    last_projection_ = projection;
-    last_projected_ = gradient.projected_activations(projection);
-  }
-  return last_projected_;
+  return projected_inputs_.of(gradient, projection, [&] { return gradient.projected_activations(projection); });
 }
 
 at::Tensor Projection::project(const nn::FactoredGradient& gradient) {

@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "assay/curvature/eigenbasis.h"
+#include "assay/curvature/input_products.h"
 #include "assay/curvature/layer_shape.h"
 #include "assay/nn/factored_gradient.h"
 
@@ -70,7 +71,7 @@ class Projection {
   std::vector<nn::LayerId> ids_;
   std::map<nn::LayerId, int64_t> offsets_;
   int64_t columns_ = 0;
-  at::Tensor last_input_, last_projection_, last_projected_;
+  InputProducts projected_inputs_;
 };
 
 /// Random projections of these layers. The same seed and names give the same numbers in every run.

@@ -46,25 +46,11 @@ void SecondMoments::add(const nn::FactoredGradient& gradient) {
   if (ASSAY_TWIN("curvature.positions_for_examples")) whole = positions_as_examples(gradient);
   if (ASSAY_TWIN("curvature.shared_weight_counted_once")) whole = first_half_of_positions(gradient);
   if (sums.basis.output_basis.defined()) {
-    whole = whole.rotate_onto(sums.basis.output_basis, rotated_activations(whole, sums.basis.input_basis));
+    const at::Tensor& rotated = rotated_inputs_.of(whole, sums.basis.input_basis,
+                                                   [&] { return whole.rotated_activations(sums.basis.input_basis); });
+    whole = whole.rotate_onto(sums.basis.output_basis, rotated);
   }
   whole.add_squares_to(sums.squares);
-}
-
-at::Tensor SecondMoments::rotated_activations(const nn::FactoredGradient& gradient, const at::Tensor& basis) {
-  const auto is_last_input = [&] {
-    return last_input_.sizes() == gradient.input.sizes() &&
-           (ASSAY_TWIN("curvature.rotated_input_of_another_batch") ||
-            (last_input_.const_data_ptr() == gradient.input.const_data_ptr() &&
-             last_input_.strides() == gradient.input.strides()));
-  };
-  const bool is_known = last_input_.defined() && last_basis_.is_same(basis) && is_last_input();
-  if (!is_known) {
-    last_input_ = gradient.input;  // kept alive, so that no other input can take its place in memory
-    last_basis_ = basis;
-    last_rotated_ = gradient.rotated_activations(basis);
-  }
-  return last_rotated_;
 }
 
 void SecondMoments::merge(const SecondMoments& other) {

@@ -10,6 +10,7 @@
 
 #include "assay/curvature/covariance.h"
 #include "assay/curvature/factored_curvature.h"
+#include "assay/curvature/input_products.h"
 
 namespace assay::curvature {
 
@@ -34,13 +35,9 @@ class SecondMoments {
     FactoredBlock basis;  ///< rotations only
     at::Tensor squares;   ///< [O,M]
   };
-  /// a Q_A [B,T,M]. Layers that read one input (query, key and value; gate and up) come one after the other and share
-  /// it.
-  at::Tensor rotated_activations(const nn::FactoredGradient& gradient, const at::Tensor& basis);
-
   at::Tensor examples_;  // [] float64
   std::map<nn::LayerId, Sums> layers_;
-  at::Tensor last_input_, last_basis_, last_rotated_;
+  InputProducts rotated_inputs_;  // a Q_A [B,T,M]
 };
 
 }  // namespace assay::curvature
