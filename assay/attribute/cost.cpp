@@ -83,6 +83,16 @@ Cost repeated(Cost walk, const Held& held) {
   return walk;
 }
 
+// Of so many walks, all after one over the same batches: they lack the products of the head where it is remembered, and
+// hold what is.
+Cost remembering(const WalkShapes& shapes, Cost cost, double walks) {
+  if (shapes.head == 0) return cost;
+  cost.flops -= walks * shapes.head * shapes.remembered;
+  if (!ASSAY_TWIN("attribute.plan_without_remembered"))
+    cost.peak_bytes += static_cast<int64_t>(shapes.remembered_bytes);
+  return cost;
+}
+
 Cost covariance_walk(const WalkShapes& shapes, const Held& held) {
   Cost cost = repeated(gradient_walk(shapes), held);
   cost.flops += 2 * (shapes.squares_in + shapes.squares_out) * shapes.positions;
@@ -155,7 +165,9 @@ int64_t rank_of(const FactoryCall& method) {
 }
 
 // Everything that scoring by gradients does once the curvature is there.
-Cost gradient_scores(const WalkShapes& shapes, const FactoryCall& method, const Inputs& inputs, const Parts& parts) {
+// follows_a_fit: on the same documents, just now.
+Cost gradient_scores(const WalkShapes& shapes, const FactoryCall& method, const Inputs& inputs, const Parts& parts,
+                     bool follows_a_fit) {
   const bool is_quotient = method.name() == "cosine" || method.name() == "relatif";
   const bool is_rotated = fits_curvature(method) && curvature_family(method) != "diagonal";
   const int64_t rank = rank_of(method);
@@ -169,8 +181,9 @@ Cost gradient_scores(const WalkShapes& shapes, const FactoryCall& method, const 
   };
   const double direction_bytes = rank == 0 ? 2 * bytes_of(groups.in_a_walk, 0)
                                            : bytes_of(groups.in_a_walk, rank) + 2 * bytes_of(groups.at_full_size, 0);
-  Cost cost =
-      in_type_of_model(shapes, score_walk(shapes, parts, is_quotient || parts.self_influence, walks, direction_bytes));
+  Cost cost = score_walk(shapes, parts, is_quotient || parts.self_influence, walks, direction_bytes);
+  if (follows_a_fit) cost = remembering(shapes, cost, walks);
+  cost = in_type_of_model(shapes, cost);
   cost += prepared_queries(shapes, is_rotated);
   if (fits_curvature(method)) {  // whatever is solved has been read, and stays where it was mapped
     const auto bytes = [&](curvature::Statistics statistics) {
@@ -193,13 +206,16 @@ void add_fit_stages(Plan& plan, const FactoryCall& method, const Inputs& inputs,
   const bool is_kronecker = family != "diagonal";
   if (is_kronecker && !cached.bases) {
     const Held covariances = held(curvature::Statistics::Covariances, inputs);
-    plan.add("covariances" + suffix, in_type_of_model(shapes, covariance_walk(shapes, covariances)));
+    const Cost cost = remembering(shapes, covariance_walk(shapes, covariances), covariances.walks - 1);
+    plan.add("covariances" + suffix, in_type_of_model(shapes, cost));
     plan.add("eigendecompositions" + suffix, decompositions(shapes, covariances));
   }
   if (family != "kfac" && !cached.moments) {
     const Held moments =
         held(is_kronecker ? curvature::Statistics::RotatedMoments : curvature::Statistics::Moments, inputs);
-    Cost cost = in_type_of_model(shapes, moment_walk(shapes, moments, is_kronecker));
+    const bool is_first = !is_kronecker || cached.bases;
+    Cost cost = in_type_of_model(
+        shapes, remembering(shapes, moment_walk(shapes, moments, is_kronecker), moments.walks - (is_first ? 1 : 0)));
     if (is_kronecker && shapes.is_bf16) {  // the rounded rotations of all layers, whatever the groups
       cost.peak_bytes += statistics_bytes(curvature::Statistics::Covariances, inputs.model.architecture(),
                                           inputs.layers, inputs.model.dtype()) /
@@ -230,7 +246,9 @@ void add_score_stage(Plan& plan, const FactoryCall& method, const Inputs& inputs
     plan.add("scores" + suffix, cost);
     return;
   }
-  plan.add("scores" + suffix, gradient_scores(shapes, method, inputs, parts));
+  const bool follows_a_fit = fits_curvature(method) && walks_of_fit(method, cached_factors(method, inputs)) > 0 &&
+                             !fit_rows(inputs.train.dataset, inputs.fit_examples, inputs.seed);
+  plan.add("scores" + suffix, gradient_scores(shapes, method, inputs, parts, follows_a_fit));
 }
 
 int64_t planned_walks(const FactoryCall& method, const Inputs& inputs, int64_t queries) {
@@ -245,7 +263,7 @@ void add_shown_stage(Plan& plan, const FactoryCall& method, const Inputs& inputs
   const int64_t documents = inputs.train.dataset.size();
   const int64_t shown = std::min(documents, 2 * std::min(each, documents) * queries);  // both ends, no two alike
   const WalkShapes shapes = shapes_of(inputs, sample_by_length(inputs.train.dataset, shown), queries);
-  Cost cost = gradient_scores(shapes, method, inputs, {.per_token = true, .per_layer = true});
+  Cost cost = gradient_scores(shapes, method, inputs, {.per_token = true, .per_layer = true}, false);
   cost.disk_bytes = 0;
   plan.add("shown documents", cost);
 }

@@ -50,6 +50,7 @@ Directions Directions::compress(int64_t rank) && {
     const at::Tensor full = at(layer);
     whole.add_(full.to(at::kDouble).square().sum({1, 2}));
     math::LowRank found = math::randomized_svd(full, rank, stream_of("compressed directions"));
+    if (ASSAY_TWIN("attribute.lost_of_the_last_layer")) lost.zero_();
     lost.add_(found.lost);
     if (ASSAY_TWIN("attribute.rank_without_singular_values"))
       found.left = found.left.div(found.left.norm(2, /*dim=*/{1}, /*keepdim=*/true).clamp_min(1e-30));

@@ -85,6 +85,35 @@ CachedFactors cached_factors(const FactoryCall& method, const Inputs& inputs) {
           .moments = curvature::has_moments(request, curvature_family(method), blocks)};
 }
 
+int64_t walks_of_fit(const FactoryCall& method, const CachedFactors& cached) {
+  const std::string family = curvature_family(method);
+  return (family != "diagonal" && !cached.bases ? 1 : 0) + (family != "kfac" && !cached.moments ? 1 : 0);
+}
+
+int64_t head_memory_bytes(const Inputs& inputs) {
+  return inputs.memory_bytes / 4;
+}
+
+std::shared_ptr<const nn::Model> remembering_model(const FactoryCall& method, const Inputs& inputs) {
+  const bool fits = walks_of_fit(method, cached_factors(method, inputs)) > 0;
+  return std::make_shared<const nn::Model>(fits ? inputs.model.remembering_heads(head_memory_bytes(inputs))
+                                                : inputs.model);
+}
+
+Inputs with_model(const Inputs& inputs, const nn::Model& model) {
+  return {.model = model,
+          .train = inputs.train,
+          .queries = inputs.queries,
+          .measurement = inputs.measurement,
+          .layers = inputs.layers,
+          .seed = inputs.seed,
+          .memory_bytes = inputs.memory_bytes,
+          .model_hash = inputs.model_hash,
+          .cache_folder = inputs.cache_folder,
+          .fit_examples = inputs.fit_examples,
+          .index = inputs.index};
+}
+
 std::map<nn::LayerId, curvature::LayerBasis> empirical_bases(const Inputs& inputs, Progress& progress) {
   const FitData data(inputs);
   const curvature::Batches batches = walk_batches(inputs.model, data.dataset(), inputs.memory_bytes);

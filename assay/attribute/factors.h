@@ -5,6 +5,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <string>
 
 #include "assay/attribute/scorer.h"
@@ -25,6 +26,15 @@ struct CachedFactors {
   bool moments = false;  ///< mean squares of gradients
 };
 CachedFactors cached_factors(const FactoryCall& method, const Inputs& inputs);
+/// Walks over the documents that a fit still takes.
+int64_t walks_of_fit(const FactoryCall& method, const CachedFactors& cached);
+
+/// The inputs' model, made to remember what its head says where a fit walks over the documents before they are scored.
+std::shared_ptr<const nn::Model> remembering_model(const FactoryCall& method, const Inputs& inputs);
+/// What it may hold for that: a quarter of the memory for the rest.
+int64_t head_memory_bytes(const Inputs& inputs);
+/// Inputs of another model, which must outlive them.
+Inputs with_model(const Inputs& inputs, const nn::Model& model);
 
 /// Covariances of inputs and of output gradients, decomposed, on the documents' own labels: what is logged later are
 /// gradients on these. Kept in the cache like the factors of a method with labels=empirical, whose first pass they are.

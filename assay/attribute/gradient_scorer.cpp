@@ -102,6 +102,7 @@ Scores GradientScorer::score(const Documents& documents, const Parts& parts, cur
                                                   std::min(at_once, queries.size() - begin));
     groups.push_back(score_queries(documents, parts, group, workspace, progress));
   }
+  inputs_.model.forget_heads();
   return stacked(groups);
 }
 
@@ -130,12 +131,14 @@ GradientScorer::Prepared GradientScorer::prepare(std::span<const int64_t> querie
 Scores GradientScorer::score_queries(const Documents& documents, const Parts& parts, std::span<const int64_t> queries,
                                      curvature::Workspace& workspace, Progress& progress) const {
   const auto [directions, query_norms] = prepare(queries);
+  const data::Dataset& scored =
+      ASSAY_TWIN("attribute.all_documents_for_those_given") ? inputs_.train.dataset : documents.dataset;
   const bool needs_self = parts.self_influence || method_.scale != Scale::Raw;
   const SelfNorm self{needs_self ? method_.curvature.get() : nullptr,
                       ASSAY_TWIN("attribute.self_at_another_damping") ? curvature::Damping{} : method_.damping};
-  Walked walked = walk_documents(inputs_.model, documents.dataset,
-                                 walk_batches(inputs_.model, documents.dataset, inputs_.memory_bytes), directions,
-                                 parts, self, fmt::format("queries.from.{}", queries.front()), workspace, progress);
+  Walked walked =
+      walk_documents(inputs_.model, scored, walk_batches(inputs_.model, scored, inputs_.memory_bytes), directions,
+                     parts, self, fmt::format("queries.from.{}", queries.front()), workspace, progress);
 
   Scores scores{walked.total, walked.per_token, walked.per_layer, {}, directions.compression_errors()};
   if (parts.self_influence) scores.self_influence = walked.self;

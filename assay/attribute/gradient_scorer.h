@@ -24,6 +24,7 @@ struct GradientMethod {
   int64_t rank = 0;  ///< of compressed query directions; 0: full
   Meaning meaning;
   std::optional<std::vector<curvature::LayerSummary>> fitted;  ///< absent: nothing was fitted
+  std::shared_ptr<const nn::Model> model = nullptr;            ///< the inputs' where it is the scorer's own
 };
 
 class GradientScorer final : public Scorer {

@@ -18,10 +18,12 @@ std::string family_title(const std::string& family) {
 }  // namespace
 
 std::unique_ptr<Scorer> make_influence(const FactoryCall& call, const Inputs& inputs, Progress& progress) {
-  curvature::Fitted fitted = fitted_curvature(call, inputs, progress);
+  const auto model = remembering_model(call, inputs);
+  const Inputs remembering = with_model(inputs, *model);
+  curvature::Fitted fitted = fitted_curvature(call, remembering, progress);
   const double damping = call.number("damping");
   return std::make_unique<GradientScorer>(
-      inputs,
+      remembering,
       GradientMethod{.curvature = std::move(fitted.curvature),
                      .damping = curvature::Damping::relative(damping),
                      .scale = Scale::Raw,
@@ -31,7 +33,8 @@ std::unique_ptr<Scorer> make_influence(const FactoryCall& call, const Inputs& in
                                  .is_signed = true,
                                  .is_counterfactual = true,
                                  .has_parts = true},
-                     .fitted = std::move(fitted.layers)});
+                     .fitted = std::move(fitted.layers),
+                     .model = model});
 }
 
 }  // namespace assay::attribute

@@ -12,19 +12,22 @@
 namespace assay::attribute {
 
 std::unique_ptr<Scorer> make_relatif(const FactoryCall& call, const Inputs& inputs, Progress& progress) {
-  curvature::Fitted fitted = fitted_curvature(call, inputs, progress);
+  const auto model = remembering_model(call, inputs);
+  const Inputs remembering = with_model(inputs, *model);
+  curvature::Fitted fitted = fitted_curvature(call, remembering, progress);
   const double damping = call.number("damping");
   return std::make_unique<GradientScorer>(
-      inputs, GradientMethod{.curvature = std::move(fitted.curvature),
-                             .damping = curvature::Damping::relative(damping),
-                             .scale = Scale::ByReach,
-                             .rank = call.is_word("rank", "full") ? 0 : call.integer("rank"),
-                             .meaning = {.title = fmt::format("l-RelatIF on EK-FAC, damping {}", damping),
-                                         .unit = "influence over the root of the document's own",
-                                         .is_signed = true,
-                                         .is_counterfactual = false,
-                                         .has_parts = true},
-                             .fitted = std::move(fitted.layers)});
+      remembering, GradientMethod{.curvature = std::move(fitted.curvature),
+                                  .damping = curvature::Damping::relative(damping),
+                                  .scale = Scale::ByReach,
+                                  .rank = call.is_word("rank", "full") ? 0 : call.integer("rank"),
+                                  .meaning = {.title = fmt::format("l-RelatIF on EK-FAC, damping {}", damping),
+                                              .unit = "influence over the root of the document's own",
+                                              .is_signed = true,
+                                              .is_counterfactual = false,
+                                              .has_parts = true},
+                                  .fitted = std::move(fitted.layers),
+                                  .model = model});
 }
 
 }  // namespace assay::attribute

@@ -6,11 +6,13 @@
 #include <set>
 #include <utility>
 
+#include "assay/attribute/factors.h"
 #include "assay/attribute/walk_batches.h"
 #include "assay/core/machine.h"
 #include "assay/curvature/covariance.h"
 #include "assay/curvature/eigenbasis.h"
 #include "assay/curvature/layer_shape.h"
+#include "assay/nn/head_memory.h"
 
 namespace assay::attribute {
 
@@ -74,6 +76,12 @@ WalkShapes shapes_of(const Inputs& inputs, const data::Dataset& documents, int64
   for (int64_t q = 0; q < queries; ++q)
     shapes.query_positions += static_cast<double>(asked[static_cast<size_t>(q)].tokens.size());
   shapes.activations = kept_numbers_per_position(inputs.model);
+  if (architecture.output_kind() == nn::OutputKind::Categorical && facts.context > 0)
+    shapes.head = 4 * static_cast<double>(facts.vocabulary * facts.width);
+  const auto each = nn::HeadMemory::bytes_per_position(facts.width, static_cast<int64_t>(shapes.element_bytes));
+  shapes.remembered =
+      std::min(shapes.positions, static_cast<double>(head_memory_bytes(inputs)) / static_cast<double>(each));
+  shapes.remembered_bytes = shapes.remembered * static_cast<double>(each);
   shapes.longest = static_cast<double>(documents.longest());
   shapes.attention =
       shapes.blocks * static_cast<double>(facts.heads) *

@@ -29,8 +29,11 @@ struct WalkShapes {
   double activations = 0;  ///< numbers kept a position
   double attention = 0;    ///< operations of all heads and blocks for a pair of positions, never held
   double head_bytes = 0;   ///< held while the vocabulary is gone through
-  double resident = 0;     ///< bytes that are there before it begins: LibTorch, the weights, the documents
-  bool is_bf16 = false;    ///< products of passes and of gradients, but not those with gradients kept in float32
+  double head = 0;         ///< operations of the output head, forward and back, a position
+  double remembered = 0;   ///< positions whose head walks after the first need not go through again
+  double remembered_bytes = 0;
+  double resident = 0;   ///< bytes that are there before it begins: LibTorch, the weights, the documents
+  bool is_bf16 = false;  ///< products of passes and of gradients, but not those with gradients kept in float32
 };
 
 /// Counted products of a stage, where they are those of the model's own type.

@@ -42,7 +42,7 @@ void eigen_of_each(int64_t count, const std::function<at::Tensor(int64_t)>& matr
         done(i, found);
       }
     } catch (...) {
-      next = count;
+      if (!ASSAY_TWIN("curvature.the_rest_goes_on")) next = count;
       throw;
     }
   });

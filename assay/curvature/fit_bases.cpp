@@ -58,8 +58,8 @@ Covariances walk_group(const FitRequest& request, const std::vector<nn::LayerId>
                        Workspace& workspace, Progress& progress) {
   const at::ScalarType dtype = request.model.dtype();
   Covariances sums(request.model.architecture(), group, dtype);
-  const auto passes =
-      label_passes(request.labels, covariance_seed(request.seed), request.model.architecture(), request.dataset);
+  const auto passes = label_passes(request.labels, covariance_seed(request.seed), request.model.architecture(),
+                                   request.dataset, {moment_seed(request.seed)});
   walk({.stage = "covariances", .block = partial, .state = sums.state(), .is_followed_by_work = true}, request.dataset,
        request.batches, workspace, progress, [&](std::span<const int64_t> rows) {
          const data::Batch batch = data::make_batch(request.dataset, rows, dtype);

@@ -82,10 +82,10 @@ Labels labels_named(const std::string& name) {
 }
 
 std::vector<nn::Measurement> label_passes(Labels labels, uint64_t seed, const nn::Architecture& architecture,
-                                          const data::Dataset& dataset) {
+                                          const data::Dataset& dataset, std::vector<uint64_t> later) {
   switch (labels) {
     case Labels::Sampled: {
-      nn::Measurement sampled = nn::sampled_label_loss(seed);
+      nn::Measurement sampled = nn::sampled_label_loss(seed, std::move(later));
       return {ASSAY_TWIN("curvature.mean_for_sum") ? averaged_over_positions(std::move(sampled)) : std::move(sampled)};
     }
     case Labels::Exact: return exact_passes(architecture, dataset);

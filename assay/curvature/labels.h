@@ -20,8 +20,8 @@ Labels labels_named(const std::string& name);
 
 /// The measurements whose gradients' outer products add up to the Fisher matrix of one example: one backward pass each.
 /// Exact takes one weighted pass for each class (or each output of a regression) and needs examples of one position;
-/// texts are refused (Error(Usage)).
+/// texts are refused (Error(Usage)). `later`: seeds of walks that will follow over the same batches.
 std::vector<nn::Measurement> label_passes(Labels labels, uint64_t seed, const nn::Architecture& architecture,
-                                          const data::Dataset& dataset);
+                                          const data::Dataset& dataset, std::vector<uint64_t> later = {});
 
 }  // namespace assay::curvature

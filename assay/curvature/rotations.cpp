@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "assay/core/twin.h"
+
 namespace assay::curvature {
 
 std::map<nn::LayerId, FactoredBlock> take_rotations(std::map<nn::LayerId, LayerBasis>& bases, at::ScalarType dtype) {
@@ -12,7 +14,7 @@ std::map<nn::LayerId, FactoredBlock> take_rotations(std::map<nn::LayerId, LayerB
   }
   const auto take = [&](at::Tensor& vectors) {
     auto& [rounded, waiting] = shared.at(vectors.unsafeGetTensorImpl());
-    if (!rounded.defined()) rounded = vectors.to(dtype);
+    if (!rounded.defined() || ASSAY_TWIN("curvature.shared_rotation_rounded_twice")) rounded = vectors.to(dtype);
     const at::Tensor taken = --waiting > 0 ? rounded : std::move(rounded);
     vectors.reset();
     return taken;

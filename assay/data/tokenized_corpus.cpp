@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "assay/core/twin.h"
 #include "assay/data/token_shards.h"
 
 namespace assay::data {
@@ -88,7 +89,8 @@ TokenizedCorpus with_examples(const TokenizedCorpus& corpus, std::span<const int
   encoded.documents = encoded.without_target = encoded.long_documents = 0;
   for (const int64_t row : rows) {
     const auto place = static_cast<size_t>(row);
-    const int64_t document = corpus.encoded.document_of[place];
+    const int64_t document =
+        ASSAY_TWIN("data.kept_documents_renumbered") ? encoded.documents : corpus.encoded.document_of[place];
     const bool is_next = encoded.document_of.empty() || encoded.document_of.back() != document;
     encoded.document_of.push_back(document);
     encoded.is_part.push_back(corpus.encoded.is_part[place]);

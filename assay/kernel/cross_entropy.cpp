@@ -86,15 +86,15 @@ struct Chunk {
     const at::Tensor chosen = head.index_select(0, targets).to(softmax.sums.scalar_type());
     const at::Tensor values = chosen.mul_(rows).sum(1).sub_(softmax.levels).sub_(softmax.sums.log());
     if (softmax.exponentials.scalar_type() != values.scalar_type()) return values.clamp_max_(0);
+    if (ASSAY_TWIN("kernel.certain_by_a_difference")) return values;
     // By the share itself, which is exact where it is next to 1; one that is lost beside the level has no share.
     const at::Tensor kept = softmax.exponentials.gather(1, targets.unsqueeze(1)).squeeze(1);
     return values.where(kept.lt(kLeastShare), kept.div(softmax.sums).log_());
   }
-  /// slope [n,D] = d(log p[target]) / d(rows), times factors [n,1] where there are any.
-  void put_slope(const at::Tensor& slope, const at::Tensor& head, const at::Tensor& factors = {}) const {
-    put_product(slope, softmax.exponentials, head);
-    slope.div_(divisors()).add_(head.index_select(0, targets));
-    if (factors.defined()) slope.mul_(factors);
+  /// to [n,D] = -Σ_v p_v W_v, to which the target's row is added for the slope d(log p[target]) / d(rows).
+  void put_minus_mean(const at::Tensor& to, const at::Tensor& head) const {
+    put_product(to, softmax.exponentials, head);
+    to.div_(divisors());
   }
   /// to_head [V,D] += Σ_n factors[n] d(log p_n[target]) / d(head).
   void add_head_slope(const at::Tensor& to_head, const at::Tensor& factors) const {
@@ -142,7 +142,22 @@ at::Tensor logit_log_probabilities(const at::Tensor& logits, const ChooseTargets
   return log_probabilities.gather(1, targets.unsqueeze(1)).squeeze(1);
 }
 
-at::Tensor head_log_probabilities(const at::Tensor& hidden, const at::Tensor& head, const ChooseTargets& choose) {
+at::Tensor head_log_probabilities(const at::Tensor& hidden, const at::Tensor& head, const at::Tensor& targets,
+                                  const HeadMoments& moments) {
+  const at::NoGradGuard no_history;
+  const at::Tensor chosen = head.detach().index_select(0, targets).to(moments.means.scalar_type());
+  const at::Tensor rows = hidden.detach().to(head.scalar_type());
+  const at::Tensor values = chosen.mul(rows).sum(1).sub_(moments.log_sums).clamp_max_(0);
+  const at::Tensor slope =
+      ASSAY_TWIN("kernel.remembered_without_the_target") ? moments.means.neg() : chosen.sub(moments.means);
+  const at::AutoGradMode with_history(true);
+  return attach_backward(values, {hidden}, [slope](const at::Tensor& gradient) {
+    return std::vector<at::Tensor>{slope.mul(gradient.unsqueeze(1))};
+  });
+}
+
+at::Tensor head_log_probabilities(const at::Tensor& hidden, const at::Tensor& head, const ChooseTargets& choose,
+                                  HeadMoments* moments) {
   const at::Tensor weight = head.detach(), rows = hidden.detach().to(head.scalar_type());
   if (!has_head_softmax(rows, weight))
     return logit_log_probabilities(kernel::linear(hidden, head, /*bias=*/{}), choose);
@@ -155,9 +170,17 @@ at::Tensor head_log_probabilities(const at::Tensor& hidden, const at::Tensor& he
   {
     const at::NoGradGuard no_history;
     if (rows_wanted && !head_wanted) slope = at::empty_like(hidden);
+    const bool is_kept = moments != nullptr && slope.defined();
+    if (is_kept) *moments = {at::empty_like(hidden), at::empty_like(values)};
     each_chunk(rows, weight, choose, [&](Chunk chunk) {
-      values.narrow(0, chunk.first, chunk.size()).copy_(chunk.log_probabilities(weight));
-      if (slope.defined()) chunk.put_slope(slope.narrow(0, chunk.first, chunk.size()), weight);
+      const auto of_chunk = [&](const at::Tensor& all) { return all.narrow(0, chunk.first, chunk.size()); };
+      of_chunk(values).copy_(chunk.log_probabilities(weight));
+      if (slope.defined()) chunk.put_minus_mean(of_chunk(slope), weight);
+      if (is_kept) {
+        of_chunk(moments->means).copy_(of_chunk(slope)).neg_();
+        of_chunk(moments->log_sums).copy_(chunk.softmax.sums.log().add_(chunk.softmax.levels));
+      }
+      if (slope.defined()) of_chunk(slope).add_(weight.index_select(0, chunk.targets));
       if (head_wanted) kept.push_back(std::move(chunk));
     });
   }
@@ -172,7 +195,11 @@ at::Tensor head_log_probabilities(const at::Tensor& hidden, const at::Tensor& he
     const at::Tensor to_head = at::zeros(weight.sizes(), values.options());
     for (const Chunk& chunk : kept) {
       const at::Tensor factors = gradient.narrow(0, chunk.first, chunk.size()).unsqueeze(1);
-      if (rows_wanted) chunk.put_slope(to_rows.narrow(0, chunk.first, chunk.size()), weight, factors);
+      if (rows_wanted) {
+        const at::Tensor to_chunk = to_rows.narrow(0, chunk.first, chunk.size());
+        chunk.put_minus_mean(to_chunk, weight);
+        to_chunk.add_(weight.index_select(0, chunk.targets)).mul_(factors);
+      }
       chunk.add_head_slope(to_head, factors);
     }
     return std::vector<at::Tensor>{to_rows, to_head.to(weight.scalar_type())};

@@ -20,9 +20,20 @@ namespace assay::kernel {
 /// the first row's number → targets [rows] int64.
 using ChooseTargets = std::function<at::Tensor(const at::Tensor& shares, int64_t first_row)>;
 
+/// What of the head's softmax does not depend on the targets: all of its gradient in the hidden states but one row.
+struct HeadMoments {
+  at::Tensor means;     ///< [n,D] Σ_v p_v W_v
+  at::Tensor log_sums;  ///< [n] log Σ_v e^logit
+};
+
 /// log softmax(h Wᵀ)[target] for each row: hidden [n,D], head [V,D] → [n]. Differentiable once, in `hidden`
-/// and in `head`.
-at::Tensor head_log_probabilities(const at::Tensor& hidden, const at::Tensor& head, const ChooseTargets& choose);
+/// and in `head`. `moments` are filled in where hidden's gradient is wanted and the head's is not.
+at::Tensor head_log_probabilities(const at::Tensor& hidden, const at::Tensor& head, const ChooseTargets& choose,
+                                  HeadMoments* moments = nullptr);
+/// The same for other targets [n] int64 of the same hidden states, from what an earlier call has left: n·D
+/// multiply-adds and the same bits of the gradient. Differentiable in `hidden`.
+at::Tensor head_log_probabilities(const at::Tensor& hidden, const at::Tensor& head, const at::Tensor& targets,
+                                  const HeadMoments& moments);
 
 /// The same without a head, from logits [n,V]; differentiable.
 at::Tensor logit_log_probabilities(const at::Tensor& logits, const ChooseTargets& choose);

@@ -32,11 +32,14 @@ struct Layer {
 
 enum class OutputKind { Categorical, Gaussian };  ///< softmax over classes or tokens; unit-variance regression
 
+class HeadMemory;
+
 /// What a forward pass ends in. The head is kept apart so that losses over large vocabularies never hold [B,T,V].
 struct Output {
   OutputKind kind = OutputKind::Categorical;
   at::Tensor hidden;  ///< [B,T,D] before the head; without a head the outputs themselves
   at::Tensor head;    ///< [V,D], or undefined: hidden are the logits [B,T,V] or the predictions [B,T,K]
+  std::shared_ptr<HeadMemory> head_memory = nullptr;  ///< of a model that remembers (head_memory.h)
 
   at::Tensor logits() const;  ///< [B,T,V] (predictions [B,T,K] for Gaussian)
 };

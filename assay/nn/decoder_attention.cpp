@@ -1,6 +1,7 @@
 #include <ATen/ops/bmm.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/softmax.h>
+#include <ATen/ops/zeros_like.h>
 #include <fmt/format.h>
 
 #include "assay/core/error.h"
@@ -17,7 +18,7 @@ at::Tensor product_by_head(const at::Tensor& given, const at::Tensor& weights) {
   const int64_t examples = x.size(0), positions = x.size(1), heads = x.size(2);
   return x.permute({2, 0, 1, 3})
       .reshape({heads, examples * positions, -1})
-      .bmm(weights.to(given.scalar_type()))
+      .bmm((ASSAY_TWIN("nn.single_heads_of_the_next") ? weights.roll({1}, {0}) : weights).to(given.scalar_type()))
       .view({heads, examples, positions, -1})
       .permute({1, 2, 0, 3});
 }
@@ -135,7 +136,8 @@ at::Tensor Decoder::attend(Pass& pass, const at::Tensor& residual, const at::Ten
     const auto extend = [&](at::Tensor& old, at::Tensor& now) {
       if (old.defined()) {
         const int64_t most = std::max(old.size(1), now.size(1));
-        now = at::cat({with_heads(old, 1, most), with_heads(now, 1, most)}, 2);
+        const bool is_forgotten = ASSAY_TWIN("nn.cache_forgets_what_it_held");
+        now = at::cat({with_heads(is_forgotten ? at::zeros_like(old) : old, 1, most), with_heads(now, 1, most)}, 2);
       }
       old = now;
     };

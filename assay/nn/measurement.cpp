@@ -5,25 +5,53 @@
 #include <ATen/ops/nonzero.h>
 #include <ATen/ops/zeros.h>
 
+#include <map>
+#include <optional>
+#include <utility>
+
 #include "assay/core/error.h"
 #include "assay/core/near_match.h"
 #include "assay/core/philox.h"
 #include "assay/core/twin.h"
 #include "assay/kernel/cross_entropy.h"
+#include "assay/nn/head_memory.h"
 
 namespace assay::nn {
 namespace {
 
-// Log-probabilities of chosen targets at the counted positions only: [B,T], zero elsewhere. `places` are b·T + t.
-at::Tensor chosen_log_probabilities(const Output& output, const data::Batch& batch, const at::Tensor& places,
-                                    const kernel::ChooseTargets& choose) {
-  const at::Tensor rows = output.hidden.flatten(0, 1).index_select(0, places);
-  const at::Tensor values = output.head.defined() ? kernel::head_log_probabilities(rows, output.head, choose)
-                                                  : kernel::logit_log_probabilities(rows, choose);
+// What a walk over this batch has left, if any; `places` are b·T + t of the counted positions.
+std::optional<HeadMemory::Said> remembered(const Output& output, const data::Batch& batch, const at::Tensor& places) {
+  return output.head_memory ? output.head_memory->find(batch, places) : std::nullopt;
+}
+
+const at::Tensor& labels_of(const HeadMemory::Said& said, uint64_t seed) {
+  return ASSAY_TWIN("nn.remembered_labels_of_the_first_seed") ? said.labels.begin()->second : said.labels.at(seed);
+}
+
+at::Tensor counted_rows(const Output& output, const at::Tensor& places) {
+  return output.hidden.flatten(0, 1).index_select(0, places);
+}
+
+// Values of the counted positions among all: [B,T], zero elsewhere.
+at::Tensor placed(const at::Tensor& values, const data::Batch& batch, const at::Tensor& places) {
   const int64_t examples = batch.size(), positions = batch.positions();
   return at::zeros({examples * positions}, values.options().requires_grad(false))
       .index_copy(0, places, values)
       .view({examples, positions});
+}
+
+// Log-probabilities of chosen targets [n]; `labels`, by the seeds that they were drawn with, are remembered with what
+// the head said, where it is.
+at::Tensor chosen_log_probabilities(const Output& output, const data::Batch& batch, const at::Tensor& places,
+                                    const kernel::ChooseTargets& choose,
+                                    const std::map<uint64_t, at::Tensor>& labels = {}) {
+  const at::Tensor rows = counted_rows(output, places);
+  if (!output.head.defined()) return kernel::logit_log_probabilities(rows, choose);
+  kernel::HeadMoments moments;
+  const at::Tensor values =
+      kernel::head_log_probabilities(rows, output.head, choose, output.head_memory ? &moments : nullptr);
+  if (moments.means.defined()) output.head_memory->keep(batch, places, {std::move(moments), labels});
+  return values;
 }
 
 at::Tensor counted_places(const data::Batch& batch) {
@@ -57,6 +85,22 @@ kernel::DrawKey draw_key(const data::Batch& batch, int64_t place) {
   return {batch.ids[row], position};
 }
 
+// Of labels drawn from the model; those of the seeds `later` are drawn with them where they can be remembered.
+at::Tensor log_probabilities_of_draws(const Output& output, const data::Batch& batch, const at::Tensor& places,
+                                      uint64_t seed, const std::vector<uint64_t>& later) {
+  std::vector<kernel::DrawKey> keys(static_cast<size_t>(places.numel()));
+  for (size_t i = 0; i < keys.size(); ++i) keys[i] = draw_key(batch, places.const_data_ptr<int64_t>()[i]);
+  if (!output.head_memory) return chosen_log_probabilities(output, batch, places, kernel::drawn_targets(seed, keys));
+  std::map<uint64_t, at::Tensor> labels{{seed, at::empty({places.numel()}, at::kLong)}};
+  for (const uint64_t other : later) labels[other] = at::empty({places.numel()}, at::kLong);
+  const auto draw_all = [&](const at::Tensor& shares, int64_t first) {
+    for (const auto& [each, drawn] : labels)
+      drawn.narrow(0, first, shares.size(0)).copy_(kernel::drawn_targets(each, keys)(shares, first));
+    return labels.at(seed).narrow(0, first, shares.size(0));
+  };
+  return chosen_log_probabilities(output, batch, places, draw_all, labels);
+}
+
 at::Tensor sampled_regression_loss(const Output& output, const data::Batch& batch, uint64_t seed) {
   const int64_t outputs = output.hidden.size(2);
   at::Tensor noise = at::empty({batch.size(), 1, outputs}, at::kDouble);
@@ -73,9 +117,12 @@ at::Tensor sampled_regression_loss(const Output& output, const data::Batch& batc
 
 at::Tensor token_log_probabilities(const Output& output, const data::Batch& batch) {
   require_categorical(output, "log-probabilities");
-  const at::Tensor places = counted_places(batch);
-  return chosen_log_probabilities(output, batch, places,
-                                  kernel::given_targets(batch.targets.flatten().index_select(0, places)));
+  const at::Tensor places = counted_places(batch), targets = batch.targets.flatten().index_select(0, places);
+  const auto said = remembered(output, batch, places);
+  const at::Tensor values =
+      said ? kernel::head_log_probabilities(counted_rows(output, places), output.head, targets, said->moments)
+           : chosen_log_probabilities(output, batch, places, kernel::given_targets(targets));
+  return placed(values, batch, places);
 }
 
 Measurement loss() {
@@ -102,18 +149,17 @@ Measurement margin() {
           }};
 }
 
-Measurement sampled_label_loss(uint64_t seed) {
+Measurement sampled_label_loss(uint64_t seed, std::vector<uint64_t> later) {
   return {"sampled loss", "nats", "loss on labels drawn from the model", true,
-          [seed](const Output& output, const data::Batch& batch) {
+          [seed, later = std::move(later)](const Output& output, const data::Batch& batch) {
             if (output.kind == OutputKind::Gaussian) return sampled_regression_loss(output, batch, seed);
             const at::Tensor places = counted_places(batch);
-            std::vector<kernel::DrawKey> keys(static_cast<size_t>(places.numel()));
-            for (size_t i = 0; i < keys.size(); ++i) {
-              keys[i] = draw_key(batch, places.const_data_ptr<int64_t>()[i]);
-            }
-            return chosen_log_probabilities(output, batch, places, kernel::drawn_targets(seed, std::move(keys)))
-                .sum(1)
-                .neg();
+            const auto said = remembered(output, batch, places);
+            const at::Tensor values = said && said->labels.contains(seed)
+                                          ? kernel::head_log_probabilities(counted_rows(output, places), output.head,
+                                                                           labels_of(*said, seed), said->moments)
+                                          : log_probabilities_of_draws(output, batch, places, seed, later);
+            return placed(values, batch, places).sum(1).neg();
           }};
 }
 

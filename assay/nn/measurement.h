@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "assay/data/batch.h"
 #include "assay/nn/architecture.h"
@@ -27,8 +28,9 @@ Measurement log_probability();
 /// Σ over counted positions of ln p/(1 − p) of the target.
 Measurement margin();
 /// The loss on labels drawn from the model's own predictive distribution at temperature 1, keyed (seed, id, position);
-/// for regression the label is prediction + N(0,1). What the true Fisher is made of.
-Measurement sampled_label_loss(uint64_t seed);
+/// for regression the label is prediction + N(0,1). What the true Fisher is made of. A model that remembers what its
+/// head said draws the labels of the seeds `later` beside these, for the walks that will ask for them.
+Measurement sampled_label_loss(uint64_t seed, std::vector<uint64_t> later = {});
 
 /// By its name in options; throws Error(Usage) with near matches.
 Measurement measurement_named(const std::string& name);

@@ -13,6 +13,7 @@
 #include "assay/core/machine.h"
 #include "assay/core/philox.h"
 #include "assay/core/plan.h"
+#include "assay/nn/head_memory.h"
 #include "assay/nn/pass.h"
 
 namespace assay::nn {
@@ -80,7 +81,19 @@ Run Model::run(const data::Batch& batch, const Taps& taps, const RunOptions& opt
   auto recording = std::make_shared<Recording>();
   Pass pass(*architecture_, parameters_, batch, taps, options, recording);
   Output output = architecture_->forward(pass);
+  const bool is_plain = taps.taps().empty() && options.cache == nullptr && options.first_block == 0;
+  if (is_plain && output.head.defined()) output.head_memory = head_memory_;
   return {std::move(output), std::move(recording)};
+}
+
+Model Model::remembering_heads(int64_t bytes) const {
+  Model model = with(parameters_);
+  model.head_memory_ = std::make_shared<HeadMemory>(bytes);
+  return model;
+}
+
+void Model::forget_heads() const {
+  if (head_memory_) head_memory_->clear();
 }
 
 Model initialize(std::shared_ptr<const Architecture> architecture, uint64_t seed, at::ScalarType dtype) {

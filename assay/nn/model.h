@@ -43,8 +43,16 @@ class Model {
 
   const Architecture& architecture() const { return *architecture_; }
   const Parameters& parameters() const { return parameters_; }
-  Parameters& parameters() { return parameters_; }
+  Parameters& parameters() {
+    head_memory_.reset();  // they may be changed
+    return parameters_;
+  }
   Model with(Parameters parameters) const { return Model(architecture_, std::move(parameters)); }
+  /// The same model with a memory of at most so many bytes for what its head says (head_memory.h): for several walks
+  /// over the same batches. Runs with taps or a cache neither use it nor fill it.
+  Model remembering_heads(int64_t bytes) const;
+  /// Frees what is remembered, when no further walk over the same batches is to come.
+  void forget_heads() const;
   /// What values between layers, gradients and sums are made of: float32 for a model of bf16.
   at::ScalarType dtype() const;
   /// What its matrices are kept in, and what products with them and of their gradients are made of.
@@ -56,6 +64,7 @@ class Model {
  private:
   std::shared_ptr<const Architecture> architecture_;
   Parameters parameters_;
+  std::shared_ptr<HeadMemory> head_memory_;
 };
 
 /// "fp32", "fp64" or "bf16": what its matrices are kept in, as results say it.

@@ -48,9 +48,9 @@ Cost Counts::products(double operations) const {
 }
 
 // Each document's gradient is formed and multiplied with all queries, or each query with every position.
-Cost Counts::scores(int64_t queries) const {
+Cost Counts::scores(int64_t queries, bool after_a_fit) const {
   const auto count = static_cast<double>(queries);
-  return products(down() + weights_ * std::min(1 + count * documents_ / positions_, count));
+  return products((after_a_fit ? again() : down()) + weights_ * std::min(1 + count * documents_ / positions_, count));
 }
 
 Cost Counts::index(int64_t rank) const {

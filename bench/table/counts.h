@@ -21,14 +21,17 @@ class Counts {
   Cost covariances() const { return products(down() + covariances_); }
   /// With vectors, by QR: Golub and Van Loan.
   Cost eigendecompositions() const { return {.flops = 9 * cubes_fp32_, .flops_fp64 = 9 * cubes_fp64_}; }
-  Cost eigenvalues() const { return products(down() + 2 * covariances_ + weights_); }  // rotate both sides, then D_i
-  Cost scores(int64_t queries) const;
+  /// Rotates both sides, then forms D_i; what the head said is known from the walk for the covariances.
+  Cost eigenvalues() const { return products(again() + 2 * covariances_ + weights_); }
+  /// `after_a_fit`: in one go with it, so that what the head said is known.
+  Cost scores(int64_t queries, bool after_a_fit) const;
   Cost directions() const { return products(down() + weights_ + solves_); }  // of queries: gradients, then (P + λ)⁻¹
   Cost self_influence() const { return products(down() + weights_ + rotations_); }
   Cost index(int64_t rank) const;
 
  private:
-  double down() const { return 2 * weights_ + 2 * head_ + attention_; }  // no weight gradients
+  double down() const { return again() + 2 * head_; }         // no weight gradients
+  double again() const { return 2 * weights_ + attention_; }  // over batches of an earlier walk
   Cost products(double operations) const;
 
   struct Shape {

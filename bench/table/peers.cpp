@@ -32,7 +32,7 @@ const std::vector<Stage> kFactorStages{{"covariances", "covariance"},
                                        {"scores", "scores"}};
 const std::vector<Stage> kIndexStages{{"index, rank 16", "build_index"}};
 
-// Ours in the type of their setting; float32 where the engine cannot run it.
+// Ours in the type of their setting.
 const std::vector<Contest>& contests() {
   static const std::vector<Contest> all{
       {"S", "kronfluence", "fp32", "kron.py", "v_kron", "fp32", false, {}},
@@ -145,7 +145,7 @@ std::vector<Duel> against_peers(const PeerSetting& setting, const std::vector<Wo
     Duel duel{.workload = contest.workload,
               .peer = contest.peer,
               .setting = contest.setting,
-              .our_dtype = can_run(contest.dtype) ? contest.dtype : "fp32",
+              .our_dtype = contest.dtype,
               .stages = {},
               .ceilings = {},
               .counted = {}};

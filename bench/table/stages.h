@@ -26,7 +26,7 @@ struct Task {
   bool is_quick = false;
 };
 
-/// {"rows": [...]}, and "ceilings" or "lds" by what was asked; {"skipped": reason} for what cannot run yet.
+/// {"rows": [...]}, and "ceilings" or "lds" by what was asked.
 nlohmann::json measure(const Workload& workload, const Task& task);
 
 /// The file of scores [Q,N] that a task left, float32 row after row.

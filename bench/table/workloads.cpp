@@ -6,7 +6,6 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
-#include "assay/core/error.h"
 #include "assay/core/philox.h"
 #include "assay/data/encode.h"
 #include "assay/data/tokenizer.h"
@@ -17,12 +16,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int64_t kRandomVocabulary = 50304, kRandomDocuments = 200, kMostQueries = 256;
-
-/// Models whose matrices have a type of their own run in bf16.
-template <class Model>
-concept MultipliesInBf16 = requires(const Model& model) {
-  model.matrix_dtype();
-};
 
 data::Dataset random_tokens(int64_t count, int64_t length) {
   data::Dataset dataset;
@@ -94,16 +87,11 @@ std::vector<Workload> workloads(const std::string& data, const std::string& buil
   return all;
 }
 
-bool can_run(const std::string& dtype) {
-  return dtype == "fp32" || (dtype == "bf16" && MultipliesInBf16<nn::Model>);
-}
-
 data::Dataset Loaded::queries(int64_t count) const {
   return rows_of(pool, pool.size() - count, count);
 }
 
 Loaded load(const Workload& workload, const std::string& dtype) {
-  if (!can_run(dtype)) throw Error(ErrorKind::Usage, fmt::format("measuring in {}: the engine does not run it", dtype));
   Loaded loaded{.checkpoint = nn::load_checkpoint(workload.model, dtype == "bf16" ? at::kBFloat16 : at::kFloat),
                 .documents = {},
                 .indexed = {},

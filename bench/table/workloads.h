@@ -55,9 +55,8 @@ struct Loaded {
   data::Dataset queries(int64_t count) const;
 };
 
-/// Error(Usage) for a type that the engine cannot run (can_run).
+/// dtype: "fp32" or "bf16".
 Loaded load(const Workload& workload, const std::string& dtype);
-bool can_run(const std::string& dtype);
 
 /// Writes the model of workload M where it is not there yet: fresh weights from seed 0.
 void make_random_model(const std::string& folder);

@@ -231,6 +231,27 @@ TEST(QueryRank, OfFullSizeChangesNothingAndOfHalfKeepsTheOrder) {
   }
 }
 
+TEST(QueryRank, SaysWhatItLost) {
+  const Scoring scoring{toy_llama(), {}, toy_texts(4, 5, 8, 2)};
+  const std::vector<int64_t> rows{0, 1, 2, 3};
+  const auto gradients = [&] {
+    return query_gradients(scoring.model, scoring.queries, rows, nn::loss(), all_layers(scoring.model));
+  };
+  const Directions full = gradients();
+  const auto difference = [&] {
+    const Directions low = gradients().compress(1);
+    at::Tensor lost = at::zeros({4}, at::kDouble), whole = lost.clone();
+    for (const nn::LayerId layer : full.layers()) {
+      lost.add_(full.at(layer).sub(low.at(layer)).square().sum({1, 2}));
+      whole.add_(full.at(layer).square().sum({1, 2}));
+    }
+    return largest_difference(low.compression_errors(), lost.div(whole).sqrt());
+  };
+  EXPECT_LT(difference(), 1e-6);  // the root of a difference of squares, each within 1e-14 of the whole
+  const ScopedTwin twin("attribute.lost_of_the_last_layer");
+  EXPECT_GT(difference(), 1e-3);
+}
+
 // The sign that reports print, by a step of training on each document: what the score promises must happen.
 TEST(EveryMeasurement, RisesWithPositiveScores) {
   const ToyMlp shape;

@@ -71,6 +71,24 @@ TEST(ScoreMemory, HoldsEveryScoreByPositionOnce) {
   EXPECT_LT(more(), held);
 }
 
+// What the head said in the first walk is held until the scores are there.
+TEST(ScoreMemory, HoldsWhatTheHeadSaid) {
+  const Scoring scoring{toy_llama(), toy_texts(600, 40, 40, 1), toy_texts(1, 4, 8, 2)};
+  const auto more = [&] {
+    const auto peak = [&](const char* method) {
+      Plan plan{{.flops_per_second_fp32 = 1e9, .flops_per_second_bf16 = 1e9, .bytes_per_second = 1e9}};
+      add_score_stage(plan, parse_factory(method, method_table(), "method"), scoring.inputs(), {});
+      return plan.peak_bytes();
+    };
+    return static_cast<double>(peak("ekfac") - peak("identity"));
+  };
+  const auto width = static_cast<double>(scoring.model.architecture().facts().width);
+  const double held = 600.0 * 39 * (width + 1) * 8;
+  EXPECT_GT(more(), held);
+  const ScopedTwin twin("attribute.plan_without_remembered");
+  EXPECT_LT(more(), held);
+}
+
 TEST(MemoryBatches, NameTheirSumsOnTheWay) {
   const data::Dataset texts = toy_texts(60, 20, 40, 1);
   const auto few = batches_of(texts, 5), many = batches_of(texts, 6);

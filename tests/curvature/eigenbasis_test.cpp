@@ -10,6 +10,7 @@
 #include <stdexcept>
 
 #include "assay/core/twin.h"
+#include "assay/curvature/rotations.h"
 #include "tests/support/threads.h"
 
 namespace assay::curvature {
@@ -78,9 +79,9 @@ std::vector<Eigen> each_of(const std::vector<at::Tensor>& matrices) {
 
 // What throws, throws to the caller, and nothing further is begun once all in hand are through.
 TEST(Eigenbasis, AnExceptionEndsTheRest) {
-  for (const int threads : {1, 2}) {
+  const at::Tensor matrix = covariance_of(24);
+  const auto done_with = [&](int threads) {
     const ScopedThreads scoped(threads);
-    const at::Tensor matrix = covariance_of(24);
     int done = 0;
     const auto run = [&] {
       eigen_of_each(
@@ -90,8 +91,35 @@ TEST(Eigenbasis, AnExceptionEndsTheRest) {
           });
     };
     EXPECT_THROW(run(), std::runtime_error);
-    EXPECT_LE(done, 3 + threads);
-  }
+    return done;
+  };
+  for (const int threads : {1, 2}) EXPECT_LE(done_with(threads), 3 + threads);
+  const ScopedTwin twin("curvature.the_rest_goes_on");
+  EXPECT_GT(done_with(2), 3 + 2);
+}
+
+// Layers that shared a rotation go on sharing it, rounded once, and nobody keeps it unrounded.
+TEST(Rotations, AreTakenOnceAndShared) {
+  const Eigen input = eigen_of(covariance_of(24)), output = eigen_of(covariance_of(16));
+  const auto taken = [&] {
+    std::map<nn::LayerId, LayerBasis> bases;
+    for (const nn::LayerId layer : {0, 1})
+      bases[layer] = {.input = input, .output = {output.values, output.vectors.clone()}, .positions = 1, .examples = 1};
+    auto blocks = take_rotations(bases, at::kBFloat16);
+    for (const auto& [layer, basis] : bases)
+      EXPECT_TRUE(basis.input.values.defined() && !basis.input.vectors.defined() && !basis.output.vectors.defined());
+    return blocks;
+  };
+  const auto differs = [&] {
+    const auto blocks = taken();
+    return !blocks.at(0).input_basis.is_same(blocks.at(1).input_basis) ||
+           !blocks.at(0).input_basis.equal(input.vectors.to(at::kBFloat16)) ||
+           !blocks.at(1).output_basis.equal(output.vectors.to(at::kBFloat16));
+  };
+  EXPECT_FALSE(differs());
+  EXPECT_FALSE(taken().at(0).output_basis.is_same(taken().at(1).output_basis));
+  const ScopedTwin twin("curvature.shared_rotation_rounded_twice");
+  EXPECT_TRUE(differs());
 }
 
 TEST(Eigenbasis, SeveralAtATimeAreTheSameBitsAsOneByOne) {

@@ -5,6 +5,7 @@
 
 #include "assay/core/twin.h"
 #include "assay/data/queries.h"
+#include "assay/data/tokenized_corpus.h"
 #include "assay/data/tokenizer_definition.h"
 #include "tests/support/data.h"
 #include "tests/support/errors.h"
@@ -59,6 +60,21 @@ TEST(Encode, SplittingLosesNoTokenAndKnowsTheDocument) {
   EXPECT_EQ(split.tokens_cut, 0);
   EXPECT_EQ(split.long_documents, 1);
   EXPECT_EQ(split.documents, 3);
+}
+
+TEST(TokenizedCorpus, SomeOfItsExamplesKeepTheirDocuments) {
+  TokenizedCorpus whole;
+  whole.encoded = encode(make_corpus(kTexts, "test"), words(true), {.context = 3, .long_texts = LongTexts::Split});
+  const std::vector<int64_t> rows{1, 2, 4};
+  const auto some = [&] { return with_examples(whole, rows).encoded; };
+  EXPECT_THAT(tokens(some()), ElementsAre(ElementsAre(11, 2, 3), ElementsAre(11, 4), ElementsAre(11, 6, 7)));
+  EXPECT_THAT(some().document_of, ElementsAre(0, 0, 2));
+  EXPECT_THAT(some().is_part, ElementsAre(true, true, false));
+  EXPECT_EQ(some().documents, 2);
+  EXPECT_EQ(some().long_documents, 1);
+  EXPECT_EQ(some().dataset.examples[2].id, whole.encoded.dataset.examples[4].id);
+  const ScopedTwin twin("data.kept_documents_renumbered");
+  EXPECT_THAT(some().document_of, testing::Not(ElementsAre(0, 0, 2)));
 }
 
 TEST(Encode, RefusingNamesTheDocument) {

@@ -2,7 +2,9 @@
 
 #include <ATen/Context.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/eye.h>
 #include <ATen/ops/full.h>
+#include <ATen/ops/log_softmax.h>
 #include <ATen/ops/logsumexp.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/rand.h>
@@ -114,16 +116,37 @@ TEST(HeadLogProbabilities, OfACertainPredictionAreNextToNothing) {
   EXPECT_GT(slope(at::kBFloat16), 1e-3);
 }
 
+// Nor is one of logits around 1,000, whose difference to the level has lost all but four digits after the point.
+TEST(HeadLogProbabilities, AreNeverAboveZero) {
+  at::manual_seed(0);
+  const at::Tensor best = at::rand({64, 1}).mul(4).add(1020), rows = at::eye(64);
+  const at::Tensor head = at::cat({at::full({5000, 64}, 1000.0), best.t()}), targets = at::full({64}, 5000, at::kLong);
+  const auto furthest = [&] {
+    const at::Tensor values = head_log_probabilities(rows, head, given_targets(targets));
+    const at::Tensor exact = at::log_softmax(head.t().to(at::kDouble), 1).select(1, 5000);
+    return std::max(values.max().item<double>(), values.sub(exact).abs().max().item<double>());
+  };
+  EXPECT_LE(furthest(), 1e-7);  // a share of 1 - 1e-5 in float32, and its sum's rounding
+  const ScopedTwin twin("kernel.certain_by_a_difference");
+  EXPECT_GT(furthest(), 5e-7);
+}
+
 // Logits of -inf have no share, wherever they are; with nothing else the result is not a number.
 TEST(HeadSoftmax, LogitsOfMinusInfinityHaveNoShare) {
   constexpr double kInfinity = std::numeric_limits<double>::infinity();
   const at::Tensor rows = at::ones({1, 1}), finite = at::randn({100, 1});
   const at::Tensor head = at::cat({at::full({5000, 1}, -kInfinity), finite});
-  const HeadSoftmax found = head_softmax(rows, head);
-  EXPECT_NEAR(found.sums.log().add(found.levels).item<double>(),
-              at::logsumexp(finite.to(at::kDouble), {0}).item<double>(), 1e-5);
-  EXPECT_LT(found.exponentials.narrow(1, 0, 5000).abs().max().item<float>(), 2e-38F);  // the least that there is
+  const auto is_right = [&] {
+    const HeadSoftmax found = head_softmax(rows, head);
+    const double sum = found.sums.log().add(found.levels).item<double>();
+    const float least = found.exponentials.narrow(1, 0, 5000).abs().max().item<float>();
+    return std::abs(sum - at::logsumexp(finite.to(at::kDouble), {0}).item<double>()) < 1e-5 &&
+           least < 2e-38F;  // the least that there is
+  };
+  EXPECT_TRUE(is_right());
   EXPECT_TRUE(std::isnan(head_softmax(rows, at::full({5, 1}, std::nan(""))).sums.item<double>()));
+  const ScopedTwin twin("kernel.softmax_of_nothing");
+  EXPECT_FALSE(is_right());
 }
 
 // What is drawn is the first class whose cumulative sum passes the number drawn: the piece that holds it, then the

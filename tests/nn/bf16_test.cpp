@@ -93,17 +93,22 @@ TEST_P(Bf16Model, GoingOnFromACacheChangesNothing) {
   const Twins twins(GetParam());
   const data::Dataset texts = random_texts({12});
   const std::vector<int32_t>& tokens = texts.examples[0].tokens;
-  const at::Tensor whole = twins.rounded.run(prompt_of(tokens)).output.logits()[0];
-  KeyValueCache cache;
+  const at::Tensor whole = twins.rounded.run(prompt_of(tokens)).output.logits()[0].to(at::kDouble);
   const std::vector<int32_t> first(tokens.begin(), tokens.begin() + 7), rest(tokens.begin() + 7, tokens.end());
-  const at::Tensor before =
-      twins.rounded.run(prompt_of(first), {}, {.cache = &cache, .first_block = 0, .state = {}}).output.logits()[0];
-  const at::Tensor after =
-      twins.rounded.run(prompt_of(rest), {}, {.cache = &cache, .first_block = 0, .state = {}}).output.logits()[0];
+  const auto error_after = [&] {
+    KeyValueCache cache;
+    const auto logits = [&](const std::vector<int32_t>& more) {
+      return twins.rounded.run(prompt_of(more), {}, {.cache = &cache, .first_block = 0, .state = {}})
+          .output.logits()[0];
+    };
+    EXPECT_LT(norm_error(logits(first), whole.narrow(0, 0, 7)), kBf16Error / 2);
+    return norm_error(logits(rest), whole.narrow(0, 7, 5));
+  };
   // Sums of other lengths end in other last bits, which now and then round the other way.
-  EXPECT_LT(norm_error(before, whole.narrow(0, 0, 7).to(at::kDouble)), kBf16Error / 2);
-  EXPECT_LT(norm_error(after, whole.narrow(0, 7, 5).to(at::kDouble)), kBf16Error / 2);
+  EXPECT_LT(error_after(), kBf16Error / 2);
   EXPECT_EQ(generate(twins.rounded, first, {.max_tokens = 5}).size(), 5u);
+  const ScopedTwin twin("nn.cache_forgets_what_it_held");
+  EXPECT_GT(error_after(), kBf16Error / 2);
 }
 
 TEST_P(Bf16Model, TapsOfSingleHeadsReadTheSameWeights) {
@@ -113,7 +118,10 @@ TEST_P(Bf16Model, TapsOfSingleHeadsReadTheSameWeights) {
         .run(texts_of(model.dtype()), Taps{}.record("blocks.0.hook_q_input").record("blocks.1.attn.hook_result"))
         .output.logits();
   };
-  EXPECT_LT(norm_error(logits(twins.rounded), logits(twins.exact)), kBf16Error);
+  const at::Tensor exact = logits(twins.exact);
+  EXPECT_LT(norm_error(logits(twins.rounded), exact), kBf16Error);
+  const ScopedTwin twin("nn.single_heads_of_the_next");
+  EXPECT_GT(norm_error(logits(twins.rounded), exact), kBf16Error);
 }
 
 TEST_P(Bf16Model, TakesHalfTheMemory) {
