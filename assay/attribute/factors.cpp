@@ -8,6 +8,7 @@
 #include "assay/attribute/walk_batches.h"
 #include "assay/core/cache.h"
 #include "assay/core/error.h"
+#include "assay/nn/head_memory.h"
 
 namespace assay::attribute {
 namespace {
@@ -95,9 +96,10 @@ int64_t head_memory_bytes(const Inputs& inputs) {
 }
 
 std::shared_ptr<const nn::Model> remembering_model(const FactoryCall& method, const Inputs& inputs) {
-  const bool fits = walks_of_fit(method, cached_factors(method, inputs)) > 0;
-  return std::make_shared<const nn::Model>(fits ? inputs.model.remembering_heads(head_memory_bytes(inputs))
-                                                : inputs.model);
+  const bool is_worth_it = nn::HeadMemory::is_worth_it(inputs.model.architecture().facts().vocabulary) &&
+                           walks_of_fit(method, cached_factors(method, inputs)) > 0;
+  return std::make_shared<const nn::Model>(is_worth_it ? inputs.model.remembering_heads(head_memory_bytes(inputs))
+                                                       : inputs.model);
 }
 
 Inputs with_model(const Inputs& inputs, const nn::Model& model) {

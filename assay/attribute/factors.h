@@ -29,7 +29,8 @@ CachedFactors cached_factors(const FactoryCall& method, const Inputs& inputs);
 /// Walks over the documents that a fit still takes.
 int64_t walks_of_fit(const FactoryCall& method, const CachedFactors& cached);
 
-/// The inputs' model, made to remember what its head says where a fit walks over the documents before they are scored.
+/// The inputs' model, made to remember what its head says of a large vocabulary where a fit walks over the documents
+/// before they are scored.
 std::shared_ptr<const nn::Model> remembering_model(const FactoryCall& method, const Inputs& inputs);
 /// What it may hold for that: a quarter of the memory for the rest.
 int64_t head_memory_bytes(const Inputs& inputs);

@@ -11,6 +11,7 @@
 #include "assay/attribute/fit_rows.h"
 #include "assay/attribute/walk_batches.h"
 #include "assay/core/error.h"
+#include "assay/core/machine.h"
 #include "assay/core/plan.h"
 #include "assay/core/twin.h"
 #include "assay/curvature/layer_shape.h"
@@ -125,6 +126,7 @@ GradientScorer::Prepared GradientScorer::prepare(std::span<const int64_t> querie
       all = std::move(some);
     }
   }
+  return_freed_memory();  // of gradients at full size, which the walk to come does not hold
   return {std::move(*all), norms.empty() ? at::Tensor() : at::cat(norms)};
 }
 

@@ -14,7 +14,7 @@ namespace {
 constexpr double kWidthTensors = 8;  // of the model's width that a block keeps: norms, queries, keys, values, sums
 constexpr double kMlpTensors = 4;    // of the MLP's width: gate, its activation, up, their product
 constexpr double kShareInBf16 = 0.75;
-constexpr double kBytesOfOneWalk = 4e8;
+constexpr double kBytesOfOneWalk = 3e8;
 constexpr int64_t kMostPositions = 4096;  // beyond it the products are no faster
 constexpr int64_t kLeastPositions = 512;  // below it they are much slower: only scarce memory goes there
 constexpr int64_t kStep = 32;

@@ -76,7 +76,7 @@ WalkShapes shapes_of(const Inputs& inputs, const data::Dataset& documents, int64
   for (int64_t q = 0; q < queries; ++q)
     shapes.query_positions += static_cast<double>(asked[static_cast<size_t>(q)].tokens.size());
   shapes.activations = kept_numbers_per_position(inputs.model);
-  if (architecture.output_kind() == nn::OutputKind::Categorical && facts.context > 0)
+  if (facts.context > 0 && nn::HeadMemory::is_worth_it(facts.vocabulary))
     shapes.head = 4 * static_cast<double>(facts.vocabulary * facts.width);
   const auto each = nn::HeadMemory::bytes_per_position(facts.width, static_cast<int64_t>(shapes.element_bytes));
   shapes.remembered =

@@ -29,7 +29,7 @@ struct WalkShapes {
   double activations = 0;  ///< numbers kept a position
   double attention = 0;    ///< operations of all heads and blocks for a pair of positions, never held
   double head_bytes = 0;   ///< held while the vocabulary is gone through
-  double head = 0;         ///< operations of the output head, forward and back, a position
+  double head = 0;         ///< operations of a large vocabulary's head, forward and back, a position
   double remembered = 0;   ///< positions whose head walks after the first need not go through again
   double remembered_bytes = 0;
   double resident = 0;   ///< bytes that are there before it begins: LibTorch, the weights, the documents

@@ -7,6 +7,7 @@
 #include <span>
 #include <string_view>
 
+#include "assay/core/machine.h"
 #include "assay/core/plan.h"
 #include "assay/curvature/fit_passes.h"
 #include "assay/curvature/layer_groups.h"
@@ -117,6 +118,7 @@ void decompose(const FitRequest& request, const Covariances& sums, const std::ve
                       packed(found, sums.positions(side(i).layer), request.dataset.size()));
         progress.advance(1);
       });
+  return_freed_memory();  // a decomposition's work is larger than what the walks to come allocate
   progress.end();
 }
 

@@ -6,6 +6,7 @@
 #include <chrono>
 
 #include "assay/core/error.h"
+#include "assay/core/machine.h"
 #include "assay/core/twin.h"
 
 namespace assay::curvature {
@@ -98,6 +99,7 @@ void walk(const Pass& pass, const data::Dataset& dataset, const Batches& batches
     saved.save_if_due(i + 1, batches.size());
   }
   if (pass.is_followed_by_work) saved.save(batches.size());
+  return_freed_memory();  // of the batches: what comes next has other sizes
   progress.end();
 }
 

@@ -45,7 +45,8 @@ struct ExponentialsOfRow {
                                Number* kept_sum) {
     using L = Lanes<Number, kBytes>;
     const Number largest = largest_of_row<kBytes>(x, count), none = -std::numeric_limits<Number>::infinity();
-    if (largest == none && !ASSAY_TWIN("kernel.softmax_of_nothing")) {  // nothing but -inf and NaN, of which the latter must be felt
+    if (largest == none &&
+        !ASSAY_TWIN("kernel.softmax_of_nothing")) {  // nothing but -inf and NaN, of which the latter must be felt
       for (int64_t i = 0; i < count; ++i) {
         const Number e = std::isnan(x[i]) ? x[i] : 0;
         *sum += e;

@@ -36,10 +36,14 @@ class HeadMemory {
 
   void clear();
 
+  /// Whether it is worth its memory: the products that it saves grow with the vocabulary, what it holds does not.
+  static bool is_worth_it(int64_t vocabulary) { return vocabulary >= kLargeVocabulary; }
   /// Bytes for one position of a model this wide.
   static int64_t bytes_per_position(int64_t width, int64_t element_bytes) { return (width + 1) * element_bytes + 24; }
 
  private:
+  static constexpr int64_t kLargeVocabulary = 4096;
+
   struct Entry {
     int64_t positions;  // T
     at::Tensor places;

@@ -7,6 +7,7 @@
 #include "assay/core/twin.h"
 #include "assay/curvature/fit.h"
 #include "tests/support/scoring.h"
+#include "tests/support/temporary_folder.h"
 
 namespace assay::attribute {
 namespace {
@@ -71,9 +72,31 @@ TEST(ScoreMemory, HoldsEveryScoreByPositionOnce) {
   EXPECT_LT(more(), held);
 }
 
+// A fit and then the scores, against the scores on factors from the cache: what the head said in the first walk gives
+// the same bits as the head.
+TEST(ScoreMemory, RememberedHeadsChangeNoBit) {
+  const Scoring scoring{toy_llama(1, at::kDouble, 20'000), toy_texts(12, 5, 11, 1), toy_texts(2, 4, 8, 2)};
+  const auto differs = [&] {
+    const TemporaryFolder folder;
+    Inputs inputs = scoring.inputs();
+    inputs.model_hash = "toy";
+    inputs.cache_folder = folder / "cache";
+    const auto scores = [&] {
+      curvature::Workspace workspace;
+      const auto scorer = make_scorer(parse_factory("ekfac", method_table(), "method"), inputs, silent_progress());
+      return scorer->score({scoring.train}, {}, workspace, silent_progress()).total;
+    };
+    const at::Tensor remembering = scores();
+    return !remembering.equal(scores());
+  };
+  EXPECT_FALSE(differs());
+  const ScopedTwin twin("kernel.remembered_without_the_target");
+  EXPECT_TRUE(differs());
+}
+
 // What the head said in the first walk is held until the scores are there.
 TEST(ScoreMemory, HoldsWhatTheHeadSaid) {
-  const Scoring scoring{toy_llama(), toy_texts(600, 40, 40, 1), toy_texts(1, 4, 8, 2)};
+  const Scoring scoring{toy_llama(1, at::kDouble, 20'000), toy_texts(600, 40, 40, 1), toy_texts(1, 4, 8, 2)};
   const auto more = [&] {
     const auto peak = [&](const char* method) {
       Plan plan{{.flops_per_second_fp32 = 1e9, .flops_per_second_bf16 = 1e9, .bytes_per_second = 1e9}};
