@@ -94,8 +94,10 @@ TEST(Eigenbasis, AnExceptionEndsTheRest) {
     return done;
   };
   for (const int threads : {1, 2}) EXPECT_LE(done_with(threads), 3 + threads);
+#ifndef __clang__  // whose builds are serial: CMakeLists.txt
   const ScopedTwin twin("curvature.the_rest_goes_on");
   EXPECT_GT(done_with(2), 3 + 2);
+#endif
 }
 
 // Layers that shared a rotation go on sharing it, rounded once, and nobody keeps it unrounded.
