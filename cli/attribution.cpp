@@ -285,13 +285,14 @@ Plan plan_attribution(const AttributionInputs& inputs, const AttributeOptions& o
     plan_store(plan, inputs, options, given, looked_at(inputs));
   } else {
     attribute::add_fit_stages(plan, inputs.method, given);
-    attribute::add_score_stage(plan, inputs.method, scored, parts_of(options));
+    attribute::add_score_stage(plan, inputs.method, scored, parts_of(options), "", &given);
   }
   attribute::add_shown_stage(plan, options.rescore > 0 ? exact_method() : inputs.method, scored, looked_at(inputs),
                              shown_each(options, inputs.dataset().size()));
   if (options.stability) {
-    attribute::add_fit_stages(plan, inputs.method, attribute::with_other_labels(given), kOtherLabels);
-    attribute::add_score_stage(plan, inputs.method, scored, {}, kOtherLabels);
+    const attribute::Inputs other = attribute::with_other_labels(given);
+    attribute::add_fit_stages(plan, inputs.method, other, kOtherLabels);
+    attribute::add_score_stage(plan, inputs.method, attribute::with_other_labels(scored), {}, kOtherLabels, &other);
   }
   if (options.trust_check) plan.add("trust check", attribute::trust_cost(scored, looked_at(inputs)));
   return plan;

@@ -1,5 +1,6 @@
 #include "assay/attribute/cost.h"
 
+#include <ATen/Parallel.h>
 #include <c10/core/ScalarType.h>
 
 #include <algorithm>
@@ -15,6 +16,7 @@
 #include "assay/attribute/walk_shapes.h"
 #include "assay/core/machine.h"
 #include "assay/core/twin.h"
+#include "assay/curvature/eigenbasis.h"
 #include "assay/curvature/layer_groups.h"
 
 namespace assay::attribute {
@@ -76,6 +78,7 @@ Held held(curvature::Statistics statistics, const Inputs& inputs) {
 // Walks of which each does a part of the work on top, and all of the walk below it.
 Cost repeated(Cost walk, const Held& held) {
   walk.flops *= held.walks;
+  walk.flops_bf16 *= held.walks;
   walk.bytes_moved *= held.walks;
   walk.operator_calls *= held.walks;
   walk.peak_bytes += static_cast<int64_t>(held.at_once);
@@ -87,7 +90,7 @@ Cost repeated(Cost walk, const Held& held) {
 // hold what is.
 Cost remembering(const WalkShapes& shapes, Cost cost, double walks) {
   if (shapes.head == 0) return cost;
-  cost.flops -= walks * shapes.head * shapes.remembered;
+  products_of(shapes, cost) -= walks * shapes.head * shapes.remembered;
   if (!ASSAY_TWIN("attribute.plan_without_remembered"))
     cost.peak_bytes += static_cast<int64_t>(shapes.remembered_bytes);
   return cost;
@@ -95,23 +98,27 @@ Cost remembering(const WalkShapes& shapes, Cost cost, double walks) {
 
 Cost covariance_walk(const WalkShapes& shapes, const Held& held) {
   Cost cost = repeated(gradient_walk(shapes), held);
-  cost.flops += 2 * (shapes.squares_in + shapes.squares_out) * shapes.positions;
+  products_of(shapes, cost) += 2 * (shapes.squares_in + shapes.squares_out) * shapes.positions;
   cost.bytes_moved += 3 * shapes.element_bytes * (shapes.squares_in + shapes.squares_out) * shapes.batches;
   return cost;
 }
 
-Cost decompositions(const WalkShapes& shapes, const Held& held) {
+// Side by side, one a thread: no sooner than the largest alone takes.
+Cost decompositions(const WalkShapes& shapes, const Held& held, int64_t memory_bytes) {
+  const int64_t at_once = curvature::decomposed_at_once(shapes.largest_side, shapes.dtype, memory_bytes);
+  const double largest = std::pow(static_cast<double>(shapes.largest_side), 3) * at::get_num_threads();
   Cost cost;
-  cost.flops = kEighOperations * shapes.cubes;
+  cost.flops = kEighOperations * std::max(shapes.cubes, largest);
   cost.operator_calls = 20 * shapes.layers;
   cost.peak_bytes = static_cast<int64_t>(shapes.resident + 2 * held.at_once);
+  cost.peak_bytes += at_once * curvature::decomposition_bytes(shapes.largest_side, shapes.dtype);
   return cost;
 }
 
 Cost moment_walk(const WalkShapes& shapes, const Held& held, bool is_rotated) {
   Cost cost = repeated(gradient_walk(shapes), held);
   const double rotations = is_rotated ? shapes.squares_in + shapes.squares_out : 0;
-  cost.flops += 2 * (rotations + shapes.tracked) * shapes.positions;
+  products_of(shapes, cost) += 2 * (rotations + shapes.tracked) * shapes.positions;
   cost.bytes_moved += 4 * shapes.element_bytes * shapes.tracked * shapes.examples;
   cost.peak_bytes += static_cast<int64_t>(batch_gradient_bytes(shapes));
   cost.disk_bytes = static_cast<int64_t>(shapes.element_bytes * shapes.tracked);
@@ -121,9 +128,9 @@ Cost moment_walk(const WalkShapes& shapes, const Held& held, bool is_rotated) {
 // Differentiates the queries one by one and, with rotations, carries each into the eigenbasis and back.
 Cost prepared_queries(const WalkShapes& shapes, bool is_rotated) {
   Cost cost;
-  cost.flops = 2 * (2 * shapes.weights + shapes.tracked) * shapes.query_positions;
-  if (is_rotated) cost.flops += 2 * shapes.queries * shapes.solves;
-  cost = in_type_of_model(shapes, cost);
+  double& products = products_of(shapes, cost);
+  products = 2 * (2 * shapes.weights + shapes.tracked) * shapes.query_positions;
+  if (is_rotated) products += 2 * shapes.queries * shapes.solves;
   cost.bytes_moved = 6 * shapes.element_bytes * shapes.tracked * shapes.queries;
   cost.operator_calls = shapes.queries * (shapes.blocks * kOperatorsPerBlock + 2 * shapes.layers * kOperatorsPerLayer);
   return cost;
@@ -133,18 +140,20 @@ Cost prepared_queries(const WalkShapes& shapes, bool is_rotated) {
 Cost score_walk(const WalkShapes& shapes, const Parts& parts, bool has_self, double walks, double direction_bytes) {
   Cost cost = gradient_walk(shapes);
   const double queries = shapes.queries / walks;
-  cost.flops += 2 * shapes.tracked * (shapes.positions + queries * shapes.examples);
+  double& products = products_of(shapes, cost);
+  products += 2 * shapes.tracked * (shapes.positions + queries * shapes.examples);
   if (parts.per_token) {  // each query's direction is multiplied with every position's pair on its own
-    cost.flops += 2 * queries * shapes.tracked * shapes.positions;
+    products += 2 * queries * shapes.tracked * shapes.positions;
     cost.bytes_moved += 4 * shapes.element_bytes * queries * shapes.narrow * shapes.positions;
     cost.operator_calls += kOperatorsPerQuery * queries * shapes.layers * shapes.batches;
   }
-  if (has_self) cost.flops += 2 * (shapes.squares_in + shapes.squares_out + shapes.tracked) * shapes.positions;
+  if (has_self) products += 2 * (shapes.squares_in + shapes.squares_out + shapes.tracked) * shapes.positions;
   cost.bytes_moved += 3 * shapes.element_bytes * shapes.tracked * shapes.examples;
   if (has_self)
     cost.peak_bytes +=
         static_cast<int64_t>(shapes.element_bytes * (shapes.squares_in + shapes.squares_out + shapes.tracked));
   cost.flops *= walks;
+  cost.flops_bf16 *= walks;
   cost.bytes_moved *= walks;
   cost.operator_calls *= walks;
   const double numbers = shapes.queries * shapes.examples *
@@ -183,7 +192,6 @@ Cost gradient_scores(const WalkShapes& shapes, const FactoryCall& method, const 
                                            : bytes_of(groups.in_a_walk, rank) + 2 * bytes_of(groups.at_full_size, 0);
   Cost cost = score_walk(shapes, parts, is_quotient || parts.self_influence, walks, direction_bytes);
   if (follows_a_fit) cost = remembering(shapes, cost, walks);
-  cost = in_type_of_model(shapes, cost);
   cost += prepared_queries(shapes, is_rotated);
   if (fits_curvature(method)) {  // whatever is solved has been read, and stays where it was mapped
     const auto bytes = [&](curvature::Statistics statistics) {
@@ -207,15 +215,15 @@ void add_fit_stages(Plan& plan, const FactoryCall& method, const Inputs& inputs,
   if (is_kronecker && !cached.bases) {
     const Held covariances = held(curvature::Statistics::Covariances, inputs);
     const Cost cost = remembering(shapes, covariance_walk(shapes, covariances), covariances.walks - 1);
-    plan.add("covariances" + suffix, in_type_of_model(shapes, cost));
-    plan.add("eigendecompositions" + suffix, decompositions(shapes, covariances));
+    plan.add("covariances" + suffix, cost);
+    plan.add("eigendecompositions" + suffix,
+             remembering(shapes, decompositions(shapes, covariances, inputs.memory_bytes), 0));
   }
   if (family != "kfac" && !cached.moments) {
     const Held moments =
         held(is_kronecker ? curvature::Statistics::RotatedMoments : curvature::Statistics::Moments, inputs);
     const bool is_first = !is_kronecker || cached.bases;
-    Cost cost = in_type_of_model(
-        shapes, remembering(shapes, moment_walk(shapes, moments, is_kronecker), moments.walks - (is_first ? 1 : 0)));
+    Cost cost = remembering(shapes, moment_walk(shapes, moments, is_kronecker), moments.walks - (is_first ? 1 : 0));
     if (is_kronecker && shapes.is_bf16) {  // the rounded rotations of all layers, whatever the groups
       cost.peak_bytes += statistics_bytes(curvature::Statistics::Covariances, inputs.model.architecture(),
                                           inputs.layers, inputs.model.dtype()) /
@@ -229,24 +237,26 @@ void add_basis_stages(Plan& plan, const Inputs& inputs) {
   if (has_empirical_bases(inputs)) return;
   const WalkShapes shapes = shapes_of_fit(inputs);
   const Held covariances = held(curvature::Statistics::Covariances, inputs);
-  plan.add("covariances", in_type_of_model(shapes, covariance_walk(shapes, covariances)));
-  plan.add("eigendecompositions", decompositions(shapes, covariances));
+  plan.add("covariances", covariance_walk(shapes, covariances));
+  plan.add("eigendecompositions", decompositions(shapes, covariances, inputs.memory_bytes));
 }
 
 void add_score_stage(Plan& plan, const FactoryCall& method, const Inputs& inputs, const Parts& parts,
-                     const std::string& suffix) {
+                     const std::string& suffix, const Inputs* fitted_on) {
   const WalkShapes shapes = shapes_of(inputs);
   if (!uses_gradients(method)) {
     Cost cost{.peak_bytes = static_cast<int64_t>(shapes.resident)};
     if (method.name() == "representation") {
-      cost = in_type_of_model(shapes, gradient_walk(shapes));
+      cost = gradient_walk(shapes);
       cost.flops /= 2;
       cost.flops_bf16 /= 2;
     }
     plan.add("scores" + suffix, cost);
     return;
   }
-  const bool follows_a_fit = fits_curvature(method) && walks_of_fit(method, cached_factors(method, inputs)) > 0 &&
+  const bool follows_a_fit = fitted_on != nullptr && fits_curvature(method) &&
+                             &fitted_on->train.dataset == &inputs.train.dataset &&
+                             walks_of_fit(method, cached_factors(method, *fitted_on)) > 0 &&
                              !fit_rows(inputs.train.dataset, inputs.fit_examples, inputs.seed);
   plan.add("scores" + suffix, gradient_scores(shapes, method, inputs, parts, follows_a_fit));
 }

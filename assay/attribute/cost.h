@@ -17,9 +17,10 @@ void add_fit_stages(Plan& plan, const FactoryCall& method, const Inputs& inputs,
 /// Adds the stages of `empirical_bases` (factors.h): none where the cache holds them.
 void add_basis_stages(Plan& plan, const Inputs& inputs);
 
-/// Adds the walk that scores.
+/// Adds the walk that scores. `fitted_on`: what the method's curvature is fitted on before it in the same run, if it is
+/// not in the cache.
 void add_score_stage(Plan& plan, const FactoryCall& method, const Inputs& inputs, const Parts& parts,
-                     const std::string& suffix = "");
+                     const std::string& suffix = "", const Inputs* fitted_on = nullptr);
 
 /// Walks over the documents that scoring so many queries takes: one, unless their directions exceed the memory.
 int64_t planned_walks(const FactoryCall& method, const Inputs& inputs, int64_t queries);

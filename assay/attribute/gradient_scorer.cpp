@@ -97,6 +97,10 @@ Scores GradientScorer::score(const Documents& documents, const Parts& parts, cur
   const auto at_once = static_cast<size_t>(query_groups(inputs_.model.architecture(), inputs_.layers,
                                                         inputs_.model.dtype(), method_.rank, inputs_.memory_bytes)
                                                .in_a_walk);
+  // What the fit's walks left is of the documents themselves, not of others, nor of those drawn among them.
+  if (&documents.dataset != &inputs_.train.dataset ||
+      fit_rows(inputs_.train.dataset, inputs_.fit_examples, inputs_.seed))
+    inputs_.model.forget_heads();
   std::vector<Scores> groups;
   for (size_t begin = 0; begin < queries.size(); begin += at_once) {
     const auto group = std::span(queries).subspan(ASSAY_TWIN("attribute.first_queries_in_every_walk") ? 0 : begin,

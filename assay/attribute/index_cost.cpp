@@ -83,8 +83,7 @@ void add_index_stages(Plan& plan, const IndexRequest& request, int64_t rows_befo
   const int64_t block = std::min(
       documents.size(), request.rows_per_block > 0 ? request.rows_per_block : planned_rows_per_block(about, documents));
   Cost cost = gradient_walk(shapes);
-  cost.flops += 2 * work.a_position * shapes.positions;
-  cost = in_type_of_model(shapes, cost);
+  products_of(shapes, cost) += 2 * work.a_position * shapes.positions;
   cost.operator_calls += kOperatorsPerProjection * shapes.layers * shapes.batches;
   cost.bytes_moved += 3 * static_cast<double>(row_bytes(about, documents.size()));  // encoded, hashed, written
   double summed = 0, sums = 0;
@@ -118,10 +117,9 @@ void add_store_stages(Plan& plan, const Inputs& inputs, const IndexQuestion& que
   const bool is_dense = about.settings.curvature == IndexCurvature::Raw;
 
   Cost prepared = gradient_walk(shapes);
-  prepared.flops +=
+  products_of(shapes, prepared) +=
       2 * projection_work(about, inputs.model.architecture(), index.layer_ids(inputs.model.architecture())).a_position *
       shapes.positions;
-  prepared = in_type_of_model(shapes, prepared);
   prepared.operator_calls += kOperatorsPerProjection * shapes.layers * shapes.batches;
   if (is_dense) prepared.flops_fp64 += 2 * (dimensions.cubes + 2 * asked * dimensions.squares);
   prepared.bytes_moved += 8 * dimensions.squares;

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <set>
-#include <utility>
 
 #include "assay/attribute/factors.h"
 #include "assay/attribute/walk_batches.h"
@@ -52,6 +51,7 @@ WalkShapes shapes_of(const Inputs& inputs, const data::Dataset& documents, int64
   }
   shapes.element_bytes = static_cast<double>(c10::elementSize(inputs.model.dtype()));
   shapes.parameter_bytes = shapes.element_bytes * static_cast<double>(inputs.model.parameters().count());
+  shapes.dtype = inputs.model.dtype();
   shapes.is_bf16 = inputs.model.matrix_dtype() == at::kBFloat16;
   for (const nn::Layer& layer : architecture.layers()) {
     const auto& shape = architecture.parameters().at(static_cast<size_t>(layer.weight)).shape;
@@ -63,6 +63,7 @@ WalkShapes shapes_of(const Inputs& inputs, const data::Dataset& documents, int64
     const auto rows = static_cast<double>(shape.rows), columns = static_cast<double>(shape.columns);
     shapes.tracked += rows * columns;
     shapes.largest_gradient = std::max(shapes.largest_gradient, rows * columns);
+    shapes.largest_side = std::max({shapes.largest_side, shape.rows, shape.columns});
     shapes.narrow += std::min(rows, columns);
     shapes.squares_out += rows * rows;
     shapes.solves += 2 * rows * columns * (rows + columns);
@@ -86,23 +87,23 @@ WalkShapes shapes_of(const Inputs& inputs, const data::Dataset& documents, int64
       std::min(shapes.positions, static_cast<double>(head_memory_bytes(inputs)) / static_cast<double>(each));
   shapes.remembered_bytes = shapes.remembered * static_cast<double>(each);
   shapes.longest = static_cast<double>(documents.longest());
-  shapes.attention =
-      shapes.blocks * static_cast<double>(facts.heads) *
-      (kProductsPerPair * 2 * static_cast<double>(facts.head_width) + kExponentialsPerPair * kOperationsPerExponential);
+  const double heads = shapes.blocks * static_cast<double>(facts.heads);
+  shapes.attention = heads * kProductsPerPair * 2 * static_cast<double>(facts.head_width);
+  shapes.exponentials = heads * kExponentialsPerPair * kOperationsPerExponential;
   shapes.head_bytes =
       std::min(kHeadBytes, shapes.element_bytes * static_cast<double>(facts.vocabulary) * shapes.widest_batch);
   shapes.resident = static_cast<double>(resident_bytes());
   return shapes;
 }
 
-Cost in_type_of_model(const WalkShapes& shapes, Cost cost) {
-  if (shapes.is_bf16) cost.flops_bf16 += std::exchange(cost.flops, 0);
-  return cost;
+double& products_of(const WalkShapes& shapes, Cost& cost) {
+  return shapes.is_bf16 ? cost.flops_bf16 : cost.flops;
 }
 
 Cost gradient_walk(const WalkShapes& shapes) {
   Cost cost;
-  cost.flops = 4 * shapes.weights * shapes.positions + shapes.attention * shapes.pairs;
+  cost.flops = shapes.exponentials * shapes.pairs;
+  products_of(shapes, cost) += 4 * shapes.weights * shapes.positions + shapes.attention * shapes.pairs;
   cost.bytes_moved = kPassesOverActivations * shapes.element_bytes * shapes.activations * shapes.positions;
   cost.operator_calls = shapes.batches * (shapes.blocks * kOperatorsPerBlock + shapes.layers * kOperatorsPerLayer);
   cost.peak_bytes = static_cast<int64_t>(shapes.resident + shapes.head_bytes +

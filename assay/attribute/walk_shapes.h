@@ -23,21 +23,24 @@ struct WalkShapes {
   double query_positions = 0;   ///< of all queries
   double longest = 0;           ///< document
   double largest_gradient = 0;  ///< max O·M
+  int64_t largest_side = 0;     ///< max of O and M
   double blocks = 0, layers = 0, element_bytes = 4;
   double parameter_bytes = 0;  ///< of one number for each weight, as gradients have
   double examples = 0, queries = 0;
-  double activations = 0;  ///< numbers kept a position
-  double attention = 0;    ///< operations of all heads and blocks for a pair of positions, never held
-  double head_bytes = 0;   ///< held while the vocabulary is gone through
-  double head = 0;         ///< operations of a large vocabulary's head, forward and back, a position
-  double remembered = 0;   ///< positions whose head walks after the first need not go through again
+  double activations = 0;   ///< numbers kept a position
+  double attention = 0;     ///< operations of products of all heads and blocks for a pair of positions, never held
+  double exponentials = 0;  ///< and those of their softmax, in float32 whatever the model
+  double head_bytes = 0;    ///< held while the vocabulary is gone through
+  double head = 0;          ///< operations of a large vocabulary's head, forward and back, a position
+  double remembered = 0;    ///< positions whose head walks after the first need not go through again
   double remembered_bytes = 0;
-  double resident = 0;   ///< bytes that are there before it begins: LibTorch, the weights, the documents
+  double resident = 0;                ///< bytes that are there before it begins: LibTorch, the weights, the documents
+  at::ScalarType dtype = at::kFloat;  ///< of sums
   bool is_bf16 = false;  ///< products of passes and of gradients, but not those with gradients kept in float32
 };
 
-/// Counted products of a stage, where they are those of the model's own type.
-Cost in_type_of_model(const WalkShapes& shapes, Cost cost);
+/// Where a stage counts products in the type in which the model multiplies.
+double& products_of(const WalkShapes& shapes, Cost& cost);
 
 /// documents: those that are walked; queries: the first so many of the inputs'.
 WalkShapes shapes_of(const Inputs& inputs, const data::Dataset& documents, int64_t queries);

@@ -44,7 +44,7 @@ void lift_peak_resident(int64_t bytes);
 void reset_peak_resident();
 
 /// Makes the C library keep what is freed for what is allocated next, instead of returning it to the kernel, which
-/// would hand it back page by page: a walk allocates the same gigabyte for every batch. For a program at its start;
+/// would hand it back page by page: a walk allocates the same blocks for every batch. For a program at its start;
 /// costs up to a fifth of the peak where sizes vary.
 void keep_freed_memory();
 

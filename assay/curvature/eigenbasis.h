@@ -27,10 +27,16 @@ at::ScalarType decomposed_in(at::ScalarType dtype, int64_t size);
 /// Of a symmetric positive semi-definite matrix; `vectors` in the matrix's own type.
 Eigen eigen_of(const at::Tensor& matrix);
 
-/// Of `count` matrices, one a thread: a single decomposition hardly gains from a second thread. A thread that has done
-/// with one takes the next, so the largest had better come first. `done` is called by one thread at a time, in any
-/// order; the bits are those of one by one. The first exception ends it, once the matrices in hand are through.
-void eigen_of_each(int64_t count, const std::function<at::Tensor(int64_t)>& matrix,
+/// What decomposing a matrix of this type holds beside the sums and the result.
+int64_t decomposition_bytes(int64_t size, at::ScalarType dtype);
+/// How many such are decomposed at once: one a thread, within the memory.
+int64_t decomposed_at_once(int64_t size, at::ScalarType dtype, int64_t memory_bytes);
+
+/// Of `count` matrices, `at_once`, one a thread: a single decomposition hardly gains from a second thread. A thread
+/// that has done with one takes the next, so the largest had better come first. `done` is called by one thread at a
+/// time, in any order; the bits are those of one by one. The first exception ends it, once the matrices in hand are
+/// through.
+void eigen_of_each(int64_t count, int64_t at_once, const std::function<at::Tensor(int64_t)>& matrix,
                    const std::function<void(int64_t, const Eigen&)>& done);
 
 /// How many eigenvalues stand above rounding: n · machine epsilon of the type the sums were kept in, times the largest.

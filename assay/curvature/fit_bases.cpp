@@ -107,8 +107,10 @@ void decompose(const FitRequest& request, const Covariances& sums, const std::ve
   const std::vector<Side> sides = missing_sides(request, group, workspace);
   const auto side = [&](int64_t i) { return sides[static_cast<size_t>(i)]; };
   progress.begin("eigendecompositions", std::ssize(sides), "matrices");
+  const int64_t at_once =
+      sides.empty() ? 1 : decomposed_at_once(side(0).size, request.model.dtype(), request.memory_bytes);
   eigen_of_each(
-      std::ssize(sides),
+      std::ssize(sides), at_once,
       [&](int64_t i) {
         const bool is_input = side(i).part == std::string_view("input");
         return is_input ? sums.finish_input(side(i).layer) : sums.finish_output(side(i).layer);

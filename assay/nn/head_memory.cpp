@@ -48,10 +48,10 @@ void HeadMemory::keep(const data::Batch& batch, const at::Tensor& places, Said s
   free_bytes_ -= bytes;
 }
 
-void HeadMemory::clear() {
+void HeadMemory::close() {
   const std::lock_guard lock(mutex_);
-  for (const auto& [ids, entry] : entries_) free_bytes_ += bytes_of(entry.said, entry.places);
   entries_.clear();
+  free_bytes_ = 0;
 }
 
 }  // namespace assay::nn

@@ -34,7 +34,8 @@ class HeadMemory {
   /// Keeps it where there is room, and it is not there yet.
   void keep(const data::Batch& batch, const at::Tensor& places, Said said);
 
-  void clear();
+  /// Frees all of it, and keeps nothing more.
+  void close();
 
   /// Whether it is worth its memory: the products that it saves grow with the vocabulary, what it holds does not.
   static bool is_worth_it(int64_t vocabulary) { return vocabulary >= kLargeVocabulary; }

@@ -93,7 +93,7 @@ Model Model::remembering_heads(int64_t bytes) const {
 }
 
 void Model::forget_heads() const {
-  if (head_memory_) head_memory_->clear();
+  if (head_memory_) head_memory_->close();
 }
 
 Model initialize(std::shared_ptr<const Architecture> architecture, uint64_t seed, at::ScalarType dtype) {

@@ -51,7 +51,7 @@ class Model {
   /// The same model with a memory of at most so many bytes for what its head says (head_memory.h): for several walks
   /// over the same batches. Runs with taps or a cache neither use it nor fill it.
   Model remembering_heads(int64_t bytes) const;
-  /// Frees what is remembered, when no further walk over the same batches is to come.
+  /// Frees what is remembered and remembers no more, when no further walk over the same batches is to come.
   void forget_heads() const;
   /// What values between layers, gradients and sums are made of: float32 for a model of bf16.
   at::ScalarType dtype() const;

@@ -96,17 +96,17 @@ TEST(ScoreMemory, RememberedHeadsChangeNoBit) {
 
 // What the head said in the first walk is held until the scores are there.
 TEST(ScoreMemory, HoldsWhatTheHeadSaid) {
-  const Scoring scoring{toy_llama(1, at::kDouble, 20'000), toy_texts(600, 40, 40, 1), toy_texts(1, 4, 8, 2)};
-  const auto more = [&] {
-    const auto peak = [&](const char* method) {
-      Plan plan{{.flops_per_second_fp32 = 1e9, .flops_per_second_bf16 = 1e9, .bytes_per_second = 1e9}};
-      add_score_stage(plan, parse_factory(method, method_table(), "method"), scoring.inputs(), {});
-      return plan.peak_bytes();
-    };
-    return static_cast<double>(peak("ekfac") - peak("identity"));
+  const Scoring scoring{toy_llama(1, at::kDouble, 20'000), toy_texts(2400, 40, 40, 1), toy_texts(1, 4, 8, 2)};
+  const Inputs fitted_on = scoring.inputs();
+  const auto peak = [&](const Inputs* fit) {
+    Plan plan{{.flops_per_second_fp32 = 1e9, .flops_per_second_bf16 = 1e9, .bytes_per_second = 1e9}};
+    add_score_stage(plan, parse_factory("ekfac", method_table(), "method"), fitted_on, {}, "", fit);
+    return plan.peak_bytes();
   };
+  peak(&fitted_on);  // pages that the first plan touches
+  const auto more = [&] { return static_cast<double>(peak(&fitted_on) - peak(nullptr)); };
   const auto width = static_cast<double>(scoring.model.architecture().facts().width);
-  const double held = 600.0 * 39 * (width + 1) * 8;
+  const double held = 2400.0 * 39 * (width + 1) * 8;
   EXPECT_GT(more(), held);
   const ScopedTwin twin("attribute.plan_without_remembered");
   EXPECT_LT(more(), held);

@@ -72,7 +72,7 @@ TEST(Eigenbasis, SolvesAlikeInEitherType) {
 std::vector<Eigen> each_of(const std::vector<at::Tensor>& matrices) {
   std::vector<Eigen> found(matrices.size());
   eigen_of_each(
-      std::ssize(matrices), [&](int64_t i) { return matrices[static_cast<size_t>(i)]; },
+      std::ssize(matrices), 2, [&](int64_t i) { return matrices[static_cast<size_t>(i)]; },
       [&](int64_t i, const Eigen& eigen) { found[static_cast<size_t>(i)] = eigen; });
   return found;
 }
@@ -85,7 +85,7 @@ TEST(Eigenbasis, AnExceptionEndsTheRest) {
     int done = 0;
     const auto run = [&] {
       eigen_of_each(
-          40, [&](int64_t) { return matrix; },
+          40, 2, [&](int64_t) { return matrix; },
           [&](int64_t, const Eigen&) {
             if (++done == 3) throw std::runtime_error("stopped");
           });
@@ -98,6 +98,17 @@ TEST(Eigenbasis, AnExceptionEndsTheRest) {
   const ScopedTwin twin("curvature.the_rest_goes_on");
   EXPECT_GT(done_with(2), 3 + 2);
 #endif
+}
+
+TEST(Eigenbasis, AsManyAreDecomposedAsTheMemoryHolds) {
+  const ScopedThreads scoped(2);
+  const int64_t each = decomposition_bytes(1000, at::kFloat);
+  EXPECT_EQ(each, 4 * 1000 * 1000 * 4);
+  EXPECT_EQ(decomposed_at_once(1000, at::kFloat, 100 * each), 2);
+  const auto with_little = [&] { return decomposed_at_once(1000, at::kFloat, each / 2); };
+  EXPECT_EQ(with_little(), 1);
+  const ScopedTwin twin("curvature.decomposed_whatever_the_memory");
+  EXPECT_EQ(with_little(), 2);
 }
 
 // Layers that shared a rotation go on sharing it, rounded once, and nobody keeps it unrounded.
