@@ -16,8 +16,8 @@ int64_t bytes_of(const HeadMemory::Said& said, const at::Tensor& places) {
   return static_cast<int64_t>(bytes);
 }
 
-/// A copy in pages of its own. Between the blocks that a walk allocates and frees again for every batch, what stays
-/// would keep the C library from joining them: ten times its size was lost so.
+/// A copy in pages of its own: between the blocks that a walk allocates and frees again for every batch, what stays may
+/// keep the C library from joining them.
 at::Tensor outside_the_heap(const at::Tensor& tensor) {
   const size_t bytes = tensor.nbytes();
   void* pages = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
