@@ -112,7 +112,7 @@ void register_products() {
         ProductShape{2048, 172, 64}}) {
     add("float32", shape, at::kFloat, [](const at::Tensor& a, const at::Tensor& b) { return a.mm(b); });
     add("bf16, result rounded", shape, at::kBFloat16, [](const at::Tensor& a, const at::Tensor& b) { return a.mm(b); });
-    for (const auto path : {kernel::Bf16Path::Mkl, kernel::Bf16Path::Tiles, kernel::Bf16Path::Plain}) {
+    for (const auto path : {kernel::Bf16Path::Amx, kernel::Bf16Path::Tiles, kernel::Bf16Path::Plain}) {
       if (!kernel::can_take(path)) continue;
       add(std::string("bf16 by ") + kernel::to_string(path), shape, at::kBFloat16,
           [path](const at::Tensor& a, const at::Tensor& b) { return kernel::bf16_product(a, b, path); });

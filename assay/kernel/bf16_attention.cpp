@@ -204,7 +204,7 @@ struct Bf16Attention {
 
 bool is_bf16_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
   const auto fits = [](const at::Tensor& x) { return x.is_cpu() && x.scalar_type() == at::kFloat && x.numel() > 0; };
-  return fits(q) && fits(k) && fits(v) && q.size(2) >= kFewQueries && bf16_path() == Bf16Path::Mkl;
+  return fits(q) && fits(k) && fits(v) && q.size(2) >= kFewQueries && bf16_path() == Bf16Path::Amx;
 }
 
 at::Tensor bf16_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const AttentionRule& rule) {

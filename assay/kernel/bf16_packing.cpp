@@ -4,27 +4,16 @@
 #include <cstring>
 
 #include "assay/kernel/lanes.h"
+#include "assay/kernel/word_square.h"
 
 namespace assay::kernel {
 namespace {
 
-constexpr int64_t kTurned = 16;  // words of a square that is turned in registers
-
-typedef uint32_t PackedWords __attribute__((vector_size(64)));
-
-// A square of 16 x 16 words, transposed by four perfect shuffles.
 ASSAY_INLINE void turn_square(const uint32_t* from, int64_t from_stride, uint32_t* to, int64_t to_stride) {
-  PackedWords rows[kTurned], next[kTurned];
-  for (int64_t i = 0; i < kTurned; ++i) __builtin_memcpy(&rows[i], from + i * from_stride, sizeof(PackedWords));
-  for (int round = 0; round < 4; ++round) {
-    for (int i = 0; i < kTurned / 2; ++i) {
-      const PackedWords &a = rows[i], &b = rows[i + kTurned / 2];
-      next[2 * i] = __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
-      next[2 * i + 1] = __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
-    }
-    for (int i = 0; i < kTurned; ++i) rows[i] = next[i];
-  }
-  for (int64_t i = 0; i < kTurned; ++i) __builtin_memcpy(to + i * to_stride, &rows[i], sizeof(PackedWords));
+  SquareWords rows[kTurned];
+  for (int64_t i = 0; i < kTurned; ++i) __builtin_memcpy(&rows[i], from + i * from_stride, sizeof(SquareWords));
+  turn_words(rows);
+  for (int64_t i = 0; i < kTurned; ++i) __builtin_memcpy(to + i * to_stride, &rows[i], sizeof(SquareWords));
 }
 
 // to[j][i] = from[i][j] for i < rows, j < columns.

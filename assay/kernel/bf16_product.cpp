@@ -6,12 +6,13 @@
 #include <ATen/ops/mm.h>
 
 #include <algorithm>
-#include <limits>
 #include <vector>
 
 #include "assay/core/error.h"
 #include "assay/core/machine.h"
 #include "assay/core/twin.h"
+#include "assay/kernel/amx_product.h"
+#include "assay/kernel/amx_tiles.h"
 #include "assay/kernel/bf16_adapter.h"
 #include "assay/kernel/bf16_packing.h"
 
@@ -43,21 +44,6 @@ Bf16View bf16_view(const at::Tensor& x) {
 
 const at::BFloat16* numbers_of(const uint32_t* words) {
   return reinterpret_cast<const at::BFloat16*>(words);
-}
-
-void by_mkl(const Bf16View& a, const Bf16View& b, bool add, const at::Tensor& sum) {
-  const auto size = [](int64_t value) {
-    ASSAY_ASSERT(value <= std::numeric_limits<int>::max());
-    return static_cast<int>(value);
-  };
-  const auto order = [](const Bf16View& x) { return x.has_rows() ? 111 : 112; };
-  const auto stride = [&](const Bf16View& x) {
-    return size(std::max<int64_t>(1, x.has_rows() ? x.row_stride : x.column_stride));
-  };
-  bf16_functions().gemm(101, order(a), order(b), size(a.rows), size(b.columns), size(a.columns), 1.0F,
-                        reinterpret_cast<const at::BFloat16*>(a.data), stride(a),
-                        reinterpret_cast<const at::BFloat16*>(b.data), stride(b), add ? 1.0F : 0.0F,
-                        sum.data_ptr<float>(), size(sum.stride(0)));
 }
 
 /// Depths of equal blocks, even, and how many.
@@ -129,7 +115,8 @@ void multiply(const at::Tensor& sum, const at::Tensor& a, const at::Tensor& b, b
     add ? sum.add_(product) : sum.copy_(product);
   } else {
     ASSAY_ASSERT(can_take(path));
-    (path == Bf16Path::Mkl ? by_mkl : by_tiles)(bf16_view(left), bf16_view(right), add, sum);
+    const Bf16View l = bf16_view(left), r = bf16_view(right);
+    path == Bf16Path::Amx ? amx_product(l, r, add, sum.data_ptr<float>(), sum.stride(0)) : by_tiles(l, r, add, sum);
   }
   if (ASSAY_TWIN("kernel.bf16_result_rounded")) sum.copy_(sum.to(at::kBFloat16));
 }
@@ -138,7 +125,7 @@ void multiply(const at::Tensor& sum, const at::Tensor& a, const at::Tensor& b, b
 
 bool can_take(Bf16Path path) {
   switch (path) {
-    case Bf16Path::Mkl: return bf16_functions().gemm != nullptr;
+    case Bf16Path::Amx: return has_amx();
     case Bf16Path::Tiles: return bf16_functions().tile != nullptr;
     default: return true;
   }
@@ -146,14 +133,14 @@ bool can_take(Bf16Path path) {
 
 Bf16Path bf16_path() {
   static const Processor machine = processor();
-  if (machine.has_amx_bf16 && can_take(Bf16Path::Mkl)) return Bf16Path::Mkl;
+  if (can_take(Bf16Path::Amx)) return Bf16Path::Amx;
   if ((machine.has_amx_bf16 || machine.has_avx512_bf16) && can_take(Bf16Path::Tiles)) return Bf16Path::Tiles;
   return Bf16Path::Plain;
 }
 
 const char* to_string(Bf16Path path) {
   switch (path) {
-    case Bf16Path::Mkl: return "MKL";
+    case Bf16Path::Amx: return "AMX";
     case Bf16Path::Tiles: return "tiles of oneDNN";
     default: return "float32";
   }

@@ -5,9 +5,9 @@
 // random numbers by about 2^-9/sqrt(K) of its size. Beyond that rounding the result is that of float32. One path is
 // taken for a processor, whatever is timed, so that the same inputs give the same bits:
 //
-//   Mkl     AMX is there: MKL's own product
-//   Tiles   AVX-512 BF16 is there: ours, in tiles of 64 x 64 by oneDNN's micro-kernel, B packed once, A where it must
-//   be Plain   else: the rounded inputs widened, and float32 products
+//   Amx     AMX is there: our product on the matrix unit (amx_product.h)
+//   Tiles   AVX-512 BF16 is there: tiles of 64 x 64 by oneDNN's micro-kernel, B packed once, A where it must be
+//   Plain   else: the rounded inputs widened, and float32 products
 //
 // First order and no autograd: for loops of our own. A and B are read where they lie when they are bf16.
 #pragma once
@@ -18,12 +18,12 @@
 
 namespace assay::kernel {
 
-enum class Bf16Path : uint8_t { Mkl, Tiles, Plain };
+enum class Bf16Path : uint8_t { Amx, Tiles, Plain };
 
 /// The path of this processor with this LibTorch, and whether another could be taken.
 Bf16Path bf16_path();
 bool can_take(Bf16Path path);
-/// "MKL", "tiles of oneDNN", "float32": how the products are made.
+/// "AMX", "tiles of oneDNN", "float32": how the products are made.
 const char* to_string(Bf16Path path);
 
 /// a [.., K] · b [K,N] → [.., N] float32. float32 or bf16, each; rows or columns of b side by side (b.t() of a weight

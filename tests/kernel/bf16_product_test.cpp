@@ -21,7 +21,7 @@ namespace {
 
 std::vector<Bf16Path> paths_here() {
   std::vector<Bf16Path> paths;
-  for (const Bf16Path path : {Bf16Path::Mkl, Bf16Path::Tiles, Bf16Path::Plain}) {
+  for (const Bf16Path path : {Bf16Path::Amx, Bf16Path::Tiles, Bf16Path::Plain}) {
     if (can_take(path)) paths.push_back(path);
   }
   return paths;
