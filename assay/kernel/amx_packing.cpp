@@ -1,7 +1,6 @@
 #include "assay/kernel/amx_packing.h"
 
 #include <algorithm>
-#include <type_traits>
 
 #include "assay/core/error.h"
 #include "assay/kernel/word_square.h"
@@ -27,19 +26,20 @@ ASSAY_AMX ASSAY_INLINE SquareWords joined_words(const uint16_t* low, const uint1
   return reinterpret_cast<SquareWords>(_mm512_or_si512(first, _mm512_slli_epi32(second, 16)));
 }
 
-/// The tile of 16 rows from `from` on. Height and depth are constants where the tile is whole, so that its words stay in
-/// registers.
-template <bool kHasRows, bool kIsLeft, typename Height, typename Depth>
-ASSAY_AMX ASSAY_INLINE void pack_tile(const uint16_t* from, int64_t stride, Height height, Depth deep, uint32_t* to) {
+/// The tile of 16 rows from `from` on, `height` and `deep` of it given. Where it is whole they are constants, so that its
+/// words stay in registers.
+template <bool kHasRows, bool kIsLeft, bool kIsWhole>
+ASSAY_AMX ASSAY_INLINE void pack_tile(const uint16_t* from, int64_t stride, int64_t given_height, int64_t given_depth,
+                                      uint32_t* to) {
+  const int64_t height = kIsWhole ? kTileRows : given_height, deep = kIsWhole ? kStepDepth : given_depth;
   SquareWords words[kTurned] = {};
-  if constexpr (kHasRows) {
 #pragma GCC unroll 16
-    for (int64_t i = 0; i < height; ++i) words[i] = row_words(from + i * stride, deep);
-  } else {
-#pragma GCC unroll 16
-    for (int64_t k = 0; k < deep; k += 2) {
-      const uint16_t* low = from + k * stride;
-      words[k / 2] = joined_words(low, k + 1 < deep ? low + stride : nullptr, height);
+  for (int64_t i = 0; i < kTurned; ++i) {
+    if constexpr (kHasRows) {
+      if (i < height) words[i] = row_words(from + i * stride, deep);
+    } else {
+      const uint16_t* low = from + 2 * i * stride;
+      if (2 * i < deep) words[i] = joined_words(low, 2 * i + 1 < deep ? low + stride : nullptr, height);
     }
   }
   if constexpr (kHasRows != kIsLeft) turn_words(words);
@@ -58,12 +58,9 @@ ASSAY_AMX void pack_on_amx(const Bf16View& rows, int64_t first, int64_t last, ui
         const int64_t row = half * kTileRows, height = std::clamp<int64_t>(rows.rows - row, 0, kTileRows);
         const uint16_t* from = rows.data + row * rows.row_stride + step * kStepDepth * rows.column_stride;
         uint32_t* place = to + (half / 2 * steps + step) * kStepWords + half % 2 * kTileWords;
-        if (height == kTileRows && deep == kStepDepth) {
-          pack_tile<kHasRows, kIsLeft>(from, stride, std::integral_constant<int64_t, kTileRows>(),
-                                       std::integral_constant<int64_t, kStepDepth>(), place);
-        } else {
-          pack_tile<kHasRows, kIsLeft>(from, stride, height, height > 0 ? deep : 0, place);
-        }
+        const bool is_whole = height == kTileRows && deep == kStepDepth;
+        is_whole ? pack_tile<kHasRows, kIsLeft, true>(from, stride, height, deep, place)
+                 : pack_tile<kHasRows, kIsLeft, false>(from, stride, height, deep, place);
       }
     }
   }

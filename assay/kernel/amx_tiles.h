@@ -90,6 +90,37 @@ ASSAY_AMX ASSAY_INLINE void multiply_tiles(LeftTiles left, const uint32_t* right
   _tile_stored(2, sums + 2 * kTileWords, 64);
   _tile_stored(3, sums + 3 * kTileWords, 64);
 }
+
+/// Where row `i` of four tiles of 16 x 16 begins; its second half lies kTileWords further.
+constexpr int64_t row_of_tiles(int64_t i) {
+  return i / kTileRows * 2 * kTileWords + i % kTileRows * kTileRows;
+}
+
+/// The first `count` of 16 lanes.
+ASSAY_INLINE __mmask16 first_lanes(int64_t count) {
+  return static_cast<__mmask16>(count >= 16 ? 0xFFFFU : count > 0 ? (1U << count) - 1 : 0U);
+}
+
+/// Four tiles of sums, `height` x `width` of them, to a matrix whose rows lie `stride` apart: put or added, each row
+/// times its factor where there are any.
+ASSAY_AMX ASSAY_INLINE void put_tiles(const float* sums, int64_t height, int64_t width, const float* factors, bool add,
+                                      float* to, int64_t stride) {
+  const __mmask16 left = first_lanes(width), right = first_lanes(width - kTileRows);
+  for (int64_t i = 0; i < height; ++i, to += stride) {
+    const float* from = sums + row_of_tiles(i);
+    __m512 first = _mm512_load_ps(from), second = _mm512_load_ps(from + kTileWords);
+    if (factors) {
+      first = _mm512_mul_ps(first, _mm512_set1_ps(factors[i]));
+      second = _mm512_mul_ps(second, _mm512_set1_ps(factors[i]));
+    }
+    if (add) {
+      first = _mm512_add_ps(first, _mm512_maskz_loadu_ps(left, to));
+      second = _mm512_add_ps(second, _mm512_maskz_loadu_ps(right, to + kTileRows));
+    }
+    _mm512_mask_storeu_ps(to, left, first);
+    _mm512_mask_storeu_ps(to + kTileRows, right, second);
+  }
+}
 #endif
 
 }  // namespace assay::kernel

@@ -1,6 +1,5 @@
 #include "assay/kernel/cross_entropy.h"
 
-#include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
@@ -8,12 +7,10 @@
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
-#include <iterator>
-#include <numeric>
 #include <vector>
 
-#include "assay/core/philox.h"
 #include "assay/core/twin.h"
+#include "assay/kernel/amx_head.h"
 #include "assay/kernel/autograd_node.h"
 #include "assay/kernel/head_softmax.h"
 #include "assay/kernel/products.h"
@@ -23,52 +20,6 @@ namespace {
 
 constexpr int64_t kChunkBytes = int64_t{64} << 20;  // of exponentials at a time: some hundred rows of any vocabulary
 constexpr double kLeastShare = 1e-30;               // an exponential below it may be one that was cut off
-constexpr int64_t kPiece = 512;                     // classes whose sum is taken at once
-
-template <typename Number>
-double sum_of(const Number* numbers, int64_t count) {
-  constexpr int64_t kSums = 8;  // so that none waits for the one before it
-  double sums[kSums] = {};
-  int64_t v = 0;
-  for (; v + kSums <= count; v += kSums) {
-    for (int64_t i = 0; i < kSums; ++i) sums[i] += static_cast<double>(numbers[v + i]);
-  }
-  for (; v < count; ++v) sums[0] += static_cast<double>(numbers[v]);
-  return std::accumulate(std::begin(sums), std::end(sums), 0.0);
-}
-
-/// The first class at which the cumulative sum passes `uniform` of the whole; the piece is found first.
-template <typename Number>
-int64_t invert_cumulative(const Number* shares, int64_t classes, double uniform, std::vector<double>& pieces) {
-  pieces.clear();
-  for (int64_t first = 0; first < classes; first += kPiece)
-    pieces.push_back(sum_of(shares + first, std::min(kPiece, classes - first)));
-  if (ASSAY_TWIN("kernel.drawn_from_the_first_piece")) pieces.resize(1);
-  const double level = uniform * std::accumulate(pieces.begin(), pieces.end(), 0.0);
-  double sum = 0;
-  int64_t first = 0, last = 0;
-  for (size_t i = 0; i + 1 < pieces.size() && sum + pieces[i] <= level; ++i, first += kPiece) sum += pieces[i];
-  for (int64_t v = first; v < classes; ++v) {
-    if (!(shares[v] > Number{0})) continue;
-    sum += static_cast<double>(shares[v]);
-    last = v;
-    if (sum > level) break;
-  }
-  return last;
-}
-
-template <typename Number>
-void draw_rows(const at::Tensor& shares, uint64_t seed, const DrawKey* keys, int64_t* targets) {
-  const int64_t rows = shares.size(0), classes = shares.size(1);
-  const Number* data = shares.const_data_ptr<Number>();
-  at::parallel_for(0, rows, 8, [&](int64_t begin, int64_t end) {
-    std::vector<double> pieces;
-    for (int64_t row = begin; row < end; ++row) {
-      targets[row] = invert_cumulative(data + row * classes, classes,
-                                       random_uniform(seed, keys[row].stream, keys[row].index), pieces);
-    }
-  });
-}
 
 /// Some rows that go through the softmax together, each a prediction of one target.
 struct Chunk {
@@ -104,6 +55,15 @@ struct Chunk {
   }
 };
 
+/// `values` with the slope [n,D] of each in its row of `hidden`, where there is one.
+at::Tensor with_slope(const at::Tensor& values, const at::Tensor& slope, const at::Tensor& hidden) {
+  if (!slope.defined()) return values;
+  const at::AutoGradMode with_history(true);
+  return attach_backward(values, {hidden}, [slope](const at::Tensor& gradient) {
+    return std::vector<at::Tensor>{slope.mul(gradient.unsqueeze(1))};
+  });
+}
+
 template <class Work>
 void each_chunk(const at::Tensor& rows, const at::Tensor& head, const ChooseTargets& choose, const Work& work) {
   const auto row_bytes = head.size(0) * static_cast<int64_t>(head.element_size());
@@ -111,7 +71,7 @@ void each_chunk(const at::Tensor& rows, const at::Tensor& head, const ChooseTarg
   for (int64_t first = 0; first < count; first += most) {
     Chunk chunk{first, rows.narrow(0, first, std::min(most, count - first)), {}, {}};
     chunk.softmax = head_softmax(chunk.rows, head);
-    chunk.targets = choose(chunk.softmax.exponentials, first);
+    chunk.targets = choose(HeldShares(chunk.softmax.exponentials), first);
     work(std::move(chunk));
   }
 }
@@ -119,26 +79,20 @@ void each_chunk(const at::Tensor& rows, const at::Tensor& head, const ChooseTarg
 }  // namespace
 
 ChooseTargets given_targets(at::Tensor targets) {
-  return [targets = std::move(targets)](const at::Tensor& probabilities, int64_t first_row) {
-    return targets.narrow(0, first_row, probabilities.size(0));
+  return [targets = std::move(targets)](const Shares& shares, int64_t first_row) {
+    return targets.narrow(0, first_row, shares.rows());
   };
 }
 
 ChooseTargets drawn_targets(uint64_t seed, std::vector<DrawKey> keys) {
-  return [seed, keys = std::move(keys)](const at::Tensor& given, int64_t first_row) {
-    at::Tensor targets = at::empty({given.size(0)}, at::kLong);
-    const at::Tensor shares = given.contiguous();
-    const auto draw = shares.scalar_type() == at::kDouble     ? draw_rows<double>
-                      : shares.scalar_type() == at::kBFloat16 ? draw_rows<at::BFloat16>
-                                                              : draw_rows<float>;
-    draw(shares, seed, keys.data() + first_row, targets.data_ptr<int64_t>());
-    return targets;
+  return [seed, keys = std::move(keys)](const Shares& shares, int64_t first_row) {
+    return shares.draw(seed, keys.data() + first_row);
   };
 }
 
 at::Tensor logit_log_probabilities(const at::Tensor& logits, const ChooseTargets& choose) {
   const at::Tensor log_probabilities = at::log_softmax(logits, 1);
-  const at::Tensor targets = choose(log_probabilities.detach().exp(), 0);
+  const at::Tensor targets = choose(HeldShares(log_probabilities.detach().exp()), 0);
   return log_probabilities.gather(1, targets.unsqueeze(1)).squeeze(1);
 }
 
@@ -150,10 +104,7 @@ at::Tensor head_log_probabilities(const at::Tensor& hidden, const at::Tensor& he
   const at::Tensor values = chosen.mul(rows).sum(1).sub_(moments.log_sums).clamp_max_(0);
   const at::Tensor slope =
       ASSAY_TWIN("kernel.remembered_without_the_target") ? moments.means.neg() : chosen.sub(moments.means);
-  const at::AutoGradMode with_history(true);
-  return attach_backward(values, {hidden}, [slope](const at::Tensor& gradient) {
-    return std::vector<at::Tensor>{slope.mul(gradient.unsqueeze(1))};
-  });
+  return with_slope(values, slope, hidden);
 }
 
 at::Tensor head_log_probabilities(const at::Tensor& hidden, const at::Tensor& head, const ChooseTargets& choose,
@@ -171,6 +122,14 @@ at::Tensor head_log_probabilities(const at::Tensor& hidden, const at::Tensor& he
     const at::NoGradGuard no_history;
     if (rows_wanted && !head_wanted) slope = at::empty_like(hidden);
     const bool is_kept = moments != nullptr && slope.defined();
+    if (!head_wanted && AmxHead::can_read(rows, weight)) {
+      const AmxHead said(rows, weight, rows_wanted);
+      const at::Tensor chosen = weight.index_select(0, choose(said, 0)).to(at::kFloat);
+      values = chosen.mul(rows).sum(1).sub_(said.log_sums()).clamp_max_(0);
+      if (rows_wanted) slope = chosen.sub_(said.means());
+      if (is_kept) *moments = {said.means(), said.log_sums()};
+      return with_slope(values, slope, hidden);
+    }
     if (is_kept) *moments = {at::empty_like(hidden), at::empty_like(values)};
     each_chunk(rows, weight, choose, [&](Chunk chunk) {
       const auto of_chunk = [&](const at::Tensor& all) { return all.narrow(0, chunk.first, chunk.size()); };
@@ -184,11 +143,7 @@ at::Tensor head_log_probabilities(const at::Tensor& hidden, const at::Tensor& he
       if (head_wanted) kept.push_back(std::move(chunk));
     });
   }
-  if (!head_wanted) {
-    return attach_backward(values, {hidden}, [slope](const at::Tensor& gradient) {
-      return std::vector<at::Tensor>{slope.mul(gradient.unsqueeze(1))};
-    });
-  }
+  if (!head_wanted) return with_slope(values, slope, hidden);
   return attach_backward(values, {hidden, head}, [=, kept = std::move(kept)](const at::Tensor& gradient) {
     const at::NoGradGuard no_history;
     const at::Tensor to_rows = rows_wanted ? at::empty(rows.sizes(), values.options()) : at::Tensor();

@@ -14,11 +14,12 @@
 #include <functional>
 #include <vector>
 
+#include "assay/kernel/drawn_targets.h"
+
 namespace assay::kernel {
 
-/// Picks the target of each row of one chunk: probabilities [rows,V] up to a factor of each row (not normalised) and
-/// the first row's number → targets [rows] int64.
-using ChooseTargets = std::function<at::Tensor(const at::Tensor& shares, int64_t first_row)>;
+/// Picks the target of each row of one chunk, whose first row is this → targets [rows] int64.
+using ChooseTargets = std::function<at::Tensor(const Shares& shares, int64_t first_row)>;
 
 /// What of the head's softmax does not depend on the targets: all of its gradient in the hidden states but one row.
 struct HeadMoments {
@@ -40,10 +41,6 @@ at::Tensor logit_log_probabilities(const at::Tensor& logits, const ChooseTargets
 
 ChooseTargets given_targets(at::Tensor targets);  ///< [n] int64
 
-/// One random number a row, keyed by what the row is.
-struct DrawKey {
-  uint64_t stream, index;
-};
 /// Draws from each row's distribution by inverting its cumulative sum (float64) at uniform(seed, key). keys: [n].
 ChooseTargets drawn_targets(uint64_t seed, std::vector<DrawKey> keys);
 

@@ -93,10 +93,10 @@ at::Tensor log_probabilities_of_draws(const Output& output, const data::Batch& b
   if (!output.head_memory) return chosen_log_probabilities(output, batch, places, kernel::drawn_targets(seed, keys));
   std::map<uint64_t, at::Tensor> labels{{seed, at::empty({places.numel()}, at::kLong)}};
   for (const uint64_t other : later) labels[other] = at::empty({places.numel()}, at::kLong);
-  const auto draw_all = [&](const at::Tensor& shares, int64_t first) {
+  const auto draw_all = [&](const kernel::Shares& shares, int64_t first) {
     for (const auto& [each, drawn] : labels)
-      drawn.narrow(0, first, shares.size(0)).copy_(kernel::drawn_targets(each, keys)(shares, first));
-    return labels.at(seed).narrow(0, first, shares.size(0));
+      drawn.narrow(0, first, shares.rows()).copy_(shares.draw(each, keys.data() + first));
+    return labels.at(seed).narrow(0, first, shares.rows());
   };
   return chosen_log_probabilities(output, batch, places, draw_all, labels);
 }

@@ -162,7 +162,7 @@ TEST(DrawnTargets, InvertTheCumulativeSum) {
     }
     const at::Tensor sums = shares.cumsum(1), level = at::tensor(uniform).to(at::kDouble).unsqueeze(1);
     const at::Tensor expected = sums.le(level.mul(sums.narrow(1, classes - 1, 1))).sum(1);
-    const auto wrong = [&] { return drawn_targets(9, keys)(shares, 0).ne(expected).sum().item<int64_t>(); };
+    const auto wrong = [&] { return drawn_targets(9, keys)(HeldShares(shares), 0).ne(expected).sum().item<int64_t>(); };
     EXPECT_EQ(wrong(), 0);
     if (classes < 5000) continue;
     const ScopedTwin twin("kernel.drawn_from_the_first_piece");

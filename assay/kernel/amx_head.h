@@ -1,0 +1,37 @@
+// The softmax of rows over a head of bf16, and the mean of the head under it, on the matrix unit in one pass over the
+// head, as fused attention does it: of a block of some hundred classes a strip of 32 rows has its logits, their
+// exponentials in bf16 and their product with the same block while all of it stays in a core's L2. Nothing of [n,V] is
+// ever held.
+//
+// The level of a row is the greatest logit of its first block and moves as in head_softmax.h, with what was summed
+// before. A label is drawn by the sums of the blocks first, then in its block, whose logits are formed again, for the
+// rows alone that drew from it: a hundredth of the first pass.
+//
+// Cost: n·D·V multiply-adds, as many again for the means; memory n·(3·D + V/256) numbers and 8 MiB.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include "assay/kernel/drawn_targets.h"
+
+namespace assay::kernel {
+
+class AmxHead final : public Shares {
+ public:
+  /// Whether it can read these: has_amx(), head [V,D] of bf16.
+  static bool can_read(const at::Tensor& rows, const at::Tensor& head);
+  /// rows [n,D] and head [V,D], bf16.
+  AmxHead(const at::Tensor& rows, const at::Tensor& head, bool with_means);
+
+  int64_t rows() const override { return rows_.size(0); }
+  at::Tensor draw(uint64_t seed, const DrawKey* keys) const override;
+  const at::Tensor& log_sums() const { return log_sums_; }  ///< [n] log Σ_v e^logit
+  const at::Tensor& means() const { return means_; }        ///< [n,D] Σ_v p_v W_v, of shares that sum to 1 in bf16
+
+ private:
+  at::Tensor rows_, head_;                                // dense rows
+  at::Tensor levels_, block_sums_, log_sums_, means_;     // [n], [n,blocks] of shares in bf16, [n], [n,D]
+  int64_t block_;                                         // classes
+};
+
+}  // namespace assay::kernel
