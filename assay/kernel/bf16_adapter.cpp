@@ -58,7 +58,6 @@ Bf16Functions find_functions() {
     return reinterpret_cast<Function>(dlsym(library, name));
   };
   Bf16Functions found;
-  found.gemm = find(found.gemm, "cblas_gemm_bf16bf16f32");
   found.tile = find(found.tile, "_ZN2at6native7cpublas6brgemmEllllllbPKN3c108BFloat16ES5_Pfb");
   found.tile_single = find(found.tile_single, "_ZN2at6native7cpublas6brgemmEllllllbPKfS3_Pfb");
   found.release = find(found.release, "_ZN2at6native7cpublas14brgemm_releaseEb");
@@ -69,22 +68,17 @@ Bf16Functions find_functions() {
 
 Bf16Functions tried(Bf16Functions found) {
   std::array<at::BFloat16, kTrialRows * kTrialDepth> a;
-  std::array<at::BFloat16, kTrialDepth * kTrialColumns> b, pairs;
+  std::array<at::BFloat16, kTrialDepth * kTrialColumns> pairs;
   std::array<float, kTrialRows * kTrialDepth> a_single;
   std::array<float, kTrialDepth * kTrialColumns> b_single;
   for (int k = 0; k < kTrialDepth; ++k) {
     for (int i = 0; i < kTrialRows; ++i) a[static_cast<size_t>(i * kTrialDepth + k)] = trial_left(i, k);
     for (int j = 0; j < kTrialColumns; ++j) {
-      b[static_cast<size_t>(k * kTrialColumns + j)] = trial_right(k, j);
+      b_single[static_cast<size_t>(k * kTrialColumns + j)] = trial_right(k, j);
       pairs[static_cast<size_t>((k / 2 * kTrialColumns + j) * 2 + k % 2)] = trial_right(k, j);
     }
   }
   std::copy(a.begin(), a.end(), a_single.begin());
-  std::copy(b.begin(), b.end(), b_single.begin());
-  const bool gemm_is_right = found.gemm != nullptr && passes_trial([&](bool add, float* c) {
-                               found.gemm(101, 111, 111, kTrialRows, kTrialColumns, kTrialDepth, 1.0F, a.data(),
-                                          kTrialDepth, b.data(), kTrialColumns, add ? 1.0F : 0.0F, c, kTrialColumns);
-                             });
   const bool tile_is_right = found.tile != nullptr && found.release != nullptr && passes_trial([&](bool add, float* c) {
                                found.tile(kTrialRows, kTrialColumns, kTrialDepth, kTrialDepth, kTrialColumns,
                                           kTrialColumns, add, a.data(), pairs.data(), c, true);
@@ -96,7 +90,6 @@ Bf16Functions tried(Bf16Functions found) {
                           a_single.data(), b_single.data(), c, false);
         found.release(false);
       });
-  if (!gemm_is_right) found.gemm = nullptr;
   if (!single_is_right) found.tile_single = nullptr;
   if (!tile_is_right) found.tile = nullptr;
   return found;

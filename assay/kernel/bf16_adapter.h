@@ -2,8 +2,7 @@
 // None is documented, so they are looked up by name when they are first wanted, tried on a small case, and treated as
 // absent where they are missing, throw, or are wrong. Nothing else in Assay names them.
 //
-//   gemm         MKL's product of whole matrices: fast where the processor has AMX
-//   tile         oneDNN's micro-kernel, one small tile at a time on the calling thread: fast with AMX and AVX-512 BF16
+//   tile         oneDNN's micro-kernel, one small tile at a time on the calling thread: fast with AVX-512 BF16
 //   tile_single  the same on float32, which at a depth of 16 is twice as fast as a product through LibTorch's door
 #pragma once
 
@@ -14,9 +13,6 @@
 namespace assay::kernel {
 
 struct Bf16Functions {
-  /// CBLAS: C [m,n] = alpha·A·B + beta·C; order 101 is row-major, 111 plain and 112 transposed.
-  using Gemm = void (*)(int order, int transposed_a, int transposed_b, int m, int n, int k, float alpha,
-                        const at::BFloat16* a, int lda, const at::BFloat16* b, int ldb, float beta, float* c, int ldc);
   /// C [m,n] = A·B, or C + A·B; A [m,k] row-major; k even; B in pairs: [k/2,n,2], ldb counted in pairs.
   using Tile = void (*)(int64_t m, int64_t n, int64_t k, int64_t lda, int64_t ldb, int64_t ldc, bool add,
                         const at::BFloat16* a, const at::BFloat16* b, float* c, bool in_pairs);
@@ -25,7 +21,6 @@ struct Bf16Functions {
   /// To be called by a thread that has called one of the tiles, when it has done with it.
   using Release = void (*)(bool in_pairs);
 
-  Gemm gemm = nullptr;
   Tile tile = nullptr;
   TileSingle tile_single = nullptr;
   Release release = nullptr;

@@ -136,11 +136,6 @@ TEST(Bf16ProductTest, WithoutTheFunctionsTheProductsArePlain) {
 
 // ---- functions that are not what their names say ----
 
-void gemm_that_rounds(int, int, int, int m, int n, int, float, const at::BFloat16*, int, const at::BFloat16*, int,
-                      float, float* c, int) {
-  for (int i = 0; i < m * n; ++i) c[i] = 1.5F;
-}
-
 void tile_that_forgets(int64_t m, int64_t n, int64_t k, int64_t lda, int64_t ldb, int64_t ldc, bool /*add*/,
                        const at::BFloat16* a, const at::BFloat16* b, float* c, bool) {
   for (int64_t i = 0; i < m; ++i) {
@@ -162,13 +157,12 @@ void tile_that_throws(int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, bool
 void release_nothing(bool) {}
 
 TEST(Bf16AdapterTest, FunctionsThatAreWrongOrThrowCountAsAbsent) {
-  const Bf16Functions wrong{.gemm = gemm_that_rounds, .tile = tile_that_forgets, .release = release_nothing};
-  EXPECT_EQ(tried(wrong).gemm, nullptr);
+  const Bf16Functions wrong{.tile = tile_that_forgets, .release = release_nothing};
   EXPECT_EQ(tried(wrong).tile, nullptr);
-  EXPECT_EQ(tried({.gemm = nullptr, .tile = tile_that_throws, .release = release_nothing}).tile, nullptr);
-  EXPECT_EQ(tried({.gemm = nullptr, .tile = bf16_functions().tile, .release = nullptr}).tile, nullptr);
+  EXPECT_EQ(tried({.tile = tile_that_throws, .release = release_nothing}).tile, nullptr);
+  EXPECT_EQ(tried({.tile = bf16_functions().tile, .release = nullptr}).tile, nullptr);
   const ScopedTwin twin("kernel.bf16_trial_believes");
-  EXPECT_NE(tried(wrong).gemm, nullptr);
+  EXPECT_NE(tried(wrong).tile, nullptr);
 }
 
 // ---- packing ----
