@@ -12,16 +12,18 @@ namespace assay::kernel {
 #if defined(__x86_64__)
 namespace {
 
-constexpr int64_t kStepsTogether = 32;         // a depth of 1,024: 64 KiB of a strip
-constexpr int64_t kColumnBytes = 1024 * 1024;  // of B, beside which strips of A pass
-constexpr int64_t kSquareStrips = 8;           // a side of a block of C that waits for the rest of the depth: 256 KiB
-constexpr int64_t kFewStrips = 4;              // of A, a task where the depth is one piece
+constexpr int64_t kWholeSteps = 64;             // a depth of 2,048 goes through the unit in one piece
+constexpr int64_t kPieceSteps = 32;             // beyond it in pieces of 1,024: 64 KiB of a strip
+constexpr int64_t kBlockBytes = 512 * 1024;     // of B, beside which strips of A pass
+constexpr int64_t kSquareStrips = 8;            // a side of a block of C that waits for its other pieces: 256 KiB
 constexpr int64_t kPackedTogether = 64 * 1024;  // words, a task
 constexpr int64_t kStripsTogether = 4;
+constexpr int64_t kTasksEach = 2;  // for a thread at least, so that none waits long for the other
 
 struct AmxProduct {
-  const uint32_t *left, *right;  // packed
-  int64_t rows, columns, steps;
+  Bf16View columns;  // B as rows of its transpose
+  const uint32_t *left, *right;  // packed; right or null: each task packs its own
+  int64_t rows, steps;
   float* result;
   int64_t stride;
   bool add;
@@ -32,35 +34,50 @@ struct AmxCut {
   int64_t pieces, piece_steps;         // of the depth
   int64_t block_strips, block_panels;  // of A, of B
   int64_t down, across;                // blocks
-  AmxCut(int64_t strips, int64_t panels, int64_t steps)
-      : pieces((steps + kStepsTogether - 1) / kStepsTogether), piece_steps((steps + pieces - 1) / pieces) {
-    const int64_t fits = std::max<int64_t>(1, kColumnBytes / (piece_steps * kStepWords * 4));
-    block_strips = pieces > 1 ? kSquareStrips : kFewStrips;
-    block_panels = std::min(panels, pieces > 1 ? kSquareStrips : fits);
-    across = (panels + block_panels - 1) / block_panels;
+  AmxCut(int64_t strips, int64_t panels, int64_t steps, int64_t threads)
+      : pieces(steps <= kWholeSteps ? 1 : (steps + kPieceSteps - 1) / kPieceSteps),
+        piece_steps((steps + pieces - 1) / pieces) {
+    if (pieces > 1) {
+      across = (panels + kSquareStrips - 1) / kSquareStrips;
+      down = (strips + kSquareStrips - 1) / kSquareStrips;
+    } else {
+      const int64_t fits = std::max<int64_t>(1, kBlockBytes / (steps * kStepWords * 4)), wanted = kTasksEach * threads;
+      across = std::min(panels, std::max((panels + fits - 1) / fits, wanted));
+      down = std::min(strips, (wanted + across - 1) / across);
+    }
     block_panels = (panels + across - 1) / across;
+    block_strips = (strips + down - 1) / down;
+    across = (panels + block_panels - 1) / block_panels;
     down = (strips + block_strips - 1) / block_strips;
   }
 };
 
 ASSAY_AMX void multiply_block(const AmxProduct& product, const AmxCut& cut, int64_t task) {
   const AmxTiles tiles;
-  const AlignedWords sums(cut.pieces > 1 ? cut.block_strips * cut.block_panels * kSumsOfTiles : kSumsOfTiles);
   const int64_t first_strip = task % cut.down * cut.block_strips, first_panel = task / cut.down * cut.block_panels;
   const int64_t last_strip = std::min(strips_of(product.rows), first_strip + cut.block_strips);
-  const int64_t last_panel = std::min(strips_of(product.columns), first_panel + cut.block_panels);
+  const int64_t last_panel = std::min(strips_of(product.columns.rows), first_panel + cut.block_panels);
+  const int64_t strip_words = product.steps * kStepWords, block_panels = last_panel - first_panel;
+  const AlignedWords sums(cut.pieces > 1 ? cut.block_strips * cut.block_panels * kSumsOfTiles : kSumsOfTiles);
+  // Of B what this task multiplies: packed where it stays in the core's cache, or by all threads for several tasks.
+  const AlignedWords own(product.right == nullptr ? block_panels * strip_words : 0);
+  if (product.right == nullptr) {
+    const int64_t row = first_panel * kStrip, count = std::min(product.columns.rows - row, block_panels * kStrip);
+    pack_strips(product.columns.block(row, 0, count, product.columns.columns), AmxSide::Right, 0, block_panels, own.get());
+  }
+  const uint32_t* right = product.right == nullptr ? own.get() : product.right + first_panel * strip_words;
   for (int64_t piece = 0; piece < cut.pieces; ++piece) {
     const int64_t step = piece * cut.piece_steps, steps = std::min(cut.piece_steps, product.steps - step);
     float* place = sums.floats();
     for (int64_t strip = first_strip; strip < last_strip; ++strip) {
-      const uint32_t* left = product.left + (strip * product.steps + step) * kStepWords;
-      for (int64_t panel = first_panel; panel < last_panel; ++panel) {
-        const uint32_t* right = product.right + (panel * product.steps + step) * kStepWords;
-        multiply_tiles({left}, right, steps, piece > 0 && !ASSAY_TWIN("kernel.amx_forgets_a_piece"), place);
+      const uint32_t* left = product.left + strip * strip_words + step * kStepWords;
+      for (int64_t panel = 0; panel < block_panels; ++panel) {
+        const bool goes_on = piece > 0 && !ASSAY_TWIN("kernel.amx_forgets_a_piece");
+        multiply_tiles({left}, right + panel * strip_words + step * kStepWords, steps, goes_on, place);
         if (piece + 1 == cut.pieces) {
-          const int64_t row = strip * kStrip, column = panel * kStrip;
-          put_tiles(place, std::min(kStrip, product.rows - row), std::min(kStrip, product.columns - column),
-                    nullptr, product.add, product.result + row * product.stride + column, product.stride);
+          const int64_t row = strip * kStrip, column = (first_panel + panel) * kStrip;
+          put_tiles(place, std::min(kStrip, product.rows - row), std::min(kStrip, product.columns.rows - column), nullptr,
+                    product.add, product.result + row * product.stride + column, product.stride);
         }
         if (cut.pieces > 1) place += kSumsOfTiles;
       }
@@ -73,22 +90,23 @@ ASSAY_AMX void multiply_block(const AmxProduct& product, const AmxCut& cut, int6
 void amx_product(const Bf16View& a, const Bf16View& b, bool add, float* result, int64_t stride) {
   ASSAY_ASSERT(has_amx() && a.columns == b.rows && a.rows > 0 && b.columns > 0 && a.columns > 0);
   const int64_t strips = strips_of(a.rows), panels = strips_of(b.columns), steps = steps_of(a.columns);
+  const AmxCut cut(strips, panels, steps, at::get_num_threads());
+  const bool packs_apart = cut.down > 1 && panels > 1;  // a panel that several tasks multiply
   const int64_t strip_words = steps * kStepWords;
-  const AlignedWords packed((strips + panels) * strip_words);
-  uint32_t* words = packed.get();
-  const AmxProduct product{words, words + strips * strip_words, a.rows, b.columns, steps, result, stride, add};
+  const AlignedWords packed((strips + (packs_apart ? panels : 0)) * strip_words);
+  uint32_t *left = packed.get(), *right = packs_apart ? left + strips * strip_words : nullptr;
   const int64_t each = std::max(kStripsTogether, kPackedTogether / strip_words);
-  const int64_t left_tasks = (strips + each - 1) / each, right_tasks = (panels + each - 1) / each;
+  const int64_t left_tasks = (strips + each - 1) / each, right_tasks = packs_apart ? (panels + each - 1) / each : 0;
   share_tasks(left_tasks + right_tasks, [&](int64_t task) {
     const bool is_left = task < left_tasks;
     const int64_t first = (is_left ? task : task - left_tasks) * each;
     if (is_left) {
-      pack_strips(a, AmxSide::Left, first, std::min(strips, first + each), words);
+      pack_strips(a, AmxSide::Left, first, std::min(strips, first + each), left);
     } else {
-      pack_strips(b.transposed(), AmxSide::Right, first, std::min(panels, first + each), words + strips * strip_words);
+      pack_strips(b.transposed(), AmxSide::Right, first, std::min(panels, first + each), right);
     }
   });
-  const AmxCut cut(strips, panels, steps);
+  const AmxProduct product{b.transposed(), left, right, a.rows, steps, result, stride, add};
   share_tasks(cut.down * cut.across, [&](int64_t task) { multiply_block(product, cut, task); });
 }
 #else
