@@ -58,8 +58,8 @@ ASSAY_AMX ASSAY_INLINE SoftmaxOfRow softmax_of_row(const float* scores, int64_t 
 }
 
 /// Scores become shares e^(scale·score - log_sum), zeros where nothing is seen. Returns Σ share · slope.
-ASSAY_AMX ASSAY_INLINE float shares_of_row(float* scores, const float* slopes, int64_t row, int64_t panels, SeenKeys seen,
-                                           float scale, float log_sum) {
+ASSAY_AMX ASSAY_INLINE float shares_of_row(float* scores, const float* slopes, int64_t row, int64_t panels,
+                                           SeenKeys seen, float scale, float log_sum) {
   __m512 sums = _mm512_setzero_ps();
   for (int64_t key = 0; key < panels * kStrip; key += kTileRows) {
     const int64_t place = place_of_key(row, key);
@@ -76,9 +76,9 @@ ASSAY_AMX ASSAY_INLINE float shares_of_row(float* scores, const float* slopes, i
 /// What becomes of two neighbouring rows, panel by panel: the changes of the scores as a left operand, and shares and
 /// changes as right operands whose depth is the queries, where the two rows are one row of words.
 struct RowPairPlaces {
-  uint32_t* left;                        // of the strip
+  uint32_t* left;                            // of the strip
   uint32_t *joined_shares, *joined_changes;  // of the strip's step in the first panel
-  int64_t panel_words;                   // from a panel to the next in the joined ones
+  int64_t panel_words;                       // from a panel to the next in the joined ones
 };
 ASSAY_AMX ASSAY_INLINE void changes_of_rows(const float* shares, const float* slopes, int64_t row, int64_t panels,
                                             const float* means, float scale, const RowPairPlaces& to) {
@@ -95,9 +95,10 @@ ASSAY_AMX ASSAY_INLINE void changes_of_rows(const float* shares, const float* sl
     }
     for (int64_t half = 0; half < 2; ++half) {
       const int64_t place = panel * to.panel_words + half * kTileWords + row / 2 * kTileRows;
-      const auto joined = [half](const __m512i(&rows)[2]) __attribute__((
-          always_inline,
-          target("amx-tile,amx-bf16,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma"))) -> __m512i {
+      const auto joined = [half](const __m512i(
+          &rows)[2]) __attribute__((always_inline,
+                                    target("amx-tile,amx-bf16,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma")))
+                              ->__m512i {
         const __m256i low = half == 0 ? _mm512_castsi512_si256(rows[0]) : _mm512_extracti64x4_epi64(rows[0], 1);
         const __m256i high = half == 0 ? _mm512_castsi512_si256(rows[1]) : _mm512_extracti64x4_epi64(rows[1], 1);
         return _mm512_or_si512(_mm512_cvtepu16_epi32(low), _mm512_slli_epi32(_mm512_cvtepu16_epi32(high), 16));

@@ -1,6 +1,5 @@
 #include "assay/kernel/amx_head.h"
 
-#include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/zeros.h>
@@ -59,15 +58,16 @@ ASSAY_AMX ASSAY_INLINE float largest_logit(const float* logits, int64_t count) {
   const __m512 none = _mm512_set1_ps(-std::numeric_limits<float>::infinity());
   __m512 most = none;
   for (int64_t v = 0; v < count; v += 16) {
-    const __m512 x = _mm512_mask_loadu_ps(none, first_lanes(count - v), logits + v / kStrip * kSumsOfTiles + v % kStrip / 16 * kTileWords);
+    const __m512 x = _mm512_mask_loadu_ps(none, first_lanes(count - v),
+                                          logits + v / kStrip * kSumsOfTiles + v % kStrip / 16 * kTileWords);
     most = _mm512_mask_mov_ps(most, _mm512_cmp_ps_mask(x, most, _CMP_GT_OQ), x);  // NaNs are passed over
   }
   return _mm512_reduce_max_ps(most);
 }
 
 /// e^(logit - level) of a row in bf16, one step of 32 classes after the other, zeros beyond them; adds to the sums.
-ASSAY_AMX ASSAY_INLINE void exponentials_of_row(const float* logits, int64_t count, float level, uint32_t* to, float* sum,
-                                                float* kept_sum) {
+ASSAY_AMX ASSAY_INLINE void exponentials_of_row(const float* logits, int64_t count, float level, uint32_t* to,
+                                                float* sum, float* kept_sum) {
   __m512 sums = _mm512_setzero_ps(), kept_sums = _mm512_setzero_ps();
   for (int64_t v = 0; v < count; v += kStrip, logits += kSumsOfTiles, to += kStepWords) {
     Lanes<float, 64> first, second;
@@ -90,9 +90,9 @@ ASSAY_AMX ASSAY_INLINE void exponentials_of_row(const float* logits, int64_t cou
 
 /// One strip of rows and the blocks of the head that are laid out.
 struct HeadStrip {
-  const uint32_t* rows;       // packed
-  float* means;               // [panels of the width] tiles of sums, or null
-  int64_t first_row, width;   // rows of RowSums; D
+  const uint32_t* rows;      // packed
+  float* means;              // [panels of the width] tiles of sums, or null
+  int64_t first_row, width;  // rows of RowSums; D
 };
 struct HeadGroup {
   const uint32_t *forward, *back;  // block by block
@@ -166,7 +166,8 @@ void lay_out(const Bf16View& head, const HeadGroup& group, uint32_t* forward, ui
   const int64_t block_strips = strips_of(group.block);
   const Bf16View classes = head.block(group.first_class, 0, group.classes, head.columns);
   share_tasks(back == nullptr ? blocks : 2 * blocks, [&](int64_t task) {
-    const int64_t block = task % blocks, first = block * group.block, count = std::min(group.block, group.classes - first);
+    const int64_t block = task % blocks, first = block * group.block,
+                  count = std::min(group.block, group.classes - first);
     if (task < blocks) {
       pack_strips(classes, AmxSide::Right, block * block_strips, std::min(strips, (block + 1) * block_strips), forward);
     } else {
@@ -249,12 +250,10 @@ AmxHead::AmxHead(const at::Tensor& rows, const at::Tensor& head, bool with_means
                       block_sums.data_ptr<float>(), blocks};
   const int64_t panels = strips_of(width), mean_numbers = with_means ? strips * panels * kSumsOfTiles : 0;
   const AlignedWords packed(packed_words(count, width)), means(mean_numbers);
-  at::parallel_for(0, strips, 1, [&](int64_t begin, int64_t end) {
-    pack_strips(view_of(rows_), AmxSide::Left, begin, end, packed.get());
-    if (with_means) {
-      const int64_t each = panels * kSumsOfTiles;
-      std::fill(means.floats() + begin * each, means.floats() + end * each, 0.0F);
-    }
+  share_tasks(strips, [&](int64_t strip) {
+    const int64_t each = panels * kSumsOfTiles;
+    pack_strips(view_of(rows_), AmxSide::Left, strip, strip + 1, packed.get());
+    if (with_means) std::fill_n(means.floats() + strip * each, each, 0.0F);
   });
   const int64_t together = std::max<int64_t>(1, kGroupNumbers / (block_ * width)) * block_;
   const AlignedWords forward(packed_words(std::min(together, strips_of(classes) * kStrip), width));
@@ -285,14 +284,12 @@ at::Tensor AmxHead::draw(uint64_t seed, const DrawKey* keys) const {
     const DrawnPiece drawn = drawn_piece(sums, random_uniform(seed, keys[row].stream, keys[row].index));
     of_block[static_cast<size_t>(drawn.piece)].push_back({row, drawn.before, drawn.level});
   }
-  at::parallel_for(0, blocks, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t block = begin; block < end; ++block) {
-      const auto& draws = of_block[static_cast<size_t>(block)];
-      const int64_t first = block * block_, count = std::min(block_, head_.size(0) - first);
-      if (draws.empty()) continue;
-      draw_in_block(view_of(rows_), view_of(head_).block(first, 0, count, width), draws, first,
-                    levels_.const_data_ptr<float>(), targets.data_ptr<int64_t>());
-    }
+  share_tasks(blocks, [&](int64_t block) {
+    const auto& draws = of_block[static_cast<size_t>(block)];
+    const int64_t first = block * block_, count = std::min(block_, head_.size(0) - first);
+    if (draws.empty()) return;
+    draw_in_block(view_of(rows_), view_of(head_).block(first, 0, count, width), draws, first,
+                  levels_.const_data_ptr<float>(), targets.data_ptr<int64_t>());
   });
   return targets;
 }

@@ -29,9 +29,9 @@ class AmxHead final : public Shares {
   const at::Tensor& means() const { return means_; }        ///< [n,D] Σ_v p_v W_v, of shares that sum to 1 in bf16
 
  private:
-  at::Tensor rows_, head_;                                // dense rows
-  at::Tensor levels_, block_sums_, log_sums_, means_;     // [n], [n,blocks] of shares in bf16, [n], [n,D]
-  int64_t block_;                                         // classes
+  at::Tensor rows_, head_;                             // dense rows
+  at::Tensor levels_, block_sums_, log_sums_, means_;  // [n], [n,blocks] of shares in bf16, [n], [n,D]
+  int64_t block_;                                      // classes
 };
 
 }  // namespace assay::kernel

@@ -26,8 +26,8 @@ ASSAY_AMX ASSAY_INLINE SquareWords joined_words(const uint16_t* low, const uint1
   return reinterpret_cast<SquareWords>(_mm512_or_si512(first, _mm512_slli_epi32(second, 16)));
 }
 
-/// The tile of 16 rows from `from` on, `height` and `deep` of it given. Where it is whole they are constants, so that its
-/// words stay in registers.
+/// The tile of 16 rows from `from` on, `height` and `deep` of it given. Where it is whole they are constants, so that
+/// its words stay in registers.
 template <bool kHasRows, bool kIsLeft, bool kIsWhole>
 ASSAY_AMX ASSAY_INLINE void pack_tile(const uint16_t* from, int64_t stride, int64_t given_height, int64_t given_depth,
                                       uint32_t* to) {

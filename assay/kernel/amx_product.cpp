@@ -1,5 +1,7 @@
 #include "assay/kernel/amx_product.h"
 
+#include <ATen/Parallel.h>
+
 #include <algorithm>
 
 #include "assay/core/error.h"
@@ -21,7 +23,7 @@ constexpr int64_t kStripsTogether = 4;
 constexpr int64_t kTasksEach = 2;  // for a thread at least, so that none waits long for the other
 
 struct AmxProduct {
-  Bf16View columns;  // B as rows of its transpose
+  Bf16View columns;              // B as rows of its transpose
   const uint32_t *left, *right;  // packed; right or null: each task packs its own
   int64_t rows, steps;
   float* result;
@@ -63,7 +65,8 @@ ASSAY_AMX void multiply_block(const AmxProduct& product, const AmxCut& cut, int6
   const AlignedWords own(product.right == nullptr ? block_panels * strip_words : 0);
   if (product.right == nullptr) {
     const int64_t row = first_panel * kStrip, count = std::min(product.columns.rows - row, block_panels * kStrip);
-    pack_strips(product.columns.block(row, 0, count, product.columns.columns), AmxSide::Right, 0, block_panels, own.get());
+    pack_strips(product.columns.block(row, 0, count, product.columns.columns), AmxSide::Right, 0, block_panels,
+                own.get());
   }
   const uint32_t* right = product.right == nullptr ? own.get() : product.right + first_panel * strip_words;
   for (int64_t piece = 0; piece < cut.pieces; ++piece) {
@@ -76,8 +79,8 @@ ASSAY_AMX void multiply_block(const AmxProduct& product, const AmxCut& cut, int6
         multiply_tiles({left}, right + panel * strip_words + step * kStepWords, steps, goes_on, place);
         if (piece + 1 == cut.pieces) {
           const int64_t row = strip * kStrip, column = (first_panel + panel) * kStrip;
-          put_tiles(place, std::min(kStrip, product.rows - row), std::min(kStrip, product.columns.rows - column), nullptr,
-                    product.add, product.result + row * product.stride + column, product.stride);
+          put_tiles(place, std::min(kStrip, product.rows - row), std::min(kStrip, product.columns.rows - column),
+                    nullptr, product.add, product.result + row * product.stride + column, product.stride);
         }
         if (cut.pieces > 1) place += kSumsOfTiles;
       }

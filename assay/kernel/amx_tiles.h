@@ -1,6 +1,6 @@
-// The matrix unit of x86 processors (AMX): eight registers, each a tile of 16 rows of 64 bytes, and one instruction that
-// multiplies two tiles of bf16 and adds to a tile of float32, 16,384 operations in 16 cycles. A thread sets the tiles up
-// before it uses them and gives them back, or the kernel of the system saves 8 KiB for it at every switch.
+// The matrix unit of x86 processors (AMX): eight registers, each a tile of 16 rows of 64 bytes, and one instruction
+// that multiplies two tiles of bf16 and adds to a tile of float32, 16,384 operations in 16 cycles. A thread sets the
+// tiles up before it uses them and gives them back, or the kernel of the system saves 8 KiB for it at every switch.
 //
 // Operands lie in strips of 32 rows of A, or 32 columns of B, as the unit loads them (amx_packing.h): at every step of
 // 32 along the depth two tiles of 1 KiB, one after the other. Four tiles of sums, 32 x 32, stay in registers meanwhile:
@@ -17,12 +17,12 @@
 
 namespace assay::kernel {
 
-constexpr int64_t kTileRows = 16;                           // of a tile: of A, or pairs along the depth of B
-constexpr int64_t kTileWords = 16 * kTileRows;              // 1 KiB
-constexpr int64_t kStrip = 2 * kTileRows;                   // rows of A or columns of B side by side
-constexpr int64_t kStepDepth = 32;                          // numbers along the depth that a tile holds
-constexpr int64_t kStepWords = 2 * kTileWords;              // of a strip
-constexpr int64_t kSumsOfTiles = kStrip * kStrip;           // float32
+constexpr int64_t kTileRows = 16;                  // of a tile: of A, or pairs along the depth of B
+constexpr int64_t kTileWords = 16 * kTileRows;     // 1 KiB
+constexpr int64_t kStrip = 2 * kTileRows;          // rows of A or columns of B side by side
+constexpr int64_t kStepDepth = 32;                 // numbers along the depth that a tile holds
+constexpr int64_t kStepWords = 2 * kTileWords;     // of a strip
+constexpr int64_t kSumsOfTiles = kStrip * kStrip;  // float32
 
 /// Whether this process may use the unit: the processor has it and the system grants it.
 bool has_amx();
@@ -56,7 +56,8 @@ struct LeftTiles {
 
 /// sums, four tiles of 16 x 16 one after the other (upper left, upper right, lower left, lower right), = or += the
 /// product of `steps` steps of a strip of A and one of B.
-ASSAY_AMX ASSAY_INLINE void multiply_tiles(LeftTiles left, const uint32_t* right, int64_t steps, bool add, float* sums) {
+ASSAY_AMX ASSAY_INLINE void multiply_tiles(LeftTiles left, const uint32_t* right, int64_t steps, bool add,
+                                           float* sums) {
   asm volatile("" : : : "memory");  // the loads of g++ 12 do not say what they read
   if (add) {
     _tile_loadd(0, sums, 64);

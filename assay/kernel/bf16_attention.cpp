@@ -241,7 +241,8 @@ struct Bf16Attention {
             for (int64_t j = 0; j < 2; ++j) {
               const SeenKeys seen = strip.seen(sizes, example, i + j);
               const float log_sum = i + j < strip.count ? log_sums_of(example, head)[strip.query + i + j] : 0;
-              means[j] = shares_of_row(scores.floats(), slopes.floats(), i + j, strip.panels, seen, sizes.scale, log_sum);
+              means[j] =
+                  shares_of_row(scores.floats(), slopes.floats(), i + j, strip.panels, seen, sizes.scale, log_sum);
               if (!centers) means[j] = 0;
             }
             changes_of_rows(scores.floats(), slopes.floats(), i, strip.panels, means, sizes.scale, to);
