@@ -11,6 +11,7 @@
 #include "assay/curvature/covariance.h"
 #include "assay/curvature/eigenbasis.h"
 #include "assay/curvature/layer_shape.h"
+#include "assay/kernel/cross_entropy.h"
 #include "assay/nn/head_memory.h"
 
 namespace assay::attribute {
@@ -23,7 +24,6 @@ constexpr double kExponentialsPerPair = 2;  // forward, and again backward
 // measured.
 constexpr double kOperationsPerExponential = 96;
 constexpr double kPassesOverActivations = 8;  // each is written and read, forward and back, by operators and products
-constexpr double kHeadBytes = 64 << 20;       // of the vocabulary's exponentials at once: kernel/cross_entropy.cpp
 
 /// n³ of a matrix that is decomposed; twice where that is in float64.
 double decomposed_cube(at::ScalarType dtype, int64_t size) {
@@ -90,8 +90,8 @@ WalkShapes shapes_of(const Inputs& inputs, const data::Dataset& documents, int64
   const double heads = shapes.blocks * static_cast<double>(facts.heads);
   shapes.attention = heads * kProductsPerPair * 2 * static_cast<double>(facts.head_width);
   shapes.exponentials = heads * kExponentialsPerPair * kOperationsPerExponential;
-  shapes.head_bytes =
-      std::min(kHeadBytes, shapes.element_bytes * static_cast<double>(facts.vocabulary) * shapes.widest_batch);
+  shapes.head_bytes = static_cast<double>(kernel::head_working_bytes(
+      static_cast<int64_t>(shapes.widest_batch), facts.width, facts.vocabulary, inputs.model.matrix_dtype()));
   shapes.resident = static_cast<double>(resident_bytes());
   return shapes;
 }

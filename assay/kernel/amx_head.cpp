@@ -20,6 +20,15 @@
 namespace assay::kernel {
 namespace {
 
+constexpr int64_t kBlockNumbers = 256 * 1024;  // of the head, twice 512 KiB with both of its layouts
+constexpr int64_t kMostClasses = 512, kFewestClasses = 128;
+constexpr int64_t kGroupNumbers = 2 * 1024 * 1024;  // of the head, laid out at a time: 8 MiB
+constexpr float kFarAbove = 60;                     // e^60 times a vocabulary is far below the largest float
+
+int64_t classes_of_block(int64_t width) {
+  return std::clamp(kBlockNumbers / std::max<int64_t>(width, 1) / kStrip * kStrip, kFewestClasses, kMostClasses);
+}
+
 Bf16View view_of(const at::Tensor& x) {  // [n,k], rows side by side
   return {reinterpret_cast<const uint16_t*>(x.const_data_ptr<at::BFloat16>()), x.size(0), x.size(1), x.stride(0), 1};
 }
@@ -35,17 +44,13 @@ bool AmxHead::can_read(const at::Tensor& rows, const at::Tensor& head) {
          head.scalar_type() == at::kBFloat16 && rows.numel() > 0 && head.numel() > 0;
 }
 
+int64_t AmxHead::working_bytes(int64_t rows, int64_t width, int64_t vocabulary) {
+  const int64_t of_row = 2 * width + 2 * 4 * width + 4 * (vocabulary / classes_of_block(width) + 1) + 16;
+  return rows * of_row + 4 * kGroupNumbers;  // packed rows, sums and means, sums of blocks; the head in both layouts
+}
+
 #if defined(__x86_64__)
 namespace {
-
-constexpr int64_t kBlockNumbers = 256 * 1024;  // of the head, twice 512 KiB with both of its layouts
-constexpr int64_t kMostClasses = 512, kFewestClasses = 128;
-constexpr int64_t kGroupNumbers = 2 * 1024 * 1024;  // of the head, laid out at a time: 8 MiB
-constexpr float kFarAbove = 60;                     // e^60 times a vocabulary is far below the largest float
-
-int64_t classes_of_block(int64_t width) {
-  return std::clamp(kBlockNumbers / std::max<int64_t>(width, 1) / kStrip * kStrip, kFewestClasses, kMostClasses);
-}
 
 /// What is known of each row so far.
 struct RowSums {

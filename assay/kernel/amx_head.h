@@ -23,6 +23,9 @@ class AmxHead final : public Shares {
   /// rows [n,D] and head [V,D], bf16.
   AmxHead(const at::Tensor& rows, const at::Tensor& head, bool with_means);
 
+  /// Bytes that it needs while it is made, log-sums and means included.
+  static int64_t working_bytes(int64_t rows, int64_t width, int64_t vocabulary);
+
   int64_t rows() const override { return rows_.size(0); }
   at::Tensor draw(uint64_t seed, const DrawKey* keys) const override;
   const at::Tensor& log_sums() const { return log_sums_; }  ///< [n] log Σ_v e^logit

@@ -75,9 +75,9 @@ ASSAY_AMX ASSAY_INLINE void multiply_tiles(LeftTiles left, const uint32_t* right
   const auto stride = static_cast<size_t>(left.row_bytes);
   for (int64_t step = 0; step < steps; ++step) {
     _tile_loadd(4, upper, stride);
-    _tile_loadd(6, right, 64);
+    _tile_stream_loadd(6, right, 64);  // passes by: the strip of A is what the innermost cache shall keep
     _tile_dpbf16ps(0, 4, 6);
-    _tile_loadd(7, right + kTileWords, 64);
+    _tile_stream_loadd(7, right + kTileWords, 64);
     _tile_dpbf16ps(1, 4, 7);
     _tile_loadd(5, lower, stride);
     _tile_dpbf16ps(2, 5, 6);

@@ -5,12 +5,14 @@
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/log_softmax.h>
 #include <ATen/ops/zeros.h>
+#include <c10/core/ScalarType.h>
 
 #include <algorithm>
 #include <vector>
 
 #include "assay/core/twin.h"
 #include "assay/kernel/amx_head.h"
+#include "assay/kernel/amx_tiles.h"
 #include "assay/kernel/autograd_node.h"
 #include "assay/kernel/head_softmax.h"
 #include "assay/kernel/products.h"
@@ -77,6 +79,11 @@ void each_chunk(const at::Tensor& rows, const at::Tensor& head, const ChooseTarg
 }
 
 }  // namespace
+
+int64_t head_working_bytes(int64_t rows, int64_t width, int64_t vocabulary, at::ScalarType type) {
+  if (type == at::kBFloat16 && has_amx()) return AmxHead::working_bytes(rows, width, vocabulary);
+  return std::min(kChunkBytes, rows * vocabulary * static_cast<int64_t>(c10::elementSize(type)));
+}
 
 ChooseTargets given_targets(at::Tensor targets) {
   return [targets = std::move(targets)](const Shares& shares, int64_t first_row) {

@@ -2,7 +2,7 @@
 // held whole, and the gradient with respect to the hidden states is taken while the chunk is there.
 //
 // A head of bf16 makes both products those of bf16 (products.h), and what is kept of a logit is bf16 (head_softmax.h);
-// sums are float32.
+// sums are float32. On the matrix unit not even a chunk is held (amx_head.h), unless the head's own gradient is wanted.
 //
 // Cost: 2·n·D·V multiply-adds with the gradient of the hidden states, one more with that of the head, n·D·V without;
 // memory one chunk of 64 MiB of exponentials, all of them where the head's gradient is wanted.
@@ -35,6 +35,9 @@ at::Tensor head_log_probabilities(const at::Tensor& hidden, const at::Tensor& he
 /// multiply-adds and the same bits of the gradient. Differentiable in `hidden`.
 at::Tensor head_log_probabilities(const at::Tensor& hidden, const at::Tensor& head, const at::Tensor& targets,
                                   const HeadMoments& moments);
+
+/// Bytes that it holds at a time for `rows` of this width, the result apart, where the head's gradient is not wanted.
+int64_t head_working_bytes(int64_t rows, int64_t width, int64_t vocabulary, at::ScalarType type);
 
 /// The same without a head, from logits [n,V]; differentiable.
 at::Tensor logit_log_probabilities(const at::Tensor& logits, const ChooseTargets& choose);
