@@ -68,7 +68,7 @@ ASSAY_AMX ASSAY_INLINE float shares_of_row(float* scores, const float* slopes, i
     exponentiate(x);
     const __m512 share = _mm512_maskz_mov_ps(seen.lanes(key), x.values);
     _mm512_store_ps(scores + place, share);
-    sums = _mm512_fmadd_ps(share, _mm512_load_ps(slopes + place), sums);
+    sums = _mm512_mask3_fmadd_ps(share, _mm512_load_ps(slopes + place), sums, seen.lanes(key));
   }
   return _mm512_reduce_add_ps(sums);
 }

@@ -29,14 +29,6 @@ int64_t classes_of_block(int64_t width) {
   return std::clamp(kBlockNumbers / std::max<int64_t>(width, 1) / kStrip * kStrip, kFewestClasses, kMostClasses);
 }
 
-Bf16View view_of(const at::Tensor& x) {  // [n,k], rows side by side
-  return {reinterpret_cast<const uint16_t*>(x.const_data_ptr<at::BFloat16>()), x.size(0), x.size(1), x.stride(0), 1};
-}
-
-at::Tensor with_dense_rows(const at::Tensor& x) {
-  return x.stride(1) == 1 && x.stride(0) >= x.size(1) ? x : x.contiguous();
-}
-
 }  // namespace
 
 bool AmxHead::can_read(const at::Tensor& rows, const at::Tensor& head) {
@@ -45,12 +37,23 @@ bool AmxHead::can_read(const at::Tensor& rows, const at::Tensor& head) {
 }
 
 int64_t AmxHead::working_bytes(int64_t rows, int64_t width, int64_t vocabulary) {
-  const int64_t of_row = 2 * width + 2 * 4 * width + 4 * (vocabulary / classes_of_block(width) + 1) + 16;
-  return rows * of_row + 4 * kGroupNumbers;  // packed rows, sums and means, sums of blocks; the head in both layouts
+  if (vocabulary == 0) return 0;
+  const int64_t block = classes_of_block(width);
+  // Packed rows, sums and means, sums of blocks; then the head in both layouts.
+  const int64_t of_row = 2 * width + 2 * 4 * width + 4 * (vocabulary / block + 1) + 16;
+  return rows * of_row + 4 * std::max(kGroupNumbers, block * width);
 }
 
 #if defined(__x86_64__)
 namespace {
+
+Bf16View view_of(const at::Tensor& x) {  // [n,k], rows side by side
+  return {reinterpret_cast<const uint16_t*>(x.const_data_ptr<at::BFloat16>()), x.size(0), x.size(1), x.stride(0), 1};
+}
+
+at::Tensor with_dense_rows(const at::Tensor& x) {
+  return x.stride(1) == 1 && x.stride(0) >= x.size(1) ? x : x.contiguous();
+}
 
 /// What is known of each row so far.
 struct RowSums {

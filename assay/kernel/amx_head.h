@@ -4,10 +4,11 @@
 // ever held.
 //
 // The level of a row is the greatest logit of its first block and moves as in head_softmax.h, with what was summed
-// before. A label is drawn by the sums of the blocks first, then in its block, whose logits are formed again, for the
-// rows alone that drew from it: a hundredth of the first pass.
+// before. A label is drawn by the sums of the blocks first (float32 within a block, float64 between them), then in its
+// block, whose logits are formed again for the rows that drew from it: the head is laid out once more for each seed.
 //
-// Cost: n·D·V multiply-adds, as many again for the means; memory n·(3·D + V/256) numbers and 8 MiB.
+// Cost: n·D·V multiply-adds, as many again for the means; memory as working_bytes says: 2.5·D numbers a row, one for
+// each block, and 8 MiB for the head's layouts.
 #pragma once
 
 #include <ATen/core/Tensor.h>

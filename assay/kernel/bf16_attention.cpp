@@ -79,41 +79,34 @@ struct QueryStrip {
   }
 };
 
-/// The keys or values of a head as right operands.
-struct PackedKeys {
-  AlignedWords turned;  // [K,S]: a panel of 32 keys after the other
-  AlignedWords pairs;   // [S,K]: a panel of 32 of the width after the other
-  explicit PackedKeys(const AttentionSizes& sizes)
-      : turned(packed_words(sizes.keys, sizes.width)), pairs(packed_words(sizes.width, sizes.keys)) {}
-  [[nodiscard]] const uint32_t* panel(const AttentionSizes& sizes, int64_t panel) const {
-    return turned.get() + panel * sizes.depth_steps() * kStepWords;
-  }
-  /// Keys from `first_panel` on of a panel of the width.
-  [[nodiscard]] const uint32_t* deep(const AttentionSizes& sizes, int64_t panel, int64_t first_panel) const {
-    return pairs.get() + (panel * sizes.key_panels() + first_panel) * kStepWords;
-  }
-};
-void pack_turned(const PackedKeys& to, const Bf16View& rows) {
-  pack_strips(rows, AmxSide::Right, 0, strips_of(rows.rows), to.turned.get());
+/// The keys or values of a head as right operands: turned [K,S], a panel of 32 keys after the other, or pairs [S,K], a
+/// panel of 32 of the width after the other.
+AlignedWords packed_turned(const Bf16View& rows) {
+  AlignedWords to(packed_words(rows.rows, rows.columns));
+  pack_strips(rows, AmxSide::Right, 0, strips_of(rows.rows), to.get());
+  return to;
 }
-void pack_pairs_of(const PackedKeys& to, const Bf16View& rows) {
-  pack_strips(rows.transposed(), AmxSide::Right, 0, strips_of(rows.columns), to.pairs.get());
+AlignedWords packed_pairs(const Bf16View& rows) {
+  AlignedWords to(packed_words(rows.columns, rows.rows));
+  pack_strips(rows.transposed(), AmxSide::Right, 0, strips_of(rows.columns), to.get());
+  return to;
 }
 
 /// to [panels] tiles = the rows of a strip times the keys of its panels.
 ASSAY_AMX void multiply_keys(const AttentionSizes& sizes, const QueryStrip& strip, const uint32_t* rows,
-                             const PackedKeys& keys, float* to) {
+                             const AlignedWords& turned, float* to) {
   for (int64_t panel = 0; panel < strip.panels; ++panel) {
-    multiply_tiles({rows}, keys.panel(sizes, strip.first_panel + panel), sizes.depth_steps(), false,
-                   to + panel * kSumsOfTiles);
+    const uint32_t* keys = turned.get() + (strip.first_panel + panel) * sizes.depth_steps() * kStepWords;
+    multiply_tiles({rows}, keys, sizes.depth_steps(), false, to + panel * kSumsOfTiles);
   }
 }
 
 /// to [count,K] = left [count, keys of its panels] · keys, each row times its factor.
 ASSAY_AMX void put_mixture(const AttentionSizes& sizes, const QueryStrip& strip, const uint32_t* left,
-                           const PackedKeys& keys, const float* factors, float* sums, float* to, int64_t stride) {
+                           const AlignedWords& pairs, const float* factors, float* sums, float* to, int64_t stride) {
   for (int64_t panel = 0; panel < sizes.width_panels(); ++panel) {
-    multiply_tiles({left}, keys.deep(sizes, panel, strip.first_panel), strip.panels, false, sums);
+    const uint32_t* keys = pairs.get() + (panel * sizes.key_panels() + strip.first_panel) * kStepWords;
+    multiply_tiles({left}, keys, strip.panels, false, sums);
     const int64_t first = panel * kStrip;
     put_tiles(sums, strip.count, std::min(kStrip, sizes.width - first), factors, false, to + first, stride);
   }
@@ -167,9 +160,8 @@ struct Bf16Attention {
     const AmxTiles tiles;
     const Bf16Heads Q(q), K(k), V(v);
     const HeadsView<float> Z(z);
-    const PackedKeys keys(sizes), values(sizes);
-    pack_turned(keys, rows_of(K, example, 0, group, sizes.keys));
-    pack_pairs_of(values, rows_of(V, example, 0, group, sizes.keys));
+    const AlignedWords keys = packed_turned(rows_of(K, example, 0, group, sizes.keys));
+    const AlignedWords values = packed_pairs(rows_of(V, example, 0, group, sizes.keys));
     const AlignedWords rows(packed_words(kStrip, sizes.width)), scores(sizes.key_panels() * kSumsOfTiles);
     const AlignedWords shares(sizes.key_panels() * kStepWords), sums(kSumsOfTiles);
     const int64_t each = sizes.heads / sizes.groups;
@@ -210,10 +202,9 @@ struct Bf16Attention {
     const AmxTiles tiles;
     const Bf16Heads Q(q), K(k), V(v), DZ(dz);
     const HeadsView<float> DQ(dq), DK(dk), DV(dv);
-    const PackedKeys keys(sizes), values(sizes);
-    pack_turned(keys, rows_of(K, example, 0, group, sizes.keys));
-    pack_pairs_of(keys, rows_of(K, example, 0, group, sizes.keys));
-    pack_turned(values, rows_of(V, example, 0, group, sizes.keys));
+    const AlignedWords keys = packed_turned(rows_of(K, example, 0, group, sizes.keys));
+    const AlignedWords key_pairs = packed_pairs(rows_of(K, example, 0, group, sizes.keys));
+    const AlignedWords values = packed_turned(rows_of(V, example, 0, group, sizes.keys));
     const int64_t panels = sizes.key_panels(), joined_words = panels * kStripsTogether * kStepWords;
     const AlignedWords rows(packed_words(kStrip, sizes.width)), slope_rows(packed_words(kStrip, sizes.width));
     const AlignedWords scores(panels * kSumsOfTiles), slopes(panels * kSumsOfTiles), sums(kSumsOfTiles);
@@ -253,7 +244,7 @@ struct Bf16Attention {
             std::fill_n(joined_shares.get() + unseen, kStepWords, 0U);
             std::fill_n(joined_changes.get() + unseen, kStepWords, 0U);
           }
-          put_mixture(sizes, strip, changes.get(), keys, nullptr, sums.floats(), DQ.at(example, strip.query, head),
+          put_mixture(sizes, strip, changes.get(), key_pairs, nullptr, sums.floats(), DQ.at(example, strip.query, head),
                       DQ.row_stride);
         }
         const auto add_turned = [&](const Bf16Heads& from, const AlignedWords& joined, const AlignedWords& to) {

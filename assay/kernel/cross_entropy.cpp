@@ -127,9 +127,8 @@ at::Tensor head_log_probabilities(const at::Tensor& hidden, const at::Tensor& he
   std::vector<Chunk> kept;
   {
     const at::NoGradGuard no_history;
-    if (rows_wanted && !head_wanted) slope = at::empty_like(hidden);
-    const bool is_kept = moments != nullptr && slope.defined();
-    if (!head_wanted && AmxHead::can_read(rows, weight)) {
+    const bool is_kept = moments != nullptr && rows_wanted && !head_wanted;
+    if (!head_wanted && hidden.scalar_type() == at::kFloat && AmxHead::can_read(rows, weight)) {
       const AmxHead said(rows, weight, rows_wanted);
       const at::Tensor chosen = weight.index_select(0, choose(said, 0)).to(at::kFloat);
       values = chosen.mul(rows).sum(1).sub_(said.log_sums()).clamp_max_(0);
@@ -137,6 +136,7 @@ at::Tensor head_log_probabilities(const at::Tensor& hidden, const at::Tensor& he
       if (is_kept) *moments = {said.means(), said.log_sums()};
       return with_slope(values, slope, hidden);
     }
+    if (rows_wanted && !head_wanted) slope = at::empty_like(hidden);
     if (is_kept) *moments = {at::empty_like(hidden), at::empty_like(values)};
     each_chunk(rows, weight, choose, [&](Chunk chunk) {
       const auto of_chunk = [&](const at::Tensor& all) { return all.narrow(0, chunk.first, chunk.size()); };

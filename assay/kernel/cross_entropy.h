@@ -44,7 +44,8 @@ at::Tensor logit_log_probabilities(const at::Tensor& logits, const ChooseTargets
 
 ChooseTargets given_targets(at::Tensor targets);  ///< [n] int64
 
-/// Draws from each row's distribution by inverting its cumulative sum (float64) at uniform(seed, key). keys: [n].
+/// Draws from each row's distribution by inverting its cumulative sum (drawn_targets.h) at uniform(seed, key). keys:
+/// [n].
 ChooseTargets drawn_targets(uint64_t seed, std::vector<DrawKey> keys);
 
 }  // namespace assay::kernel

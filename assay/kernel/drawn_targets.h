@@ -22,7 +22,7 @@ class Shares {
   Shares(const Shares&) = delete;
   Shares& operator=(const Shares&) = delete;
   virtual int64_t rows() const = 0;
-  /// keys: one a row → [rows] int64, drawn at uniform(seed, key). Sums are float64.
+  /// keys: one a row → [rows] int64, drawn at uniform(seed, key). Sums are float64, at least between pieces.
   virtual at::Tensor draw(uint64_t seed, const DrawKey* keys) const = 0;
 };
 
