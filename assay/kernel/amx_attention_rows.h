@@ -21,14 +21,6 @@ struct SeenKeys {
   }
 };
 
-/// In place of key `key` of row `row` in tiles of float32; in words of bf16 where two keys are one word.
-constexpr int64_t place_of_key(int64_t row, int64_t key) {
-  return key / kStrip * kSumsOfTiles + row_of_tiles(row) + key % kStrip / kTileRows * kTileWords;
-}
-constexpr int64_t left_place(int64_t row, int64_t panel) {
-  return panel * kStepWords + row / kTileRows * kTileWords + row % kTileRows * kTileRows;
-}
-
 /// e^(scale·score - level) of the keys seen to `shares` in bf16, as a left operand, zeros in the rest of the panels.
 struct SoftmaxOfRow {
   float level = 0, sum = 0;
@@ -38,20 +30,20 @@ ASSAY_AMX ASSAY_INLINE SoftmaxOfRow softmax_of_row(const float* scores, int64_t 
   const __m512 none = _mm512_set1_ps(-std::numeric_limits<float>::infinity());
   __m512 most = none, sums = _mm512_setzero_ps();
   for (int64_t key = 0; key < panels * kStrip; key += kTileRows)
-    most = _mm512_max_ps(most, _mm512_mask_loadu_ps(none, seen.lanes(key), scores + place_of_key(row, key)));
+    most = _mm512_max_ps(most, _mm512_mask_loadu_ps(none, seen.lanes(key), scores + place_in_sums(row, key)));
   SoftmaxOfRow found{scale * _mm512_reduce_max_ps(most), 0};
   for (int64_t panel = 0; panel < panels; ++panel) {
     __m512 halves[2];
     for (int64_t half = 0; half < 2; ++half) {
       const int64_t key = panel * kStrip + half * kTileRows;
       Lanes<float, 64> x;
-      x.values = _mm512_load_ps(scores + place_of_key(row, key)) * scale - found.level;
+      x.values = _mm512_load_ps(scores + place_in_sums(row, key)) * scale - found.level;
       exponentiate(x);
       halves[half] = _mm512_maskz_mov_ps(seen.lanes(key), x.values);
       sums = _mm512_add_ps(sums, halves[half]);
     }
     const auto rounded = reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(halves[1], halves[0]));
-    _mm512_store_si512(shares + left_place(row, panel), rounded);
+    _mm512_store_si512(shares + place_in_strip(row, panel), rounded);
   }
   found.sum = _mm512_reduce_add_ps(sums);
   return found;
@@ -62,7 +54,7 @@ ASSAY_AMX ASSAY_INLINE float shares_of_row(float* scores, const float* slopes, i
                                            SeenKeys seen, float scale, float log_sum) {
   __m512 sums = _mm512_setzero_ps();
   for (int64_t key = 0; key < panels * kStrip; key += kTileRows) {
-    const int64_t place = place_of_key(row, key);
+    const int64_t place = place_in_sums(row, key);
     Lanes<float, 64> x;
     x.values = _mm512_load_ps(scores + place) * scale - log_sum;
     exponentiate(x);
@@ -85,13 +77,13 @@ ASSAY_AMX ASSAY_INLINE void changes_of_rows(const float* shares, const float* sl
   for (int64_t panel = 0; panel < panels; ++panel) {
     __m512i share_rows[2], change_rows[2];
     for (int64_t i = 0; i < 2; ++i) {
-      const int64_t place = place_of_key(row + i, panel * kStrip);
+      const int64_t place = place_in_sums(row + i, panel * kStrip);
       const __m512 p0 = _mm512_load_ps(shares + place), p1 = _mm512_load_ps(shares + place + kTileWords);
       const __m512 d0 = (_mm512_load_ps(slopes + place) - means[i]) * p0 * scale;
       const __m512 d1 = (_mm512_load_ps(slopes + place + kTileWords) - means[i]) * p1 * scale;
       share_rows[i] = reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(p1, p0));
       change_rows[i] = reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(d1, d0));
-      _mm512_store_si512(to.left + left_place(row + i, panel), change_rows[i]);
+      _mm512_store_si512(to.left + place_in_strip(row + i, panel), change_rows[i]);
     }
     for (int64_t half = 0; half < 2; ++half) {
       const int64_t place = panel * to.panel_words + half * kTileWords + row / 2 * kTileRows;

@@ -66,8 +66,7 @@ ASSAY_AMX ASSAY_INLINE float largest_logit(const float* logits, int64_t count) {
   const __m512 none = _mm512_set1_ps(-std::numeric_limits<float>::infinity());
   __m512 most = none;
   for (int64_t v = 0; v < count; v += 16) {
-    const __m512 x = _mm512_mask_loadu_ps(none, first_lanes(count - v),
-                                          logits + v / kStrip * kSumsOfTiles + v % kStrip / 16 * kTileWords);
+    const __m512 x = _mm512_mask_loadu_ps(none, first_lanes(count - v), logits + place_in_sums(0, v));
     most = _mm512_mask_mov_ps(most, _mm512_cmp_ps_mask(x, most, _CMP_GT_OQ), x);  // NaNs are passed over
   }
   return _mm512_reduce_max_ps(most);
@@ -83,8 +82,9 @@ ASSAY_AMX ASSAY_INLINE void exponentials_of_row(const float* logits, int64_t cou
     second.values = _mm512_load_ps(logits + kTileWords) - level;
     exponentiate(first);
     exponentiate(second);
-    const __m512 low = _mm512_maskz_mov_ps(first_lanes(count - v), first.values);
-    const __m512 high = _mm512_maskz_mov_ps(first_lanes(count - v - kTileRows), second.values);
+    const int64_t left = ASSAY_TWIN("kernel.amx_head_counts_what_fills_a_strip") ? kStrip : count - v;
+    const __m512 low = _mm512_maskz_mov_ps(first_lanes(left), first.values);
+    const __m512 high = _mm512_maskz_mov_ps(first_lanes(left - kTileRows), second.values);
     const auto kept = reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(high, low));
     _mm512_store_si512(to, kept);
     sums = _mm512_add_ps(sums, _mm512_add_ps(low, high));
@@ -138,28 +138,27 @@ ASSAY_AMX void walk_strip(const HeadStrip& strip, const HeadGroup& group, const 
     const int64_t classes = std::min(group.block, group.classes - first);
     const uint32_t* forward = group.forward + first / kStrip * steps * kStepWords;
     for (int64_t panel = 0; panel < strips_of(classes); ++panel)
-      multiply_tiles({strip.rows}, forward + panel * steps * kStepWords, steps, false, logits + panel * kSumsOfTiles);
+      multiply_tiles(strip.rows, forward + panel * steps * kStepWords, steps, false, logits + panel * kSumsOfTiles);
     const int64_t block = (group.first_class + first) / group.block;
     for (int64_t i = 0; i < kStrip; ++i) {
       const int64_t row = strip.first_row + i;
       const float* own = logits + row_of_tiles(i);
       const float level = level_of_row(strip, sums, i, block, largest_logit(own, classes));
       float kept = 0;
-      exponentials_of_row(own, classes, level, shares + i / kTileRows * kTileWords + i % kTileRows * 16,
-                          sums.sums + row, &kept);
+      exponentials_of_row(own, classes, level, shares + place_in_strip(i, 0), sums.sums + row, &kept);
       sums.block_sums[row * sums.blocks + block] = kept;
       sums.kept_sums[row] += kept;
     }
     if (strip.means == nullptr) continue;
     const uint32_t* back = group.back + first / group.block * panels * block_steps * kStepWords;
     for (int64_t panel = 0; panel < panels; ++panel)
-      multiply_tiles({shares}, back + panel * steps_of(classes) * kStepWords, steps_of(classes), true,
+      multiply_tiles(shares, back + panel * steps_of(classes) * kStepWords, steps_of(classes), true,
                      strip.means + panel * kSumsOfTiles);
   }
 }
 
-ASSAY_AMX void walk_strips(int64_t strip, const uint32_t* rows, float* means, int64_t width, const HeadGroup& group,
-                           const RowSums& sums) {
+ASSAY_AMX void walk_strip_alone(int64_t strip, const uint32_t* rows, float* means, int64_t width,
+                                const HeadGroup& group, const RowSums& sums) {
   const AmxTiles tiles;
   const AlignedWords logits(group.block * kStrip), shares(group.block * kStrip / 2);
   const int64_t strip_words = steps_of(width) * kStepWords, mean_numbers = strips_of(width) * kSumsOfTiles;
@@ -192,7 +191,7 @@ ASSAY_AMX void put_means(const float* means, int64_t rows, int64_t width, const 
     const float* from = means + row / kStrip * panels * kSumsOfTiles + row_of_tiles(row % kStrip);
     const __m512 divisor = _mm512_set1_ps(divisors[row]);
     for (int64_t d = 0; d < width; d += 16) {
-      const float* part = from + d / kStrip * kSumsOfTiles + d % kStrip / 16 * kTileWords;
+      const float* part = from + place_in_sums(0, d);
       _mm512_mask_storeu_ps(to + d, first_lanes(width - d), _mm512_div_ps(_mm512_load_ps(part), divisor));
     }
   }
@@ -222,7 +221,7 @@ ASSAY_AMX void draw_in_block(const Bf16View& rows, const Bf16View& classes, cons
     pack_strips({chosen.data(), static_cast<int64_t>(count), rows.columns, rows.columns, 1}, AmxSide::Left, 0, 1,
                 strip.get());
     for (int64_t panel = 0; panel < panels; ++panel) {
-      multiply_tiles({strip.get()}, head.get() + panel * steps * kStepWords, steps, false,
+      multiply_tiles(strip.get(), head.get() + panel * steps * kStepWords, steps, false,
                      logits.floats() + panel * kSumsOfTiles);
     }
     for (size_t i = 0; i < count; ++i) {
@@ -270,7 +269,7 @@ AmxHead::AmxHead(const at::Tensor& rows, const at::Tensor& head, bool with_means
     const HeadGroup group{forward.get(), back.get(), first, std::min(together, classes - first), block_};
     lay_out(view_of(head_), group, forward.get(), with_means ? back.get() : nullptr);
     share_tasks(strips, [&](int64_t strip) {
-      walk_strips(strip, packed.get(), with_means ? means.floats() : nullptr, width, group, found);
+      walk_strip_alone(strip, packed.get(), with_means ? means.floats() : nullptr, width, group, found);
     });
   }
   levels_ = levels.narrow(0, 0, count);

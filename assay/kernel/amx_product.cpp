@@ -76,7 +76,7 @@ ASSAY_AMX void multiply_block(const AmxProduct& product, const AmxCut& cut, int6
       const uint32_t* left = product.left + strip * strip_words + step * kStepWords;
       for (int64_t panel = 0; panel < block_panels; ++panel) {
         const bool goes_on = piece > 0 && !ASSAY_TWIN("kernel.amx_forgets_a_piece");
-        multiply_tiles({left}, right + panel * strip_words + step * kStepWords, steps, goes_on, place);
+        multiply_tiles(left, right + panel * strip_words + step * kStepWords, steps, goes_on, place);
         if (piece + 1 == cut.pieces) {
           const int64_t row = strip * kStrip, column = (first_panel + panel) * kStrip;
           put_tiles(place, std::min(kStrip, product.rows - row), std::min(kStrip, product.columns.rows - column),

@@ -48,15 +48,9 @@ class AmxTiles {
   AmxTiles& operator=(const AmxTiles&) = delete;
 };
 
-/// Where rows of A lie: a strip packed tile by tile, or in rows of a matrix.
-struct LeftTiles {
-  const void* data;
-  int64_t row_bytes = 64, step_bytes = 4 * kStepWords, lower_bytes = 4 * kTileWords;
-};
-
 /// sums, four tiles of 16 x 16 one after the other (upper left, upper right, lower left, lower right), = or += the
 /// product of `steps` steps of a strip of A and one of B.
-ASSAY_AMX ASSAY_INLINE void multiply_tiles(LeftTiles left, const uint32_t* right, int64_t steps, bool add,
+ASSAY_AMX ASSAY_INLINE void multiply_tiles(const uint32_t* left, const uint32_t* right, int64_t steps, bool add,
                                            float* sums) {
   asm volatile("" : : : "memory");  // the loads of g++ 12 do not say what they read
   if (add) {
@@ -70,20 +64,16 @@ ASSAY_AMX ASSAY_INLINE void multiply_tiles(LeftTiles left, const uint32_t* right
     _tile_zero(2);
     _tile_zero(3);
   }
-  const auto* upper = static_cast<const char*>(left.data);
-  const char* lower = upper + left.lower_bytes;
-  const auto stride = static_cast<size_t>(left.row_bytes);
   for (int64_t step = 0; step < steps; ++step) {
-    _tile_loadd(4, upper, stride);
+    _tile_loadd(4, left, 64);
     _tile_stream_loadd(6, right, 64);  // passes by: the strip of A is what the innermost cache shall keep
     _tile_dpbf16ps(0, 4, 6);
     _tile_stream_loadd(7, right + kTileWords, 64);
     _tile_dpbf16ps(1, 4, 7);
-    _tile_loadd(5, lower, stride);
+    _tile_loadd(5, left + kTileWords, 64);
     _tile_dpbf16ps(2, 5, 6);
     _tile_dpbf16ps(3, 5, 7);
-    upper += left.step_bytes;
-    lower += left.step_bytes;
+    left += kStepWords;
     right += kStepWords;
   }
   _tile_stored(0, sums, 64);
@@ -95,6 +85,14 @@ ASSAY_AMX ASSAY_INLINE void multiply_tiles(LeftTiles left, const uint32_t* right
 /// Where row `i` of four tiles of 16 x 16 begins; its second half lies kTileWords further.
 constexpr int64_t row_of_tiles(int64_t i) {
   return i / kTileRows * 2 * kTileWords + i % kTileRows * kTileRows;
+}
+
+/// Of row `row` the place of `column` in panels of 32 columns of such sums, and of step `step` in a packed strip of A.
+constexpr int64_t place_in_sums(int64_t row, int64_t column) {
+  return column / kStrip * kSumsOfTiles + row_of_tiles(row) + column % kStrip / kTileRows * kTileWords;
+}
+constexpr int64_t place_in_strip(int64_t row, int64_t step) {
+  return step * kStepWords + row / kTileRows * kTileWords + row % kTileRows * kTileRows;
 }
 
 /// The first `count` of 16 lanes.

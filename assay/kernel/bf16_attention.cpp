@@ -75,7 +75,8 @@ struct QueryStrip {
   [[nodiscard]] SeenKeys seen(const AttentionSizes& sizes, int64_t example, int64_t i) const {
     if (i >= count) return {};
     const int64_t t = sizes.place_of(query + i), from = first_panel * kStrip;
-    return {sizes.begin(example, t) - from, t + 1 - from};
+    const bool is_mistaken = ASSAY_TWIN("kernel.bf16_attention_sees_whole_panels");
+    return {is_mistaken ? 0 : sizes.begin(example, t) - from, t + 1 - from};
   }
 };
 
@@ -97,7 +98,7 @@ ASSAY_AMX void multiply_keys(const AttentionSizes& sizes, const QueryStrip& stri
                              const AlignedWords& turned, float* to) {
   for (int64_t panel = 0; panel < strip.panels; ++panel) {
     const uint32_t* keys = turned.get() + (strip.first_panel + panel) * sizes.depth_steps() * kStepWords;
-    multiply_tiles({rows}, keys, sizes.depth_steps(), false, to + panel * kSumsOfTiles);
+    multiply_tiles(rows, keys, sizes.depth_steps(), false, to + panel * kSumsOfTiles);
   }
 }
 
@@ -106,7 +107,7 @@ ASSAY_AMX void put_mixture(const AttentionSizes& sizes, const QueryStrip& strip,
                            const AlignedWords& pairs, const float* factors, float* sums, float* to, int64_t stride) {
   for (int64_t panel = 0; panel < sizes.width_panels(); ++panel) {
     const uint32_t* keys = pairs.get() + (panel * sizes.key_panels() + strip.first_panel) * kStepWords;
-    multiply_tiles({left}, keys, strip.panels, false, sums);
+    multiply_tiles(left, keys, strip.panels, false, sums);
     const int64_t first = panel * kStrip;
     put_tiles(sums, strip.count, std::min(kStrip, sizes.width - first), factors, false, to + first, stride);
   }
@@ -265,7 +266,7 @@ struct Bf16Attention {
                               int64_t panels, float* sums) const {
     for (int64_t w = 0; w < sizes.width_panels(); ++w) {
       for (int64_t panel = 0; panel < panels; ++panel) {
-        multiply_tiles({turned + w * steps * kStepWords}, joined + panel * kStripsTogether * kStepWords, steps, true,
+        multiply_tiles(turned + w * steps * kStepWords, joined + panel * kStripsTogether * kStepWords, steps, true,
                        sums + (w * sizes.key_panels() + first_panel + panel) * kSumsOfTiles);
       }
     }

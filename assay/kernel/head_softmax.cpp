@@ -12,6 +12,7 @@
 
 #include "assay/core/error.h"
 #include "assay/core/twin.h"
+#include "assay/kernel/lane_exponential.h"
 #include "assay/kernel/products.h"
 #include "assay/kernel/softmax_row.h"
 

@@ -1,14 +1,11 @@
-// Softmax of one row on lanes (lanes.h), its probabilities rounded to bf16 on the way out: what products of bf16 read
-// next. Sums are float32, exact up to rounding; the row is read three times from the cache.
+// What a softmax of rows needs on lanes (lanes.h): the greatest of a row, and numbers rounded to bf16 on the way out.
 #pragma once
 
 #include <ATen/core/Tensor.h>
 
-#include <cmath>
 #include <cstdint>
 #include <limits>
 
-#include "assay/kernel/lane_exponential.h"
 #include "assay/kernel/lanes.h"
 
 namespace assay::kernel {
@@ -56,36 +53,5 @@ ASSAY_INLINE Number largest_of_row(const Number* x, int64_t count) {
   for (int64_t i = whole; i < count; ++i) most = x[i] > most ? x[i] : most;
   return most;
 }
-
-/// exps[i] = e^(scale·x[i] - scale·max x), which may be x itself; probabilities[i] = exps[i]/Σ exps in bf16;
-/// log_sum = log Σ e^(scale·x[i]).
-struct SoftmaxRow {
-  template <int kBytes>
-  static ASSAY_INLINE void run(const float* x, int64_t count, float scale, float* exps, at::BFloat16* probabilities,
-                               float* log_sum) {
-    using L = Lanes<float, kBytes>;
-    const int64_t whole = count / L::kCount * L::kCount;
-    const float level = scale * largest_of_row<kBytes>(x, count);
-    L sums{};
-    by_lanes<L>(count, [&](int64_t i, auto lanes) ASSAY_INLINE_LAMBDA {
-      L e;
-      e.load(x + i, lanes);
-      e.values = e.values * scale - level;
-      exponentiate(e);
-      e.store(exps + i, lanes);
-      if (lanes >= L::kCount) sums.values += e.values;  // beyond the row lanes hold e^-level
-    });
-    float total = sums.sum();
-    for (int64_t i = whole; i < count; ++i) total += exps[i];
-    *log_sum = level + std::log(total);
-    const float share = 1 / total;
-    by_lanes<L>(count, [&](int64_t i, auto lanes) ASSAY_INLINE_LAMBDA {
-      L e;
-      e.load(exps + i, lanes);
-      e.values *= share;
-      store_rounded(e, probabilities + i, lanes);
-    });
-  }
-};
 
 }  // namespace assay::kernel

@@ -123,6 +123,10 @@ TEST_F(Amx, TheHeadsSoftmaxAndItsMean) {
   EXPECT_LT(mean_error(c), 2.0 / 512);
   EXPECT_FALSE(AmxHead(c.rows, c.head, false).means().defined());
   EXPECT_TRUE(AmxHead(c.rows, c.head, false).log_sums().equal(AmxHead(c.rows, c.head, true).log_sums()));
+  {
+    const ScopedTwin twin("kernel.amx_head_counts_what_fills_a_strip");
+    EXPECT_GT(log_sum_error(c), 1e-4);
+  }
   const ScopedThreads one(1);
   EXPECT_TRUE(AmxHead(c.rows.narrow(0, 33, 5), c.head, true)
                   .means()

@@ -72,6 +72,11 @@ TEST(Bf16Attention, ValuesAndGradientsOfEveryRule) {
   const at::Tensor some = at::randn({1, 1, 40, 32});
   if (!is_bf16_attention(some, some, some)) GTEST_SKIP() << "this processor has no matrix unit for bf16";
   for (const WideCase& c : wide_cases()) EXPECT_LT(error_of(c), kRounded) << c.name;
+  {
+    const ScopedTwin twin("kernel.bf16_attention_sees_whole_panels");
+    EXPECT_GT(error_of(wide_cases()[4]), 10 * kRounded);  // a window
+    EXPECT_GT(error_of(wide_cases()[6]), 10 * kRounded);  // padding
+  }
   const ScopedTwin twin("kernel.bf16_attention_slope_not_centred");
   EXPECT_GT(error_of(wide_cases()[0]), 10 * kRounded);
 }
