@@ -6,8 +6,8 @@
 #include <cstdint>
 #include <limits>
 
+#include "assay/kernel/amx_exponential.h"
 #include "assay/kernel/amx_tiles.h"
-#include "assay/kernel/lane_exponential.h"
 
 #if defined(__x86_64__)
 namespace assay::kernel {
@@ -32,14 +32,13 @@ ASSAY_AMX ASSAY_INLINE SoftmaxOfRow softmax_of_row(const float* scores, int64_t 
   for (int64_t key = 0; key < panels * kStrip; key += kTileRows)
     most = _mm512_max_ps(most, _mm512_mask_loadu_ps(none, seen.lanes(key), scores + place_in_sums(row, key)));
   SoftmaxOfRow found{scale * _mm512_reduce_max_ps(most), 0};
+  const __m512 factor = _mm512_set1_ps(scale * kLog2E), level = _mm512_set1_ps(found.level * kLog2E);
   for (int64_t panel = 0; panel < panels; ++panel) {
     __m512 halves[2];
     for (int64_t half = 0; half < 2; ++half) {
       const int64_t key = panel * kStrip + half * kTileRows;
-      Lanes<float, 64> x;
-      x.values = _mm512_load_ps(scores + place_in_sums(row, key)) * scale - found.level;
-      exponentiate(x);
-      halves[half] = _mm512_maskz_mov_ps(seen.lanes(key), x.values);
+      const __m512 score = _mm512_load_ps(scores + place_in_sums(row, key));
+      halves[half] = _mm512_maskz_mov_ps(seen.lanes(key), power_of_two(_mm512_fmsub_ps(score, factor, level)));
       sums = _mm512_add_ps(sums, halves[half]);
     }
     const auto rounded = reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(halves[1], halves[0]));
@@ -52,13 +51,12 @@ ASSAY_AMX ASSAY_INLINE SoftmaxOfRow softmax_of_row(const float* scores, int64_t 
 /// Scores become shares e^(scale·score - log_sum), zeros where nothing is seen. Returns Σ share · slope.
 ASSAY_AMX ASSAY_INLINE float shares_of_row(float* scores, const float* slopes, int64_t row, int64_t panels,
                                            SeenKeys seen, float scale, float log_sum) {
+  const __m512 factor = _mm512_set1_ps(scale * kLog2E), level = _mm512_set1_ps(log_sum * kLog2E);
   __m512 sums = _mm512_setzero_ps();
   for (int64_t key = 0; key < panels * kStrip; key += kTileRows) {
     const int64_t place = place_in_sums(row, key);
-    Lanes<float, 64> x;
-    x.values = _mm512_load_ps(scores + place) * scale - log_sum;
-    exponentiate(x);
-    const __m512 share = _mm512_maskz_mov_ps(seen.lanes(key), x.values);
+    const __m512 power = power_of_two(_mm512_fmsub_ps(_mm512_load_ps(scores + place), factor, level));
+    const __m512 share = _mm512_maskz_mov_ps(seen.lanes(key), power);
     _mm512_store_ps(scores + place, share);
     sums = _mm512_mask3_fmadd_ps(share, _mm512_load_ps(slopes + place), sums, seen.lanes(key));
   }

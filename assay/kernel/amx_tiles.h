@@ -48,10 +48,16 @@ class AmxTiles {
   AmxTiles& operator=(const AmxTiles&) = delete;
 };
 
+/// What the vector units do while the matrix unit multiplies: nothing.
+struct Idle {
+  ASSAY_AMX ASSAY_INLINE void operator()(int64_t /*step*/) const {}
+};
+
 /// sums, four tiles of 16 x 16 one after the other (upper left, upper right, lower left, lower right), = or += the
-/// product of `steps` steps of a strip of A and one of B.
+/// product of `steps` steps of a strip of A and one of B. `meanwhile(step)` runs beside the unit's work.
+template <typename Meanwhile = Idle>
 ASSAY_AMX ASSAY_INLINE void multiply_tiles(const uint32_t* left, const uint32_t* right, int64_t steps, bool add,
-                                           float* sums) {
+                                           float* sums, const Meanwhile& meanwhile = {}) {
   asm volatile("" : : : "memory");  // the loads of g++ 12 do not say what they read
   if (add) {
     _tile_loadd(0, sums, 64);
@@ -73,6 +79,7 @@ ASSAY_AMX ASSAY_INLINE void multiply_tiles(const uint32_t* left, const uint32_t*
     _tile_loadd(5, left + kTileWords, 64);
     _tile_dpbf16ps(2, 5, 6);
     _tile_dpbf16ps(3, 5, 7);
+    meanwhile(step);
     left += kStepWords;
     right += kStepWords;
   }

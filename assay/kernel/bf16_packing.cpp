@@ -78,6 +78,14 @@ constexpr int64_t kPieceRows = 64, kPieceWords = 32;
 
 }  // namespace
 
+Bf16View bf16_view(const at::Tensor& x) {
+  const auto* data = reinterpret_cast<const uint16_t*>(x.const_data_ptr<at::BFloat16>());
+  // Strides of a single row or column mean nothing, and may look like the other order.
+  const bool is_row = x.size(0) == 1 && x.stride(1) == 1;
+  const bool has_rows = x.stride(1) == 1 && (is_row || x.stride(0) >= x.size(1));
+  return {data, x.size(0), x.size(1), is_row ? x.size(1) : has_rows ? x.stride(0) : 1, has_rows ? 1 : x.stride(1)};
+}
+
 void pack_pairs(const Bf16View& view, uint32_t* to) {
   if (view.has_rows()) return join_pairs(view, to);
   // Columns lie side by side: each is a row of words, to be turned round.

@@ -7,6 +7,8 @@
 // An odd depth is filled up with a zero. Bound by the cache.
 #pragma once
 
+#include <ATen/core/Tensor.h>
+
 #include <cstdint>
 
 namespace assay::kernel {
@@ -21,6 +23,9 @@ struct Bf16View {
   }
   [[nodiscard]] Bf16View transposed() const { return {data, columns, rows, column_stride, row_stride}; }
 };
+
+/// A matrix of bf16 whose rows or whose columns lie side by side.
+Bf16View bf16_view(const at::Tensor& x);
 
 /// view [k,n] → to [⌈k/2⌉,n] words, the earlier row in the low half.
 void pack_pairs(const Bf16View& view, uint32_t* to);

@@ -34,14 +34,6 @@ at::Tensor rounded(const at::Tensor& x) {
   return is_dense(1) || is_dense(0) ? numbers : numbers.contiguous();
 }
 
-Bf16View bf16_view(const at::Tensor& x) {
-  const auto* data = reinterpret_cast<const uint16_t*>(x.const_data_ptr<at::BFloat16>());
-  // Strides of a single row or column mean nothing, and may look like the other order.
-  const bool is_row = x.size(0) == 1 && x.stride(1) == 1;
-  const bool has_rows = x.stride(1) == 1 && (is_row || x.stride(0) >= x.size(1));
-  return {data, x.size(0), x.size(1), is_row ? x.size(1) : has_rows ? x.stride(0) : 1, has_rows ? 1 : x.stride(1)};
-}
-
 const at::BFloat16* numbers_of(const uint32_t* words) {
   return reinterpret_cast<const at::BFloat16*>(words);
 }
