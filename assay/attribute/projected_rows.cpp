@@ -10,6 +10,7 @@
 #include "assay/attribute/walk_batches.h"
 #include "assay/core/error.h"
 #include "assay/core/twin.h"
+#include "assay/nn/batches_in_flight.h"
 #include "assay/nn/gradients.h"
 
 namespace assay::attribute {
@@ -61,6 +62,13 @@ void refuse_infinite(const at::Tensor& values, std::span<const int64_t> rows, co
                           what, first + rows[place]));
 }
 
+int64_t tokens_of(const data::Dataset& dataset, std::span<const int64_t> rows) {
+  int64_t tokens = 0;
+  for (const int64_t row : rows)
+    tokens += std::max<int64_t>(1, std::ssize(dataset.examples[static_cast<size_t>(row)].tokens));
+  return tokens;
+}
+
 }  // namespace
 
 ProjectedRows projected_rows(const nn::Model& model, const data::Dataset& dataset, const nn::Measurement& measurement,
@@ -68,20 +76,29 @@ ProjectedRows projected_rows(const nn::Model& model, const data::Dataset& datase
                              const std::string& what, int64_t first_row,
                              const std::function<void(int64_t tokens)>& after_batch) {
   RowSums sums(projection, with_sums, dataset.size(), model.dtype());
-  for (const auto& rows : walk_batches(model, dataset, memory_bytes)) {
+  const auto batches = walk_batches(model, dataset, memory_bytes);
+  nn::BatchesInFlight flight(model);
+  const auto add_batch = [&](int64_t place, nn::BatchesInFlight::Turn& turn) {
+    const std::vector<int64_t>& rows = batches[static_cast<size_t>(place)];
     const data::Batch batch = data::make_batch(dataset, rows, model.dtype());
     const at::Tensor places = ASSAY_TWIN("attribute.rows_in_batch_order")
                                   ? at::arange(batch.size(), at::kLong)
                                   : at::tensor(at::IntArrayRef(rows.data(), rows.size()), at::kLong);
-    const at::Tensor values =
-        nn::stream_gradients(model, batch, measurement, projection.layers(),
-                             [&](const nn::FactoredGradient& gradient) { sums.add(gradient, places); });
+    const at::Tensor values = nn::stream_gradients(
+        model, batch, measurement, projection.layers(),
+        turn.in_turn([&sums, places](const nn::FactoredGradient& gradient) { sums.add(gradient, places); }));
     refuse_infinite(values, rows, what, first_row);
+  };
+  int64_t told = 0;  // batches
+  flight.walk(0, std::ssize(batches), add_batch, [&](int64_t done) {
     int64_t tokens = 0;
-    for (const int64_t row : rows)
-      tokens += std::max<int64_t>(1, std::ssize(dataset.examples[static_cast<size_t>(row)].tokens));
+    for (; told < done; ++told) tokens += tokens_of(dataset, batches[static_cast<size_t>(told)]);
     after_batch(tokens);
-  }
+    return true;
+  });
+  int64_t rest = 0;
+  for (; told < std::ssize(batches); ++told) rest += tokens_of(dataset, batches[static_cast<size_t>(told)]);
+  if (rest > 0) after_batch(rest);
   std::vector<int64_t> all(static_cast<size_t>(dataset.size()));
   for (size_t i = 0; i < all.size(); ++i) all[i] = static_cast<int64_t>(i);
   refuse_infinite(sums.projected().rows.sum({1}), all, what, first_row);

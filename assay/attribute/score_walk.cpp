@@ -86,16 +86,20 @@ Walked walk_documents(const nn::Model& model, const data::Dataset& documents, co
   const nn::Measurement loss =
       ASSAY_TWIN("attribute.documents_by_sampled_labels") ? nn::sampled_label_loss(0) : nn::loss();
   const curvature::Pass pass{"scores", curvature::partial_block("scores." + part, batches), sums.state()};
-  curvature::walk(pass, documents, batches, workspace, progress, [&](std::span<const int64_t> rows) {
+  nn::BatchesInFlight flight(model);
+  const auto add_batch = [&](std::span<const int64_t> rows, nn::BatchesInFlight::Turn& turn) {
     const data::Batch batch = data::make_batch(documents, rows, model.dtype());
     const at::Tensor columns = ASSAY_TWIN("attribute.columns_in_batch_order")
                                    ? at::arange(batch.size(), at::kLong)
                                    : at::tensor(at::IntArrayRef(rows.data(), rows.size()), at::kLong);
     const at::Tensor losses = nn::stream_gradients(
         model, batch, loss, directions.layers(),
-        [&](const nn::FactoredGradient& gradient) { sums.add(gradient, columns, batch.positions()); });
+        turn.in_turn([&sums, columns, positions = batch.positions()](const nn::FactoredGradient& gradient) {
+          sums.add(gradient, columns, positions);
+        }));
     refuse_not_finite(losses, rows);
-  });
+  };
+  curvature::walk(pass, documents, batches, workspace, progress, flight, add_batch);
   return sums.walked();
 }
 

@@ -6,6 +6,7 @@
 
 #include "assay/core/twin.h"
 #include "assay/data/batches.h"
+#include "assay/nn/batches_in_flight.h"
 
 namespace assay::attribute {
 namespace {
@@ -16,6 +17,7 @@ constexpr double kMlpTensors = 4;    // of the MLP's width: gate, its activation
 constexpr double kShareInBf16 = 0.75;
 constexpr double kBytesOfOneWalk = 3e8;
 constexpr int64_t kMostPositions = 4096;  // beyond it the products are no faster
+constexpr int64_t kMostOfNarrow = 2048;   // of a model of which each thread walks a batch of its own
 constexpr int64_t kLeastPositions = 512;  // below it they are much slower: only scarce memory goes there
 constexpr int64_t kStep = 32;
 
@@ -32,9 +34,12 @@ double kept_numbers_per_position(const nn::Model& model) {
 int64_t positions_of_a_walk(const nn::Model& model, int64_t memory_bytes) {
   const double bytes = kept_numbers_per_position(model) * static_cast<double>(c10::elementSize(model.dtype()));
   const auto within = [&](double room) { return static_cast<int64_t>(std::min(room / bytes, 1e9)); };
-  const int64_t wanted = std::clamp(within(kBytesOfOneWalk), kLeastPositions, kMostPositions);
+  const int64_t most = nn::is_narrow(model) ? kMostOfNarrow : kMostPositions;
+  const int64_t wanted = std::clamp(within(kBytesOfOneWalk), kLeastPositions, most);
   const int64_t affordable =
-      ASSAY_TWIN("attribute.batches_whatever_the_memory") ? wanted : within(static_cast<double>(memory_bytes));
+      ASSAY_TWIN("attribute.batches_whatever_the_memory") ? wanted
+                                                                : within(static_cast<double>(memory_bytes) /
+                                                                         static_cast<double>(nn::batches_in_flight(model)));
   if (affordable >= wanted) return wanted;
   // In steps, so that a little memory more or less does not change the batches and lose the sums of an earlier run.
   return std::max(kStep, affordable / kStep * kStep);

@@ -61,12 +61,15 @@ Covariances walk_group(const FitRequest& request, const std::vector<nn::LayerId>
   Covariances sums(request.model.architecture(), group, dtype);
   const auto passes = label_passes(request.labels, covariance_seed(request.seed), request.model.architecture(),
                                    request.dataset, {moment_seed(request.seed)});
+  nn::BatchesInFlight flight(request.model, passes.size());
   walk({.stage = "covariances", .block = partial, .state = sums.state(), .is_followed_by_work = true}, request.dataset,
-       request.batches, workspace, progress, [&](std::span<const int64_t> rows) {
+       request.batches, workspace, progress, flight,
+       [&](std::span<const int64_t> rows, nn::BatchesInFlight::Turn& turn) {
          const data::Batch batch = data::make_batch(request.dataset, rows, dtype);
          for (size_t i = 0; i < passes.size(); ++i) {
-           nn::stream_gradients(request.model, batch, passes[i], group,
-                                [&](const nn::FactoredGradient& gradient) { sums.add(gradient, i == 0); });
+           nn::stream_gradients(
+               request.model, batch, passes[i], group,
+               turn.in_turn([&sums, i](const nn::FactoredGradient& gradient) { sums.add(gradient, i == 0); }));
          }
        });
   return sums;

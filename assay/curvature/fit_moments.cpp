@@ -18,13 +18,14 @@ SecondMoments walk_group(const FitRequest& request, std::map<nn::LayerId, Factor
   SecondMoments sums(request.model.architecture(), std::move(bases), dtype);
   const auto passes =
       label_passes(request.labels, moment_seed(request.seed), request.model.architecture(), request.dataset);
-  walk({stage, partial, sums.state()}, request.dataset, request.batches, workspace, progress,
-       [&](std::span<const int64_t> rows) {
+  nn::BatchesInFlight flight(request.model, passes.size());
+  walk({stage, partial, sums.state()}, request.dataset, request.batches, workspace, progress, flight,
+       [&](std::span<const int64_t> rows, nn::BatchesInFlight::Turn& turn) {
          const data::Batch batch = data::make_batch(request.dataset, rows, dtype);
-         sums.count(batch.size());
+         turn.once([&sums, examples = batch.size()] { sums.count(examples); });
          for (const nn::Measurement& labels : passes) {
            nn::stream_gradients(request.model, batch, labels, group,
-                                [&](const nn::FactoredGradient& gradient) { sums.add(gradient); });
+                                turn.in_turn([&sums](const nn::FactoredGradient& gradient) { sums.add(gradient); }));
          }
        });
   return sums;

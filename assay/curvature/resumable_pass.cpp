@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 
 #include <chrono>
+#include <exception>
+#include <utility>
 
 #include "assay/core/error.h"
 #include "assay/core/machine.h"
@@ -39,9 +41,9 @@ class SavedState {
     return done;
   }
 
-  void save_if_due(size_t done, size_t batches) {
+  [[nodiscard]] bool is_due(size_t done, size_t batches) const {
     const bool is_far = (done - saved_at_) * kSavesPerWalk >= batches;
-    if (is_far && done < batches && (now_seconds() - last_) * kShareOfTimeSaving >= cost_) save(done);
+    return workspace_.is_on_disk() && is_far && done < batches && (now_seconds() - last_) * kShareOfTimeSaving >= cost_;
   }
 
   void save(size_t done) {
@@ -73,31 +75,46 @@ int64_t units_in(const data::Dataset& dataset, std::span<const int64_t> rows) {
 }  // namespace
 
 void walk(const Pass& pass, const data::Dataset& dataset, const Batches& batches, Workspace& workspace,
-          Progress& progress, const std::function<void(std::span<const int64_t> rows)>& step) {
-  int64_t total = 0;
-  for (const auto& rows : batches) total += units_in(dataset, rows);
+          Progress& progress, nn::BatchesInFlight& flight,
+          const std::function<void(std::span<const int64_t> rows, nn::BatchesInFlight::Turn& turn)>& step) {
+  std::vector<int64_t> units{0};  // of the batches before each
+  for (const auto& rows : batches) units.push_back(units.back() + units_in(dataset, rows));
   SavedState saved(pass, workspace);
-  size_t first = saved.restore(batches.size());
-  if (ASSAY_TWIN("curvature.resume_repeats_a_batch") && first > 0) --first;
+  size_t done = saved.restore(batches.size());
+  if (ASSAY_TWIN("curvature.resume_repeats_a_batch") && done > 0) --done;
 
-  progress.begin(pass.stage, total, dataset.longest() > 0 ? "tokens" : "examples");
-  int64_t reused = 0;
-  for (size_t i = 0; i < first; ++i) reused += units_in(dataset, batches[i]);
-  if (first > 0) {
+  progress.begin(pass.stage, units.back(), dataset.longest() > 0 ? "tokens" : "examples");
+  size_t told = 0;
+  const auto tell = [&](size_t so_far) {
+    progress.advance(units[so_far] - units[std::exchange(told, so_far)]);
+  };
+  if (done > 0) {
     progress.note(fmt::format("{}: going on at {} % of an interrupted run", pass.stage,
-                              100 * reused / std::max<int64_t>(1, total)));
-    progress.advance(reused);
+                              100 * units[done] / std::max<int64_t>(1, units.back())));
+    tell(done);
   }
-  for (size_t i = first; i < batches.size(); ++i) {
-    step(batches[i]);
-    try {
-      progress.advance(units_in(dataset, batches[i]));
-    } catch (const Error& error) {
-      if (error.kind() == ErrorKind::Interrupted) saved.save(i + 1);
-      throw;
+  while (done < batches.size()) {
+    std::exception_ptr interruption;
+    const auto tell_or_stop = [&](int64_t so_far) {
+      try {
+        tell(static_cast<size_t>(so_far));
+      } catch (const Error& error) {
+        if (error.kind() != ErrorKind::Interrupted) throw;
+        interruption = std::current_exception();
+      }
+      return !interruption && !saved.is_due(static_cast<size_t>(so_far), batches.size());
+    };
+    const auto of_batch = [&](int64_t batch, nn::BatchesInFlight::Turn& turn) {
+      step(batches[static_cast<size_t>(batch)], turn);
+    };
+    done = static_cast<size_t>(flight.walk(static_cast<int64_t>(done), std::ssize(batches), of_batch, tell_or_stop));
+    if (interruption) {
+      saved.save(done);
+      std::rethrow_exception(interruption);
     }
-    saved.save_if_due(i + 1, batches.size());
+    if (saved.is_due(done, batches.size())) saved.save(done);
   }
+  if (told < done) tell(done);
   if (pass.is_followed_by_work) saved.save(batches.size());
   return_freed_memory();  // of the batches: what comes next has other sizes
   progress.end();

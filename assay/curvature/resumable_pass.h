@@ -10,6 +10,7 @@
 #include "assay/core/progress.h"
 #include "assay/curvature/workspace.h"
 #include "assay/data/dataset.h"
+#include "assay/nn/batches_in_flight.h"
 
 namespace assay::curvature {
 
@@ -23,10 +24,11 @@ struct Pass {
       false;  ///< long work comes before the results can be put: the finished sums are saved, too
 };
 
-/// Calls `step` with each batch and saves the state at least every eighth of the walk, unless saving takes more than a
+/// Calls `step` with each batch, of a narrow model several at a time, each adding to the sums when its turn comes, and saves the state at least every eighth of the walk, unless saving takes more than a
 /// tenth of the time. An interruption (Error(Interrupted)) saves it too. The saved state stays until the caller has put
 /// the results and removes `pass.block`.
 void walk(const Pass& pass, const data::Dataset& dataset, const Batches& batches, Workspace& workspace,
-          Progress& progress, const std::function<void(std::span<const int64_t> rows)>& step);
+          Progress& progress, nn::BatchesInFlight& flight,
+          const std::function<void(std::span<const int64_t> rows, nn::BatchesInFlight::Turn& turn)>& step);
 
 }  // namespace assay::curvature

@@ -26,9 +26,42 @@ struct AmxProduct {
   Bf16View columns;              // B as rows of its transpose
   const uint32_t *left, *right;  // packed; right or null: each task packs its own
   int64_t rows, steps;
-  float* result;
-  int64_t stride;
-  bool add;
+  ProductPlace result;
+};
+
+/// Sums of a strip and a panel on their way to C: some of their rows at every step of the next product, because a
+/// store that waits for memory costs nothing there.
+struct SumsOnTheirWay {
+  const float* sums = nullptr;  // none yet
+  int64_t height = 0, width = 0, rows_each = 0;
+  ProductPlace to{};
+
+  SumsOnTheirWay() = default;
+  SumsOnTheirWay(const AmxProduct& product, int64_t strip, int64_t panel, int64_t steps, const float* from)
+      : sums(from),
+        height(std::min(kStrip, product.rows - strip * kStrip)),
+        width(std::min(kStrip, product.columns.rows - panel * kStrip)),
+        rows_each((kStrip + steps - 1) / steps),
+        to(product.result) {
+    to.data += strip * kStrip * to.stride + panel * kStrip;
+    if (to.start != nullptr) to.start += panel * kStrip;
+  }
+  ASSAY_AMX ASSAY_INLINE void put(int64_t begin, int64_t end) const {
+    const __mmask16 low = first_lanes(width), high = first_lanes(width - kTileRows);
+    for (int64_t i = begin; i < std::min(end, height); ++i) {
+      const float* from = sums + row_of_tiles(i);
+      float* row = to.data + i * to.stride;
+      const float* start = to.add ? row : to.start;
+      __m512 first = _mm512_load_ps(from), second = _mm512_load_ps(from + kTileWords);
+      if (start != nullptr) {
+        first = _mm512_add_ps(first, _mm512_maskz_loadu_ps(low, start));
+        second = _mm512_add_ps(second, _mm512_maskz_loadu_ps(high, start + kTileRows));
+      }
+      _mm512_mask_storeu_ps(row, low, first);
+      _mm512_mask_storeu_ps(row + kTileRows, high, second);
+    }
+  }
+  ASSAY_AMX ASSAY_INLINE void operator()(int64_t step) const { put(step * rows_each, (step + 1) * rows_each); }
 };
 
 /// How the work is cut: equal pieces of the depth, and blocks of C, which are the tasks.
@@ -60,7 +93,7 @@ ASSAY_AMX void multiply_block(const AmxProduct& product, const AmxCut& cut, int6
   const int64_t last_strip = std::min(strips_of(product.rows), first_strip + cut.block_strips);
   const int64_t last_panel = std::min(strips_of(product.columns.rows), first_panel + cut.block_panels);
   const int64_t strip_words = product.steps * kStepWords, block_panels = last_panel - first_panel;
-  const AlignedWords sums(cut.pieces > 1 ? cut.block_strips * cut.block_panels * kSumsOfTiles : kSumsOfTiles);
+  const AlignedWords sums(cut.pieces > 1 ? cut.block_strips * cut.block_panels * kSumsOfTiles : 2 * kSumsOfTiles);
   // Of B what this task multiplies: packed where it stays in the core's cache, or by all threads for several tasks.
   const AlignedWords own(product.right == nullptr ? block_panels * strip_words : 0);
   if (product.right == nullptr) {
@@ -69,28 +102,27 @@ ASSAY_AMX void multiply_block(const AmxProduct& product, const AmxCut& cut, int6
                 own.get());
   }
   const uint32_t* right = product.right == nullptr ? own.get() : product.right + first_panel * strip_words;
+  SumsOnTheirWay waiting;
   for (int64_t piece = 0; piece < cut.pieces; ++piece) {
     const int64_t step = piece * cut.piece_steps, steps = std::min(cut.piece_steps, product.steps - step);
-    float* place = sums.floats();
+    int64_t place = 0;
     for (int64_t strip = first_strip; strip < last_strip; ++strip) {
       const uint32_t* left = product.left + strip * strip_words + step * kStepWords;
       for (int64_t panel = 0; panel < block_panels; ++panel) {
         const bool goes_on = piece > 0 && !ASSAY_TWIN("kernel.amx_forgets_a_piece");
-        multiply_tiles(left, right + panel * strip_words + step * kStepWords, steps, goes_on, place);
-        if (piece + 1 == cut.pieces) {
-          const int64_t row = strip * kStrip, column = (first_panel + panel) * kStrip;
-          put_tiles(place, std::min(kStrip, product.rows - row), std::min(kStrip, product.columns.rows - column),
-                    nullptr, product.add, product.result + row * product.stride + column, product.stride);
-        }
-        if (cut.pieces > 1) place += kSumsOfTiles;
+        float* own = sums.floats() + place * kSumsOfTiles;
+        multiply_tiles(left, right + panel * strip_words + step * kStepWords, steps, goes_on, own, waiting);
+        if (piece + 1 == cut.pieces) waiting = SumsOnTheirWay(product, strip, first_panel + panel, steps, own);
+        place = cut.pieces > 1 ? place + 1 : 1 - place;
       }
     }
   }
+  waiting.put(0, kStrip);
 }
 
 }  // namespace
 
-void amx_product(const Bf16View& a, const Bf16View& b, bool add, float* result, int64_t stride) {
+void amx_product(const Bf16View& a, const Bf16View& b, const ProductPlace& result) {
   ASSAY_ASSERT(has_amx() && a.columns == b.rows && a.rows > 0 && b.columns > 0 && a.columns > 0);
   const int64_t strips = strips_of(a.rows), panels = strips_of(b.columns), steps = steps_of(a.columns);
   const AmxCut cut(strips, panels, steps, at::get_num_threads());
@@ -109,11 +141,11 @@ void amx_product(const Bf16View& a, const Bf16View& b, bool add, float* result, 
       pack_strips(b.transposed(), AmxSide::Right, first, std::min(panels, first + each), right);
     }
   });
-  const AmxProduct product{b.transposed(), left, right, a.rows, steps, result, stride, add};
+  const AmxProduct product{b.transposed(), left, right, a.rows, steps, result};
   share_tasks(cut.down * cut.across, [&](int64_t task) { multiply_block(product, cut, task); });
 }
 #else
-void amx_product(const Bf16View&, const Bf16View&, bool, float*, int64_t) {
+void amx_product(const Bf16View&, const Bf16View&, const ProductPlace&) {
   ASSAY_ASSERT(has_amx());
 }
 #endif

@@ -10,7 +10,15 @@
 
 namespace assay::kernel {
 
-/// result [M,N], rows `stride` apart, = or += a [M,K] · b [K,N], by all threads. has_amx() holds.
-void amx_product(const Bf16View& a, const Bf16View& b, bool add, float* result, int64_t stride);
+/// Where C [M,N] lies and what the product is added to.
+struct ProductPlace {
+  float* data = nullptr;
+  int64_t stride = 0;            ///< from row to row
+  bool add = false;              ///< to what is there
+  const float* start = nullptr;  ///< or to this in each row, [N]
+};
+
+/// C = or += a [M,K] · b [K,N], by all threads. has_amx() holds.
+void amx_product(const Bf16View& a, const Bf16View& b, const ProductPlace& result);
 
 }  // namespace assay::kernel

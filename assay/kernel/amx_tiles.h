@@ -107,10 +107,10 @@ ASSAY_INLINE __mmask16 first_lanes(int64_t count) {
   return static_cast<__mmask16>(count >= 16 ? 0xFFFFU : count > 0 ? (1U << count) - 1 : 0U);
 }
 
-/// Four tiles of sums, `height` x `width` of them, to a matrix whose rows lie `stride` apart: put or added, each row
-/// times its factor where there are any.
-ASSAY_AMX ASSAY_INLINE void put_tiles(const float* sums, int64_t height, int64_t width, const float* factors, bool add,
-                                      float* to, int64_t stride) {
+/// Four tiles of sums, `height` x `width` of them, to a matrix whose rows lie `stride` apart, each row times its factor
+/// where there are any.
+ASSAY_AMX ASSAY_INLINE void put_tiles(const float* sums, int64_t height, int64_t width, const float* factors, float* to,
+                                      int64_t stride) {
   const __mmask16 left = first_lanes(width), right = first_lanes(width - kTileRows);
   for (int64_t i = 0; i < height; ++i, to += stride) {
     const float* from = sums + row_of_tiles(i);
@@ -118,10 +118,6 @@ ASSAY_AMX ASSAY_INLINE void put_tiles(const float* sums, int64_t height, int64_t
     if (factors) {
       first = _mm512_mul_ps(first, _mm512_set1_ps(factors[i]));
       second = _mm512_mul_ps(second, _mm512_set1_ps(factors[i]));
-    }
-    if (add) {
-      first = _mm512_add_ps(first, _mm512_maskz_loadu_ps(left, to));
-      second = _mm512_add_ps(second, _mm512_maskz_loadu_ps(right, to + kTileRows));
     }
     _mm512_mask_storeu_ps(to, left, first);
     _mm512_mask_storeu_ps(to + kTileRows, right, second);

@@ -109,7 +109,7 @@ ASSAY_AMX void put_mixture(const AttentionSizes& sizes, const QueryStrip& strip,
     const uint32_t* keys = pairs.get() + (panel * sizes.key_panels() + strip.first_panel) * kStepWords;
     multiply_tiles(left, keys, strip.panels, false, sums);
     const int64_t first = panel * kStrip;
-    put_tiles(sums, strip.count, std::min(kStrip, sizes.width - first), factors, false, to + first, stride);
+    put_tiles(sums, strip.count, std::min(kStrip, sizes.width - first), factors, to + first, stride);
   }
 }
 

@@ -96,20 +96,33 @@ void by_tiles(const Bf16View& a, const Bf16View& b, bool add, const at::Tensor& 
   });
 }
 
-void multiply(const at::Tensor& sum, const at::Tensor& a, const at::Tensor& b, bool add, Bf16Path path) {
+/// sum = a · b, or added to it or to `start` in each row.
+void multiply(const at::Tensor& sum, const at::Tensor& a, const at::Tensor& b, bool add, Bf16Path path,
+              const at::Tensor& start = {}) {
   const at::NoGradGuard no_history;
   ASSAY_ASSERT(a.dim() == 2 && b.dim() == 2 && a.size(1) == b.size(0) && sum.dim() == 2);
   ASSAY_ASSERT(sum.size(0) == a.size(0) && sum.size(1) == b.size(1) && sum.scalar_type() == at::kFloat);
   ASSAY_ASSERT(sum.stride(1) == 1 || sum.size(1) == 1);
   const at::Tensor left = rounded(a), right = rounded(b);
+  const bool starts_there = path == Bf16Path::Amx && sum.numel() > 0 && a.size(1) > 0;
   if (path == Bf16Path::Plain || sum.numel() == 0 || a.size(1) == 0) {
     const at::Tensor product = at::mm(left.to(at::kFloat), right.to(at::kFloat));
     add ? sum.add_(product) : sum.copy_(product);
   } else {
     ASSAY_ASSERT(can_take(path));
     const Bf16View l = bf16_view(left), r = bf16_view(right);
-    path == Bf16Path::Amx ? amx_product(l, r, add, sum.data_ptr<float>(), sum.stride(0)) : by_tiles(l, r, add, sum);
+    if (path == Bf16Path::Amx) {
+      const at::Tensor row = start.defined() ? start.to(at::kFloat).contiguous() : at::Tensor();
+      amx_product(l, r,
+                  {.data = sum.data_ptr<float>(),
+                   .stride = sum.stride(0),
+                   .add = add,
+                   .start = row.defined() ? row.const_data_ptr<float>() : nullptr});
+    } else {
+      by_tiles(l, r, add, sum);
+    }
   }
+  if (start.defined() && !starts_there) sum.add_(start);
   if (ASSAY_TWIN("kernel.bf16_result_rounded")) sum.copy_(sum.to(at::kBFloat16));
 }
 
@@ -138,16 +151,16 @@ const char* to_string(Bf16Path path) {
   }
 }
 
-at::Tensor bf16_product(const at::Tensor& a, const at::Tensor& b) {
-  return bf16_product(a, b, bf16_path());
+at::Tensor bf16_product(const at::Tensor& a, const at::Tensor& b, const at::Tensor& start) {
+  return bf16_product(a, b, bf16_path(), start);
 }
 
-at::Tensor bf16_product(const at::Tensor& a, const at::Tensor& b, Bf16Path path) {
+at::Tensor bf16_product(const at::Tensor& a, const at::Tensor& b, Bf16Path path, const at::Tensor& start) {
   std::vector<int64_t> shape = a.sizes().vec();
   shape.back() = b.size(1);
   const at::Tensor rows = a.dim() == 2 ? a : a.reshape({-1, a.size(-1)});
   const at::Tensor result = at::empty({rows.size(0), b.size(1)}, at::TensorOptions().dtype(at::kFloat));
-  multiply(result, rows, b, /*add=*/false, path);
+  multiply(result, rows, b, /*add=*/false, path, start);
   return result.view(shape);
 }
 

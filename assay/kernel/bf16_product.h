@@ -28,8 +28,9 @@ const char* to_string(Bf16Path path);
 
 /// a [.., K] · b [K,N] → [.., N] float32. float32 or bf16, each; rows or columns of b side by side (b.t() of a weight
 /// [N,K] costs nothing), of `a` too where it is a matrix.
-at::Tensor bf16_product(const at::Tensor& a, const at::Tensor& b);
-at::Tensor bf16_product(const at::Tensor& a, const at::Tensor& b, Bf16Path path);
+/// Where `start` [N] is defined it is added to every row.
+at::Tensor bf16_product(const at::Tensor& a, const at::Tensor& b, const at::Tensor& start = {});
+at::Tensor bf16_product(const at::Tensor& a, const at::Tensor& b, Bf16Path path, const at::Tensor& start = {});
 
 /// result [M,N] float32, rows contiguous, = a [M,K] · b [K,N].
 void put_bf16_product(const at::Tensor& result, const at::Tensor& a, const at::Tensor& b);

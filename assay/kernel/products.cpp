@@ -56,8 +56,7 @@ at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tenso
   if (weight.scalar_type() != at::kBFloat16) return at::linear(x, weight, bias);
   const at::Tensor input = rounded.defined() ? rounded : x.detach().to(at::kBFloat16);
   const at::Tensor factor = weight.detach();
-  at::Tensor output = bf16_product(input, factor.t());
-  if (bias.defined()) output.add_(bias.detach());
+  const at::Tensor output = bf16_product(input, factor.t(), bias.defined() ? bias.detach() : bias);
   const bool x_wanted = x.requires_grad(), weight_wanted = weight.requires_grad();
   const bool bias_wanted = bias.defined() && bias.requires_grad();
   const auto backward = [=](const at::Tensor& gradient) {

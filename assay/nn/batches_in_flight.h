@@ -1,0 +1,80 @@
+// Batches of a narrow model, several at a time, each by one thread from its tokens to its last gradient. Between the
+// short operators of such a model the threads of one batch wait for one another and for the thread that starts them, a
+// fifth of the time; apart they wait only where sums are made.
+//
+// What a batch adds to sums waits for its turn: layer by layer after all earlier batches, one batch at a time. So the
+// sums have the bits of one thread that walks alone, however many there are, and need no copies.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "assay/nn/gradients.h"
+
+namespace assay::nn {
+
+/// Whether a batch of this model is better left to one thread.
+bool is_narrow(const Model& model);
+
+/// How many batches of this model are walked at a time: one by all threads, or, of a narrow model, one by each of few.
+int64_t batches_in_flight(const Model& model);
+
+class BatchesInFlight {
+ public:
+  class Turn {
+   public:
+    /// The sink, called when it is this batch's turn: perhaps later, and by another thread.
+    GradientSink in_turn(GradientSink sink);
+    /// Whatever is added once a batch, in turn after all gradients of earlier batches.
+    void once(std::function<void()> add);
+
+   private:
+    friend class BatchesInFlight;
+    Turn(BatchesInFlight& flight, int64_t batch) : flight_(flight), batch_(batch) {}
+    BatchesInFlight& flight_;
+    int64_t batch_;
+    std::vector<size_t> delivered_;  // of each layer
+  };
+
+  /// `deliveries`: gradients of a layer that a batch delivers.
+  explicit BatchesInFlight(const Model& model, size_t deliveries = 1);
+
+  /// Calls `step` with each batch from `first` to before `last`, and on the calling thread `between` from time to time
+  /// with the number of the first batch that nobody has finished, about; stops when that returns false or throws.
+  /// Returns where to go on: all batches before are done, none behind is begun. An error of a batch ends the walk; that
+  /// of the earliest is thrown.
+  int64_t walk(int64_t first, int64_t last, const std::function<void(int64_t batch, Turn& turn)>& step,
+               const std::function<bool(int64_t done)>& between);
+
+ private:
+  struct Addition {
+    std::function<void()> run;
+    bool is_last;  // of this batch in this place
+  };
+
+  void add(int64_t batch, size_t place, Addition addition);
+  void add_all(std::unique_lock<std::mutex>& lock);
+  void fail(int64_t batch);
+  void pass_on(size_t place);
+  bool finish(int64_t batch);
+
+  int64_t in_flight_;
+  size_t deliveries_;
+  std::mutex mutex_;
+  std::condition_variable moved_;
+  bool is_adding_ = false;       // one thread, for all
+  std::vector<int64_t> next_;    // of each layer, and last of what is added once: the batch whose turn it is
+  std::set<int64_t> finished_;   // batches that bring nothing more
+  std::map<std::pair<size_t, int64_t>, std::vector<Addition>> waiting_;  // by place and batch
+  int64_t failed_ = 0;           // the earliest
+  std::exception_ptr error_;     // of that
+};
+
+}  // namespace assay::nn
