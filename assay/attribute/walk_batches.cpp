@@ -37,9 +37,9 @@ int64_t positions_of_a_walk(const nn::Model& model, int64_t memory_bytes) {
   const int64_t most = nn::is_narrow(model) ? kMostOfNarrow : kMostPositions;
   const int64_t wanted = std::clamp(within(kBytesOfOneWalk), kLeastPositions, most);
   const int64_t affordable =
-      ASSAY_TWIN("attribute.batches_whatever_the_memory") ? wanted
-                                                                : within(static_cast<double>(memory_bytes) /
-                                                                         static_cast<double>(nn::batches_in_flight(model)));
+      ASSAY_TWIN("attribute.batches_whatever_the_memory")
+          ? wanted
+          : within(static_cast<double>(memory_bytes) / static_cast<double>(nn::batches_in_flight(model)));
   if (affordable >= wanted) return wanted;
   // In steps, so that a little memory more or less does not change the batches and lose the sums of an earlier run.
   return std::max(kStep, affordable / kStep * kStep);

@@ -85,9 +85,7 @@ void walk(const Pass& pass, const data::Dataset& dataset, const Batches& batches
 
   progress.begin(pass.stage, units.back(), dataset.longest() > 0 ? "tokens" : "examples");
   size_t told = 0;
-  const auto tell = [&](size_t so_far) {
-    progress.advance(units[so_far] - units[std::exchange(told, so_far)]);
-  };
+  const auto tell = [&](size_t so_far) { progress.advance(units[so_far] - units[std::exchange(told, so_far)]); };
   if (done > 0) {
     progress.note(fmt::format("{}: going on at {} % of an interrupted run", pass.stage,
                               100 * units[done] / std::max<int64_t>(1, units.back())));

@@ -24,9 +24,10 @@ struct Pass {
       false;  ///< long work comes before the results can be put: the finished sums are saved, too
 };
 
-/// Calls `step` with each batch, of a narrow model several at a time, each adding to the sums when its turn comes, and saves the state at least every eighth of the walk, unless saving takes more than a
-/// tenth of the time. An interruption (Error(Interrupted)) saves it too. The saved state stays until the caller has put
-/// the results and removes `pass.block`.
+/// Calls `step` with each batch, of a narrow model several at a time, each adding to the sums when its turn comes, and
+/// saves the state at least every eighth of the walk, unless saving takes more than a tenth of the time. An
+/// interruption (Error(Interrupted)) saves it too. The saved state stays until the caller has put the results and
+/// removes `pass.block`.
 void walk(const Pass& pass, const data::Dataset& dataset, const Batches& batches, Workspace& workspace,
           Progress& progress, nn::BatchesInFlight& flight,
           const std::function<void(std::span<const int64_t> rows, nn::BatchesInFlight::Turn& turn)>& step);

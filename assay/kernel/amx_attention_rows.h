@@ -85,10 +85,7 @@ ASSAY_AMX ASSAY_INLINE void changes_of_rows(const float* shares, const float* sl
     }
     for (int64_t half = 0; half < 2; ++half) {
       const int64_t place = panel * to.panel_words + half * kTileWords + row / 2 * kTileRows;
-      const auto joined = [half](const __m512i(
-          &rows)[2]) __attribute__((always_inline,
-                                    target("amx-tile,amx-bf16,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma")))
-                              ->__m512i {
+      const auto joined = [half](const __m512i(&rows)[2]) ASSAY_INLINE_ON_AMX -> __m512i {
         const __m256i low = half == 0 ? _mm512_castsi512_si256(rows[0]) : _mm512_extracti64x4_epi64(rows[0], 1);
         const __m256i high = half == 0 ? _mm512_castsi512_si256(rows[1]) : _mm512_extracti64x4_epi64(rows[1], 1);
         return _mm512_or_si512(_mm512_cvtepu16_epi32(low), _mm512_slli_epi32(_mm512_cvtepu16_epi32(high), 16));

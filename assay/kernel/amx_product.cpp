@@ -110,9 +110,9 @@ ASSAY_AMX void multiply_block(const AmxProduct& product, const AmxCut& cut, int6
       const uint32_t* left = product.left + strip * strip_words + step * kStepWords;
       for (int64_t panel = 0; panel < block_panels; ++panel) {
         const bool goes_on = piece > 0 && !ASSAY_TWIN("kernel.amx_forgets_a_piece");
-        float* own = sums.floats() + place * kSumsOfTiles;
-        multiply_tiles(left, right + panel * strip_words + step * kStepWords, steps, goes_on, own, waiting);
-        if (piece + 1 == cut.pieces) waiting = SumsOnTheirWay(product, strip, first_panel + panel, steps, own);
+        float* four = sums.floats() + place * kSumsOfTiles;
+        multiply_tiles(left, right + panel * strip_words + step * kStepWords, steps, goes_on, four, waiting);
+        if (piece + 1 == cut.pieces) waiting = SumsOnTheirWay(product, strip, first_panel + panel, steps, four);
         place = cut.pieces > 1 ? place + 1 : 1 - place;
       }
     }

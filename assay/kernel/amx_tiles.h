@@ -28,7 +28,10 @@ constexpr int64_t kSumsOfTiles = kStrip * kStrip;  // float32
 bool has_amx();
 
 #if defined(__x86_64__)
-#define ASSAY_AMX __attribute__((target("amx-tile,amx-bf16,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma")))
+#define ASSAY_AMX_TARGET "amx-tile,amx-bf16,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma"
+#define ASSAY_AMX __attribute__((target(ASSAY_AMX_TARGET)))
+/// Behind the parameters of a lambda.
+#define ASSAY_INLINE_ON_AMX __attribute__((always_inline, target(ASSAY_AMX_TARGET)))
 
 /// The tiles of the calling thread, set up for as long as the object lives.
 class AmxTiles {

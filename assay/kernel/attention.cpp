@@ -12,6 +12,7 @@
 #include "assay/core/twin.h"
 #include "assay/kernel/bf16_attention.h"
 #include "assay/kernel/narrow_attention.h"
+#include "assay/kernel/narrow_bf16_attention.h"
 
 namespace assay::kernel {
 namespace {
@@ -55,6 +56,7 @@ at::Tensor hidden_keys(const AttentionRule& rule, const at::Tensor& q, int64_t k
 at::Tensor causal_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const AttentionRule& given) {
   const int64_t queries = q.size(2), keys = k.size(2);
   const AttentionRule rule = complete(given, q, keys);
+  if (rule.in_bf16 && is_narrow_bf16_attention(q, k, v)) return narrow_bf16_attention(q, k, v, rule);
   if (is_narrow_attention(q, k, v) && !ASSAY_TWIN("kernel.groups_interleaved")) return narrow_attention(q, k, v, rule);
   if (rule.in_bf16 && is_bf16_attention(q, k, v)) return bf16_attention(q, k, v, rule);
   const at::Tensor all_k = expand_groups(k, q.size(1)), all_v = expand_groups(v, q.size(1));

@@ -141,7 +141,8 @@ bool BatchesInFlight::finish(int64_t batch) {
     if (next_[place] == batch && !waiting_.contains({place, batch})) pass_on(place);
   if (!is_adding_) add_all(lock);
   // What waits is held in memory: nobody runs further ahead than this.
-  moved_.wait(lock, [&] { return failed_ <= batch || error_ != nullptr || std::ranges::min(next_) + in_flight_ > batch; });
+  moved_.wait(lock,
+              [&] { return failed_ <= batch || error_ != nullptr || std::ranges::min(next_) + in_flight_ > batch; });
   return error_ == nullptr;
 }
 

@@ -69,12 +69,12 @@ class BatchesInFlight {
   size_t deliveries_;
   std::mutex mutex_;
   std::condition_variable moved_;
-  bool is_adding_ = false;       // one thread, for all
-  std::vector<int64_t> next_;    // of each layer, and last of what is added once: the batch whose turn it is
-  std::set<int64_t> finished_;   // batches that bring nothing more
+  bool is_adding_ = false;      // one thread, for all
+  std::vector<int64_t> next_;   // of each layer, and last of what is added once: the batch whose turn it is
+  std::set<int64_t> finished_;  // batches that bring nothing more
   std::map<std::pair<size_t, int64_t>, std::vector<Addition>> waiting_;  // by place and batch
-  int64_t failed_ = 0;           // the earliest
-  std::exception_ptr error_;     // of that
+  int64_t failed_ = 0;                                                   // the earliest
+  std::exception_ptr error_;                                             // of that
 };
 
 }  // namespace assay::nn
