@@ -264,7 +264,8 @@ struct NarrowForward {
   ASSAY_AMX ASSAY_INLINE void exponentials(const NarrowStrip& strip, const float* scores, int64_t tile, int64_t half,
                                            __m512 level, __m512& sum, uint32_t* to) const {
     const __m512 scale = _mm512_set1_ps(factor);
-    __m512 sums[2] = {sum, _mm512_setzero_ps()};  // in registers
+    const __m512i high_halves = _mm512_set1_epi32(static_cast<int>(0xFFFF0000U));
+    __m512 sums[2] = {sum, _mm512_setzero_ps()};  // of the shares as they are kept, so that they sum to 1
 #pragma GCC unroll 2
     for (int64_t i = 0; i < kTileRows; i += 2) {
       __m512 p[2];
@@ -272,9 +273,11 @@ struct NarrowForward {
       for (int64_t j = 0; j < 2; ++j) {
         p[j] = power_of_two(_mm512_fmsub_ps(_mm512_load_ps(scores + (i + j) * kTileRows), scale, level));
         if constexpr (!kAllSee) p[j] = _mm512_maskz_mov_ps(strip.lanes(tile * kTileRows + i + j, half), p[j]);
-        sums[j] = _mm512_add_ps(sums[j], p[j]);
       }
-      _mm512_store_si512(to + i / 2 * kTileRows, joined_rows(p[0], p[1]));
+      const __m512i kept = joined_rows(p[0], p[1]);
+      _mm512_store_si512(to + i / 2 * kTileRows, kept);
+      sums[0] = _mm512_add_ps(sums[0], _mm512_castsi512_ps(_mm512_slli_epi32(kept, 16)));
+      sums[1] = _mm512_add_ps(sums[1], _mm512_castsi512_ps(_mm512_and_si512(kept, high_halves)));
     }
     sum = _mm512_add_ps(sums[0], sums[1]);
   }
@@ -318,7 +321,7 @@ struct NarrowBackward {
       pack_split_left<kSteps>(rows_of(k, sizes, example, g, tile * kTileRows, kTileRows),
                               keys.get() + tile * tile_words);
       pack_split_left<kSteps>(rows_of(v, sizes, example, g, tile * kTileRows, kTileRows),
-                              values.get() + tile * tile_words);
+                              values.get() + tile * tile_words, /*with_low=*/false);
     }
     for (int64_t panel = 0; panel < sizes.panels(); ++panel)
       pack_turned(rows_of(k, sizes, example, g, panel * kStrip, kStrip), turned_keys.get() + panel * kTileWords);

@@ -2,9 +2,10 @@
 // The formulas are those of narrow_attention.h.
 //
 // Keys are the rows of a tile and sixteen queries its columns. A tile is 32 deep and a head at most 16, so there is
-// room for what rounding takes off: q, k, dz and v are halves x = high + low of bf16, and of the four products of
-// halves the three large ones stand side by side along the depth. Scores and ⟨dz, v⟩ are therefore as good as in
-// float32 (2^-16); p and ds are rounded to bf16, and so is what they are multiplied with: 2^-9 each.
+// room for what rounding takes off: q and k are halves x = high + low of bf16, and of the four products of halves the
+// three large ones stand side by side along the depth, so that scores are off by 2^-16 of their size, not 2^-8. p, ds
+// and what they are multiplied with are rounded to bf16, v before all; shares are divided by the sum of the rounded
+// ones. So the gradients are those of what was computed, and δ takes off of ⟨dz, v⟩ what it should where p is near 1.
 //
 // A strip of 32 queries walks from the keys it sees last to the first. The level that exponentials are taken at is the
 // largest score among the sixteen keys beside a query's own; in the rare strip where another score lies so far above

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "assay/core/twin.h"
 #include "assay/kernel/amx_tiles.h"
 #include "assay/kernel/word_square.h"
 
@@ -31,6 +32,7 @@ struct SplitNumbers {
 ASSAY_AMX ASSAY_INLINE SplitNumbers split_numbers(__m512 x) {
   const auto high = reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(x));
   const __m512 widened = _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(high), 16));
+  if (ASSAY_TWIN("kernel.narrow_bf16_attention_rounds_scores")) return {high, _mm256_setzero_si256()};
   return {high, reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(_mm512_sub_ps(x, widened)))};
 }
 
@@ -45,13 +47,14 @@ ASSAY_AMX ASSAY_INLINE __m512i split_row(int step, __m256i a, __m256i b, __m256i
   }
 }
 
-/// 16 rows as left tiles, one a step.
+/// 16 rows as left tiles, one a step; `with_low` false: rounded.
 template <int kSteps>
-ASSAY_AMX ASSAY_INLINE void pack_split_left(const NarrowRows& rows, uint32_t* to) {
+ASSAY_AMX ASSAY_INLINE void pack_split_left(const NarrowRows& rows, uint32_t* to, bool with_low = true) {
   for (int64_t i = 0; i < kTileRows; ++i) {
     const SplitNumbers x = split_numbers(numbers_of_row(rows, i));
+    const __m256i low = with_low ? x.low : _mm256_setzero_si256();
     for (int step = 0; step < kSteps; ++step)
-      _mm512_store_si512(to + step * kTileWords + i * kTileRows, split_row<kSteps>(step, x.high, x.high, x.low));
+      _mm512_store_si512(to + step * kTileWords + i * kTileRows, split_row<kSteps>(step, x.high, x.high, low));
   }
 }
 

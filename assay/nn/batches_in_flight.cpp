@@ -7,6 +7,7 @@
 #include <atomic>
 #include <utility>
 
+#include "assay/core/error.h"
 #include "assay/core/twin.h"
 
 namespace assay::nn {
@@ -80,6 +81,7 @@ int64_t BatchesInFlight::walk(int64_t first, int64_t last, const std::function<v
       for (int64_t thread = begin; thread < end; ++thread) walk_alone(thread == 0);
     });
   }
+  ASSAY_ASSERT(waiting_.empty() || error_);
   waiting_.clear();
   for (const std::exception_ptr& thrown : {error_, of_between})
     if (thrown) std::rethrow_exception(thrown);
@@ -105,6 +107,7 @@ void BatchesInFlight::add_all(std::unique_lock<std::mutex>& lock) {
     const auto [place, batch] = each->first;
     std::vector<Addition> additions = std::move(each->second);
     waiting_.erase(each);
+    adding_ = {place, batch};
     const bool ends = additions.back().is_last;
     lock.unlock();
     try {
@@ -114,7 +117,8 @@ void BatchesInFlight::add_all(std::unique_lock<std::mutex>& lock) {
     }
     additions.clear();  // what they hold is large
     lock.lock();
-    if (ends || finished_.contains(batch)) pass_on(place);
+    adding_.reset();
+    if (ends || !may_add(place, batch)) pass_on(place);
   }
   is_adding_ = false;
   moved_.notify_all();
@@ -126,11 +130,16 @@ void BatchesInFlight::fail(int64_t batch) {
   failed_ = std::min(failed_, batch);
 }
 
+bool BatchesInFlight::may_add(size_t place, int64_t batch) const {
+  const std::pair key{place, batch};
+  return !finished_.contains(batch) || adding_ == key || waiting_.contains(key);
+}
+
 /// The turn goes to the next batch that may still add something.
 void BatchesInFlight::pass_on(size_t place) {
   do {
     ++next_[place];
-  } while (finished_.contains(next_[place]) && !waiting_.contains({place, next_[place]}));
+  } while (!may_add(place, next_[place]));
 }
 
 bool BatchesInFlight::finish(int64_t batch) {
@@ -138,7 +147,7 @@ bool BatchesInFlight::finish(int64_t batch) {
   std::unique_lock lock(mutex_);
   finished_.insert(batch);
   for (size_t place = 0; place < next_.size(); ++place)
-    if (next_[place] == batch && !waiting_.contains({place, batch})) pass_on(place);
+    if (next_[place] == batch && !may_add(place, batch)) pass_on(place);
   if (!is_adding_) add_all(lock);
   // What waits is held in memory: nobody runs further ahead than this.
   moved_.wait(lock,

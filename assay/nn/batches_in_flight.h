@@ -12,6 +12,7 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <utility>
 #include <vector>
@@ -62,6 +63,7 @@ class BatchesInFlight {
   void add(int64_t batch, size_t place, Addition addition);
   void add_all(std::unique_lock<std::mutex>& lock);
   void fail(int64_t batch);
+  bool may_add(size_t place, int64_t batch) const;
   void pass_on(size_t place);
   bool finish(int64_t batch);
 
@@ -69,7 +71,8 @@ class BatchesInFlight {
   size_t deliveries_;
   std::mutex mutex_;
   std::condition_variable moved_;
-  bool is_adding_ = false;      // one thread, for all
+  bool is_adding_ = false;                            // one thread, for all
+  std::optional<std::pair<size_t, int64_t>> adding_;  // what it adds now
   std::vector<int64_t> next_;   // of each layer, and last of what is added once: the batch whose turn it is
   std::set<int64_t> finished_;  // batches that bring nothing more
   std::map<std::pair<size_t, int64_t>, std::vector<Addition>> waiting_;  // by place and batch

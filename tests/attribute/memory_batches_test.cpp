@@ -8,6 +8,7 @@
 #include "assay/curvature/fit.h"
 #include "tests/support/scoring.h"
 #include "tests/support/temporary_folder.h"
+#include "tests/support/threads.h"
 
 namespace assay::attribute {
 namespace {
@@ -17,9 +18,10 @@ constexpr int64_t kRoomy = int64_t{4} << 30;
 bool follows_the_memory() {
   const nn::Model model = toy_llama();
   const double bytes = kept_numbers_per_position(model) * 8;
+  const ScopedThreads one(1);
   const auto positions = [&](double of) { return positions_of_a_walk(model, static_cast<int64_t>(of * bytes)); };
-  return positions(200) == 192 && positions(64) == 64 && positions(0) == 32 && positions(4095) == 4064 &&
-         positions(4097) == 4096;
+  return positions(200) == 192 && positions(64) == 64 && positions(0) == 32 && positions(2047) == 2016 &&
+         positions(2049) == 2048;
 }
 
 TEST(MemoryBatches, FollowTheMemoryDownwardsInSteps) {
@@ -30,8 +32,12 @@ TEST(MemoryBatches, FollowTheMemoryDownwardsInSteps) {
 
 TEST(MemoryBatches, StayAsTheyWereWhereMemoryIsEnough) {
   const nn::Model model = toy_llama();
-  EXPECT_EQ(positions_of_a_walk(model, kRoomy), 4096);
-  EXPECT_EQ(positions_of_a_walk(model, int64_t{1} << 50), 4096);
+  EXPECT_EQ(positions_of_a_walk(model, kRoomy), 2048);
+  EXPECT_EQ(positions_of_a_walk(model, int64_t{1} << 50), 2048);
+  // Of a narrow model each thread holds a batch of its own.
+  const auto scarce = static_cast<int64_t>(200 * 8 * kept_numbers_per_position(model));
+  const ScopedThreads two(2);
+  EXPECT_EQ(positions_of_a_walk(model, scarce), 96);
 }
 
 TEST(MemoryBatches, OfAnySizeGiveTheSameScoresAndAPlanThatFalls) {

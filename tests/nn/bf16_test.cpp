@@ -26,8 +26,9 @@ namespace {
 
 constexpr double kBf16Error = 0.02;
 // Twice the way, up to the loss and down again; and what reaches queries and keys is a difference of numbers of one
-// size (softmax's slope), which doubles it.
-constexpr double kBf16GradientError = 4 * kBf16Error;
+// size (softmax's slope), which doubles it. On the matrix unit the products of attention round as well, forward and
+// back: in the mean of all layers and families 0.030 instead of 0.026.
+constexpr double kBf16GradientError = 5 * kBf16Error;
 
 struct Twins {
   Model rounded, exact;  // the same weights
@@ -101,14 +102,15 @@ TEST_P(Bf16Model, GoingOnFromACacheChangesNothing) {
       return twins.rounded.run(prompt_of(more), {}, {.cache = &cache, .first_block = 0, .state = {}})
           .output.logits()[0];
     };
-    EXPECT_LT(norm_error(logits(first), whole.narrow(0, 0, 7)), kBf16Error / 2);
+    EXPECT_LT(norm_error(logits(first), whole.narrow(0, 0, 7)), kBf16Error);
     return norm_error(logits(rest), whole.narrow(0, 7, 5));
   };
-  // Sums of other lengths end in other last bits, which now and then round the other way.
-  EXPECT_LT(error_after(), kBf16Error / 2);
+  // Sums of other lengths end in other last bits, which now and then round the other way; and few queries of many keys
+  // are multiplied in float32, whole texts of narrow heads in bf16.
+  EXPECT_LT(error_after(), kBf16Error);
   EXPECT_EQ(generate(twins.rounded, first, {.max_tokens = 5}).size(), 5u);
   const ScopedTwin twin("nn.cache_forgets_what_it_held");
-  EXPECT_GT(error_after(), kBf16Error / 2);
+  EXPECT_GT(error_after(), kBf16Error);
 }
 
 TEST_P(Bf16Model, TapsOfSingleHeadsReadTheSameWeights) {
