@@ -23,7 +23,7 @@ namespace {
 
 constexpr int64_t kBlocks = 64;
 constexpr int64_t kSmallestBlock = int64_t{4} << 20, kLargestBlock = int64_t{1} << 30;
-constexpr int64_t kLeastBlockPositions = 32768;  // several batches, which a narrow model walks at a time
+constexpr int64_t kLeastBlockPositions = 16384;  // several batches, which a narrow model walks at a time
 
 class Builder {
  public:

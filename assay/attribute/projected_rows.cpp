@@ -90,15 +90,11 @@ ProjectedRows projected_rows(const nn::Model& model, const data::Dataset& datase
     refuse_infinite(values, rows, what, first_row);
   };
   int64_t told = 0;  // batches
-  flight.walk(0, std::ssize(batches), add_batch, [&](int64_t done) {
-    int64_t tokens = 0;
-    for (; told < done; ++told) tokens += tokens_of(dataset, batches[static_cast<size_t>(told)]);
-    after_batch(tokens);
+  const auto tell = [&](int64_t done) {
+    for (; told < done; ++told) after_batch(tokens_of(dataset, batches[static_cast<size_t>(told)]));
     return true;
-  });
-  int64_t rest = 0;
-  for (; told < std::ssize(batches); ++told) rest += tokens_of(dataset, batches[static_cast<size_t>(told)]);
-  if (rest > 0) after_batch(rest);
+  };
+  tell(flight.walk(0, std::ssize(batches), add_batch, tell));
   std::vector<int64_t> all(static_cast<size_t>(dataset.size()));
   for (size_t i = 0; i < all.size(); ++i) all[i] = static_cast<int64_t>(i);
   refuse_infinite(sums.projected().rows.sum({1}), all, what, first_row);

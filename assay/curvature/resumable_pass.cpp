@@ -5,7 +5,6 @@
 
 #include <chrono>
 #include <exception>
-#include <utility>
 
 #include "assay/core/error.h"
 #include "assay/core/machine.h"
@@ -85,11 +84,17 @@ void walk(const Pass& pass, const data::Dataset& dataset, const Batches& batches
 
   progress.begin(pass.stage, units.back(), dataset.longest() > 0 ? "tokens" : "examples");
   size_t told = 0;
-  const auto tell = [&](size_t so_far) { progress.advance(units[so_far] - units[std::exchange(told, so_far)]); };
+  const auto tell = [&](size_t so_far) {
+    while (told < so_far) {
+      ++told;  // before it can throw
+      progress.advance(units[told] - units[told - 1]);
+    }
+  };
   if (done > 0) {
     progress.note(fmt::format("{}: going on at {} % of an interrupted run", pass.stage,
                               100 * units[done] / std::max<int64_t>(1, units.back())));
-    tell(done);
+    told = done;
+    progress.advance(units[done]);
   }
   while (done < batches.size()) {
     std::exception_ptr interruption;

@@ -97,21 +97,17 @@ Prediction predict(const nn::Model& model, const data::Dataset& dataset, curvatu
   const at::Tensor correct = at::zeros({1}, at::kLong);
   curvature::Pass pass{"evaluate", "partial.predictions", {{"losses", losses}, {"targets", targets}}};
   if (!ASSAY_TWIN("evaluate.forgets_the_correct")) pass.state["correct"] = correct;
-  nn::BatchesInFlight flight(model);
-  const auto add_batch = [&](std::span<const int64_t> rows, nn::BatchesInFlight::Turn& turn) {
+  nn::BatchesInFlight one_by_one;
+  const auto add_batch = [&](std::span<const int64_t> rows, nn::BatchesInFlight::Turn&) {
     const data::Batch batch = data::make_batch(dataset, rows, model.dtype());
     const nn::Output output = model.run(batch).output;
     const at::Tensor places = at::tensor(at::IntArrayRef(rows.data(), rows.size()), at::kLong);
-    const at::Tensor loss_of_each = loss.evaluate(output, batch).to(at::kDouble);
-    const bool has_class = !batch.is_text() && output.kind == nn::OutputKind::Categorical;
-    const at::Tensor right = has_class ? output.logits().argmax(-1).eq(batch.targets).sum() : at::Tensor();
-    turn.once([=, counts = batch.counted.sum(1)]() mutable {
-      losses.index_copy_(0, places, loss_of_each);
-      targets.index_copy_(0, places, counts);
-      if (right.defined()) correct.add_(right);
-    });
+    losses.index_copy_(0, places, loss.evaluate(output, batch).to(at::kDouble));
+    targets.index_copy_(0, places, batch.counted.sum(1));
+    if (!batch.is_text() && output.kind == nn::OutputKind::Categorical)
+      correct.add_(output.logits().argmax(-1).eq(batch.targets).sum());
   };
-  curvature::walk(pass, dataset, data::plan_batches(dataset), workspace, progress, flight, add_batch);
+  curvature::walk(pass, dataset, data::plan_batches(dataset), workspace, progress, one_by_one, add_batch);
   const double* loss_of = losses.const_data_ptr<double>();
   const int64_t* targets_of = targets.const_data_ptr<int64_t>();
   return {.losses = {loss_of, loss_of + examples},

@@ -40,8 +40,11 @@ void BatchesInFlight::Turn::once(std::function<void()> add) {
   flight_.add(batch_, flight_.next_.size() - 1, {std::move(add), true});
 }
 
+BatchesInFlight::BatchesInFlight(int64_t in_flight, size_t layers, size_t deliveries)
+    : in_flight_(in_flight), deliveries_(deliveries), next_(layers + 1) {}
+
 BatchesInFlight::BatchesInFlight(const Model& model, size_t deliveries)
-    : in_flight_(batches_in_flight(model)), deliveries_(deliveries), next_(model.architecture().layers().size() + 1) {}
+    : BatchesInFlight(batches_in_flight(model), model.architecture().layers().size(), deliveries) {}
 
 int64_t BatchesInFlight::walk(int64_t first, int64_t last, const std::function<void(int64_t batch, Turn& turn)>& step,
                               const std::function<bool(int64_t done)>& between) {

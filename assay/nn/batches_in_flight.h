@@ -44,7 +44,9 @@ class BatchesInFlight {
     std::vector<size_t> delivered_;  // of each layer
   };
 
-  /// `deliveries`: gradients of a layer that a batch delivers.
+  /// One at a time.
+  BatchesInFlight() : BatchesInFlight(1, 0, 1) {}
+  /// As many as suit the model. `deliveries`: gradients of a layer that a batch delivers.
   explicit BatchesInFlight(const Model& model, size_t deliveries = 1);
 
   /// Calls `step` with each batch from `first` to before `last`, and on the calling thread `between` from time to time
@@ -55,6 +57,8 @@ class BatchesInFlight {
                const std::function<bool(int64_t done)>& between);
 
  private:
+  BatchesInFlight(int64_t in_flight, size_t layers, size_t deliveries);
+
   struct Addition {
     std::function<void()> run;
     bool is_last;  // of this batch in this place
