@@ -13,6 +13,7 @@
 #include "assay/kernel/amx_attention_rows.h"
 #include "assay/kernel/amx_packing.h"
 #include "assay/kernel/autograd_node.h"
+#include "assay/kernel/bf16_rounding.h"
 #include "assay/kernel/shared_tasks.h"
 #include "assay/kernel/word_square.h"
 
@@ -144,7 +145,7 @@ struct Bf16Attention {
 
   std::vector<at::Tensor> backward(const at::Tensor& gradient) const {
     const at::TensorOptions options = at::TensorOptions().dtype(at::kFloat);
-    const at::Tensor dz = gradient.transpose(1, 2).to(at::kBFloat16).contiguous();
+    const at::Tensor dz = to_bf16(gradient.transpose(1, 2)).contiguous();
     const at::Tensor dq = at::empty(q.sizes(), options), dk = at::empty(k.sizes(), options),
                      dv = at::empty(v.sizes(), options);
     share_tasks(sizes.examples * sizes.groups,
@@ -285,7 +286,7 @@ at::Tensor bf16_attention(const at::Tensor& q, const at::Tensor& k, const at::Te
   at::Tensor z;
   {
     const at::NoGradGuard no_history;
-    const auto rounded = [](const at::Tensor& x) { return x.detach().transpose(1, 2).to(at::kBFloat16).contiguous(); };
+    const auto rounded = [](const at::Tensor& x) { return to_bf16(x.transpose(1, 2)).contiguous(); };
     run.q = rounded(q);
     run.k = rounded(k);
     run.v = rounded(v);

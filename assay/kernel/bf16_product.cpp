@@ -15,6 +15,7 @@
 #include "assay/kernel/amx_tiles.h"
 #include "assay/kernel/bf16_adapter.h"
 #include "assay/kernel/bf16_packing.h"
+#include "assay/kernel/bf16_rounding.h"
 
 namespace assay::kernel {
 namespace {
@@ -27,7 +28,7 @@ constexpr int64_t kPackGrain = 8;  // panels of 64 columns that are worth anothe
 /// As bf16, rows or columns side by side.
 at::Tensor rounded(const at::Tensor& x) {
   ASSAY_ASSERT(x.dim() == 2 && x.is_cpu() && (x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16));
-  const at::Tensor numbers = x.detach().to(at::kBFloat16);
+  const at::Tensor numbers = to_bf16(x);
   const auto is_dense = [&](int64_t along) {
     return numbers.stride(along) == 1 && numbers.stride(1 - along) >= numbers.size(along);
   };

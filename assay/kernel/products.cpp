@@ -12,6 +12,7 @@
 #include "assay/core/twin.h"
 #include "assay/kernel/autograd_node.h"
 #include "assay/kernel/bf16_product.h"
+#include "assay/kernel/bf16_rounding.h"
 
 namespace assay::kernel {
 namespace {
@@ -31,7 +32,7 @@ at::Tensor product(const at::Tensor& a, const at::Tensor& b) {
 at::Tensor batched_product(const at::Tensor& a, const at::Tensor& b) {
   if (!is_of_bf16(a, b)) return at::bmm(a, b);
   const int64_t count = a.size(0), rows = a.size(1), depth = a.size(2), columns = b.size(2);
-  const at::Tensor left = a.to(at::kBFloat16), right = b.to(at::kBFloat16);
+  const at::Tensor left = to_bf16(a), right = to_bf16(b);
   const at::Tensor result = at::empty({count, rows, columns}, at::TensorOptions().dtype(at::kFloat));
   const auto each = [&](int64_t begin, int64_t end) {
     const at::NoGradGuard no_history;  // the guard belongs to a thread
@@ -54,14 +55,14 @@ void put_product(const at::Tensor& result, const at::Tensor& a, const at::Tensor
 
 at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, const at::Tensor& rounded) {
   if (weight.scalar_type() != at::kBFloat16) return at::linear(x, weight, bias);
-  const at::Tensor input = rounded.defined() ? rounded : x.detach().to(at::kBFloat16);
+  const at::Tensor input = rounded.defined() ? rounded : to_bf16(x);
   const at::Tensor factor = weight.detach();
   const at::Tensor output = bf16_product(input, factor.t(), bias.defined() ? bias.detach() : bias);
   const bool x_wanted = x.requires_grad(), weight_wanted = weight.requires_grad();
   const bool bias_wanted = bias.defined() && bias.requires_grad();
   const auto backward = [=](const at::Tensor& gradient) {
     const at::NoGradGuard no_history;
-    const at::Tensor g = gradient.to(at::kBFloat16);
+    const at::Tensor g = to_bf16(gradient);
     const bool is_mistaken = ASSAY_TWIN("kernel.bf16_linear_transposed") && factor.size(0) == factor.size(1);
     at::Tensor to_x, to_weight, to_bias;
     if (x_wanted) to_x = bf16_product(g, is_mistaken ? factor.t() : factor);

@@ -11,6 +11,7 @@
 #include "assay/core/near_match.h"
 #include "assay/core/twin.h"
 #include "assay/kernel/autograd_node.h"
+#include "assay/kernel/bf16_rounding.h"
 #include "assay/kernel/products.h"
 
 namespace assay::nn {
@@ -156,8 +157,8 @@ at::Tensor Pass::linear(LayerId id, const at::Tensor& x) {
   const bool goes_on = x.requires_grad();
   return kernel::attach_backward(
       output, {x},
-      [capture, input, weight, goes_on](const at::Tensor& gradient) {
-        const at::Tensor g = gradient.to(input.scalar_type());
+      [capture, input, weight, goes_on, is_bf16](const at::Tensor& gradient) {
+        const at::Tensor g = is_bf16 ? kernel::to_bf16(gradient) : gradient.to(input.scalar_type());
         capture->deliver(input, g);
         return std::vector<at::Tensor>{goes_on ? kernel::product(g, weight.detach()) : at::Tensor()};
       },
@@ -169,7 +170,7 @@ at::Tensor Pass::rounded(const at::Tensor& x) {
                                             last_.sizes() == x.sizes());
   if (!is_last) {
     last_ = x;
-    last_rounded_ = x.detach().to(at::kBFloat16);
+    last_rounded_ = kernel::to_bf16(x);
   }
   return last_rounded_;
 }

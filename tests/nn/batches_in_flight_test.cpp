@@ -85,6 +85,7 @@ TEST(BatchesInFlight, StopWhereTheyCanBeTakenUp) {
   BatchesInFlight flight(toy_llama());
   std::vector<int64_t> order;
   const auto step = [&](int64_t batch, BatchesInFlight::Turn& turn) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));  // so that each thread comes to some
     turn.once([&order, batch] { order.push_back(batch); });
   };
   int64_t done = flight.walk(0, 40, step, [](int64_t so_far) { return so_far < 10; });
