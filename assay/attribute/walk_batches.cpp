@@ -17,7 +17,7 @@ constexpr double kMlpTensors = 4;    // of the MLP's width: gate, its activation
 constexpr double kShareInBf16 = 0.75;
 constexpr double kBytesOfOneWalk = 3e8;
 constexpr int64_t kMostPositions = 4096;  // beyond it the products are no faster
-constexpr int64_t kMostOfNarrow = 2048;   // of a model of which each thread walks a batch of its own
+constexpr int64_t kMostOfNarrow = 2048;   // of a model of which few threads walk a batch each
 constexpr int64_t kLeastPositions = 512;  // below it they are much slower: only scarce memory goes there
 constexpr int64_t kStep = 32;
 
@@ -39,7 +39,7 @@ int64_t positions_of_a_walk(const nn::Model& model, int64_t memory_bytes) {
   const int64_t affordable =
       ASSAY_TWIN("attribute.batches_whatever_the_memory")
           ? wanted
-          : within(static_cast<double>(memory_bytes) / static_cast<double>(nn::batches_in_flight(model)));
+          : within(static_cast<double>(memory_bytes) / static_cast<double>(nn::batches_held(model)));
   if (affordable >= wanted) return wanted;
   // In steps, so that a little memory more or less does not change the batches and lose the sums of an earlier run.
   return std::max(kStep, affordable / kStep * kStep);

@@ -91,10 +91,10 @@ WalkShapes shapes_of(const Inputs& inputs, const data::Dataset& documents, int64
   const double heads = shapes.blocks * static_cast<double>(facts.heads);
   shapes.attention = heads * kProductsPerPair * 2 * static_cast<double>(facts.head_width);
   shapes.exponentials = heads * kExponentialsPerPair * kOperationsPerExponential;
-  shapes.in_flight = static_cast<double>(nn::batches_in_flight(inputs.model));
-  shapes.head_bytes = shapes.in_flight * static_cast<double>(kernel::head_working_bytes(
-                                             static_cast<int64_t>(shapes.widest_batch), facts.width, facts.vocabulary,
-                                             inputs.model.matrix_dtype()));
+  shapes.held = static_cast<double>(nn::batches_held(inputs.model));
+  shapes.head_bytes = shapes.held * static_cast<double>(kernel::head_working_bytes(
+                                        static_cast<int64_t>(shapes.widest_batch), facts.width, facts.vocabulary,
+                                        inputs.model.matrix_dtype()));
   shapes.resident = static_cast<double>(resident_bytes());
   return shapes;
 }
@@ -109,9 +109,8 @@ Cost gradient_walk(const WalkShapes& shapes) {
   products_of(shapes, cost) += 4 * shapes.weights * shapes.positions + shapes.attention * shapes.pairs;
   cost.bytes_moved = kPassesOverActivations * shapes.element_bytes * shapes.activations * shapes.positions;
   cost.operator_calls = shapes.batches * (shapes.blocks * kOperatorsPerBlock + shapes.layers * kOperatorsPerLayer);
-  cost.peak_bytes =
-      static_cast<int64_t>(shapes.resident + shapes.head_bytes +
-                           shapes.element_bytes * shapes.activations * shapes.widest_batch * shapes.in_flight);
+  cost.peak_bytes = static_cast<int64_t>(shapes.resident + shapes.head_bytes +
+                                         shapes.element_bytes * shapes.activations * shapes.widest_batch * shapes.held);
   return cost;
 }
 

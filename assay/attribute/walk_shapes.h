@@ -13,7 +13,7 @@ constexpr double kOperatorsPerLayer = 8;   ///< of one captured pair, whatever i
 /// Everything that the costs depend on.
 struct WalkShapes {
   double positions = 0, batches = 0, widest_batch = 0;  ///< padding included
-  double in_flight = 1;                                 ///< batches at a time
+  double held = 1;                                      ///< batches in memory at a time
   double pairs = 0;                                     ///< of a query and a key that it sees, in all documents
   double weights = 0;                                   ///< multiply-adds of one forward pass a position
   double tracked = 0;                                   ///< Σ O·M

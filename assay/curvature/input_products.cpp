@@ -4,10 +4,11 @@
 
 namespace assay::curvature {
 
-bool InputProducts::is_last(const at::Tensor& input, const at::Tensor& matrix) const {
-  if (!product_.defined() || !matrix_.is_same(matrix) || input_.sizes() != input.sizes()) return false;
+bool InputProducts::is_of(const Product& product, const at::Tensor& input, const at::Tensor& matrix) {
+  if (!product.result.defined() || !product.matrix.is_same(matrix) || product.input.sizes() != input.sizes())
+    return false;
   return ASSAY_TWIN("curvature.rotated_input_of_another_batch") ||
-         (input_.const_data_ptr() == input.const_data_ptr() && input_.strides() == input.strides());
+         (product.input.const_data_ptr() == input.const_data_ptr() && product.input.strides() == input.strides());
 }
 
 }  // namespace assay::curvature

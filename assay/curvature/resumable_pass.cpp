@@ -111,13 +111,13 @@ void walk(const Pass& pass, const data::Dataset& dataset, const Batches& batches
       step(batches[static_cast<size_t>(batch)], turn);
     };
     done = static_cast<size_t>(flight.walk(static_cast<int64_t>(done), std::ssize(batches), of_batch, tell_or_stop));
+    if (!interruption) tell_or_stop(static_cast<int64_t>(done));
     if (interruption) {
       saved.save(done);
       std::rethrow_exception(interruption);
     }
     if (saved.is_due(done, batches.size())) saved.save(done);
   }
-  if (told < done) tell(done);
   if (pass.is_followed_by_work) saved.save(batches.size());
   return_freed_memory();  // of the batches: what comes next has other sizes
   progress.end();

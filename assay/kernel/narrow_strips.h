@@ -45,7 +45,7 @@ struct NarrowStrip {
   /// Whether sixteen queries see all keys of a tile, or none.
   [[nodiscard]] bool all_see(int64_t tile, int64_t half) const {
     const int64_t begin = tile * kTileRows, last = std::min(first_lane(half) + kTileRows, sizes.positions) - 1;
-    return begin + kTileRows <= first_lane(half) && last < sizes.positions && begin >= sizes.begin(example, last) &&
+    return begin + kTileRows <= first_lane(half) && begin >= sizes.begin(example, last) &&
            first_lane(half) + kTileRows <= sizes.positions;
   }
   [[nodiscard]] bool none_see(int64_t tile, int64_t half) const {

@@ -44,7 +44,8 @@ void add_by_tiles(const at::Tensor& sum, const at::Tensor& g, const at::Tensor& 
 // Each thread's part of the rows into sums of its own, which are added in the order of the parts.
 void add_narrow_gram(const at::Tensor& sum, const at::Tensor& a) {
   const int64_t rows = a.size(0), width = a.size(1);
-  const int64_t parts = std::clamp<int64_t>(rows / kGramRows, 1, at::get_num_threads());
+  const int64_t threads = at::in_parallel_region() ? 1 : at::get_num_threads();
+  const int64_t parts = std::clamp<int64_t>(rows / kGramRows, 1, threads);
   const at::Tensor partial = parts > 1 ? at::zeros({parts, width, width}, sum.options()) : sum.unsqueeze(0);
   const float* from = a.const_data_ptr<float>();
   float* to = partial.mutable_data_ptr<float>();

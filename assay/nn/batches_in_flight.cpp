@@ -13,13 +13,20 @@
 namespace assay::nn {
 namespace {
 
-constexpr int64_t kNarrowModel = 256;  // beyond it the products of a batch feed all threads
-constexpr int64_t kMostInFlight = 4;   // beyond it they would wait for the sums, which are made by one at a time
+constexpr int64_t kNarrowSide = 256;  // of a matrix; beyond it the products of a batch feed all threads
+constexpr int64_t kMostInFlight = 4;  // beyond it they would wait for the sums, which are made by one at a time
 
 }  // namespace
 
 bool is_narrow(const Model& model) {
-  return model.architecture().facts().width <= kNarrowModel;
+  const Architecture& architecture = model.architecture();
+  const Facts facts = architecture.facts();
+  int64_t largest = std::max(facts.features, facts.mlp_width);
+  for (const Layer& layer : architecture.layers()) {
+    for (const int64_t side : architecture.parameters().at(static_cast<size_t>(layer.weight)).shape)
+      if (side != facts.vocabulary) largest = std::max(largest, side);
+  }
+  return largest <= kNarrowSide;
 }
 
 int64_t batches_in_flight(const Model& model) {
@@ -27,17 +34,21 @@ int64_t batches_in_flight(const Model& model) {
   return is_narrow(model) && threads <= kMostInFlight ? threads : 1;
 }
 
+int64_t batches_held(const Model& model) {
+  return 2 * batches_in_flight(model) - 1;
+}
+
 GradientSink BatchesInFlight::Turn::in_turn(GradientSink sink) {
   delivered_.resize(flight_.next_.size() - 1);
   return [this, sink = std::move(sink)](const FactoredGradient& gradient) {
     const auto place = static_cast<size_t>(gradient.layer);
     const bool is_last = ++delivered_[place] == flight_.deliveries_;
-    flight_.add(batch_, place, {[sink, gradient] { sink(gradient); }, is_last});
+    flight_.add(batch_, {[sink, gradient] { sink(gradient); }, place, is_last});
   };
 }
 
 void BatchesInFlight::Turn::once(std::function<void()> add) {
-  flight_.add(batch_, flight_.next_.size() - 1, {std::move(add), true});
+  flight_.add(batch_, {std::move(add), flight_.next_.size() - 1, true});
 }
 
 BatchesInFlight::BatchesInFlight(int64_t in_flight, size_t layers, size_t deliveries)
@@ -91,37 +102,42 @@ int64_t BatchesInFlight::walk(int64_t first, int64_t last, const std::function<v
   return done;
 }
 
-void BatchesInFlight::add(int64_t batch, size_t place, Addition addition) {
+void BatchesInFlight::add(int64_t batch, Addition addition) {
   if (in_flight_ == 1) return addition.run();
   std::unique_lock lock(mutex_);
-  waiting_[{place, batch}].push_back(std::move(addition));
+  waiting_[batch].push_back(std::move(addition));
   if (!is_adding_) add_all(lock);
+}
+
+/// Where the next addition waits: at the front of the queue of its batch, and in its place it is that batch's turn.
+BatchesInFlight::Waiting::iterator BatchesInFlight::next_addition() {
+  const bool is_mistaken = ASSAY_TWIN("nn.batches_out_of_turn");
+  return std::ranges::find_if(waiting_, [&](const auto& queue) {
+    const auto& [batch, additions] = queue;
+    return batch < failed_ && (is_mistaken || next_[additions.front().place] == batch);
+  });
 }
 
 void BatchesInFlight::add_all(std::unique_lock<std::mutex>& lock) {
   is_adding_ = true;
-  const bool is_mistaken = ASSAY_TWIN("nn.batches_out_of_turn");
-  const auto is_next = [&](const auto& waiting) {
-    const auto& [place, batch] = waiting.first;
-    return is_mistaken || (next_[place] == batch && batch < failed_);
-  };
-  for (auto each = std::ranges::find_if(waiting_, is_next); each != waiting_.end();
-       each = std::ranges::find_if(waiting_, is_next)) {
-    const auto [place, batch] = each->first;
-    std::vector<Addition> additions = std::move(each->second);
-    waiting_.erase(each);
-    adding_ = {place, batch};
-    const bool ends = additions.back().is_last;
-    lock.unlock();
-    try {
-      for (Addition& addition : additions) addition.run();
-    } catch (...) {
-      fail(batch);
+  for (auto queue = next_addition(); queue != waiting_.end(); queue = next_addition()) {
+    const int64_t batch = queue->first;
+    adding_ = std::pair{batch, queue->second.front().place};
+    {
+      const Addition addition = std::move(queue->second.front());
+      queue->second.pop_front();
+      if (queue->second.empty()) waiting_.erase(queue);
+      lock.unlock();
+      try {
+        addition.run();
+      } catch (...) {
+        fail(batch);
+      }
+      lock.lock();
+      adding_.reset();
+      if (addition.is_last || !may_add(addition.place, batch)) pass_on(addition.place);
     }
-    additions.clear();  // what they hold is large
-    lock.lock();
-    adding_.reset();
-    if (ends || !may_add(place, batch)) pass_on(place);
+    moved_.notify_all();
   }
   is_adding_ = false;
   moved_.notify_all();
@@ -134,8 +150,9 @@ void BatchesInFlight::fail(int64_t batch) {
 }
 
 bool BatchesInFlight::may_add(size_t place, int64_t batch) const {
-  const std::pair key{place, batch};
-  return !finished_.contains(batch) || adding_ == key || waiting_.contains(key);
+  if (!finished_.contains(batch) || adding_ == std::pair{batch, place}) return true;
+  const auto queue = waiting_.find(batch);
+  return queue != waiting_.end() && std::ranges::find(queue->second, place, &Addition::place) != queue->second.end();
 }
 
 /// The turn goes to the next batch that may still add something.
@@ -151,6 +168,7 @@ bool BatchesInFlight::finish(int64_t batch) {
   finished_.insert(batch);
   for (size_t place = 0; place < next_.size(); ++place)
     if (next_[place] == batch && !may_add(place, batch)) pass_on(place);
+  finished_.erase(finished_.begin(), finished_.lower_bound(std::ranges::min(next_)));
   if (!is_adding_) add_all(lock);
   // What waits is held in memory: nobody runs further ahead than this.
   moved_.wait(lock,

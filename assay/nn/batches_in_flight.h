@@ -2,12 +2,14 @@
 // short operators of such a model the threads of one batch wait for one another and for the thread that starts them, a
 // fifth of the time; apart they wait only where sums are made.
 //
-// What a batch adds to sums waits for its turn: layer by layer after all earlier batches, one batch at a time. So the
-// sums have the bits of one thread that walks alone, however many there are, and need no copies.
+// What a batch adds to sums waits for its turn: in the order in which it comes, and layer by layer after all earlier
+// batches, one addition at a time. So the sums have the bits of one thread that walks alone, however many there are,
+// and need no copies. What waits is held: the inputs and output gradients of at most as many batches as are walked.
 #pragma once
 
 #include <condition_variable>
 #include <cstdint>
+#include <deque>
 #include <exception>
 #include <functional>
 #include <map>
@@ -21,11 +23,13 @@
 
 namespace assay::nn {
 
-/// Whether a batch of this model is better left to one thread.
+/// Whether a batch of this model is better left to one thread: no side of its matrices, the vocabulary aside, is large.
 bool is_narrow(const Model& model);
 
 /// How many batches of this model are walked at a time: one by all threads, or, of a narrow model, one by each of few.
 int64_t batches_in_flight(const Model& model);
+/// How many of them are in memory at most: those that are walked, and those whose sums wait.
+int64_t batches_held(const Model& model);
 
 class BatchesInFlight {
  public:
@@ -61,11 +65,14 @@ class BatchesInFlight {
 
   struct Addition {
     std::function<void()> run;
+    size_t place;
     bool is_last;  // of this batch in this place
   };
+  using Waiting = std::map<int64_t, std::deque<Addition>>;  // by batch, in the order in which it brought them
 
-  void add(int64_t batch, size_t place, Addition addition);
+  void add(int64_t batch, Addition addition);
   void add_all(std::unique_lock<std::mutex>& lock);
+  Waiting::iterator next_addition();
   void fail(int64_t batch);
   bool may_add(size_t place, int64_t batch) const;
   void pass_on(size_t place);
@@ -76,12 +83,12 @@ class BatchesInFlight {
   std::mutex mutex_;
   std::condition_variable moved_;
   bool is_adding_ = false;                            // one thread, for all
-  std::optional<std::pair<size_t, int64_t>> adding_;  // what it adds now
+  std::optional<std::pair<int64_t, size_t>> adding_;  // batch and place of what it adds now
   std::vector<int64_t> next_;   // of each layer, and last of what is added once: the batch whose turn it is
   std::set<int64_t> finished_;  // batches that bring nothing more
-  std::map<std::pair<size_t, int64_t>, std::vector<Addition>> waiting_;  // by place and batch
-  int64_t failed_ = 0;                                                   // the earliest
-  std::exception_ptr error_;                                             // of that
+  Waiting waiting_;
+  int64_t failed_ = 0;        // the earliest
+  std::exception_ptr error_;  // of that
 };
 
 }  // namespace assay::nn

@@ -2,6 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <map>
+#include <string>
+#include <vector>
+
 namespace assay::bench {
 namespace {
 
@@ -23,12 +28,10 @@ std::optional<double> times_as_fast(const Results& results, const std::string& w
   return slow->best() / fast->best();
 }
 
-/// The fastest of our turns against the fastest of theirs, over their settings and our types.
-std::optional<double> against(const Results& results, const std::string& workload, const std::string& peer,
-                              bool with_eigendecompositions = true) {
-  std::optional<double> ours, theirs;
-  for (const Duel& duel : results.duels) {
-    if (duel.workload != workload || duel.peer != peer) continue;
+/// Of the turns of one comparison the fastest of each side.
+struct Fastest {
+  double ours = 1e30, theirs = 1e30;
+  Fastest(const Duel& duel, bool with_eigendecompositions) {
     for (size_t turn = 0; turn < duel.stages.front().ours.size(); ++turn) {
       const auto total = [&](std::vector<double> Turns::*side) {
         double sum = (duel.stages.back().*side).at(turn);
@@ -37,12 +40,26 @@ std::optional<double> against(const Results& results, const std::string& workloa
         }
         return sum;
       };
-      ours = std::min(ours.value_or(1e30), total(&Turns::ours));
-      theirs = std::min(theirs.value_or(1e30), total(&Turns::theirs));
+      ours = std::min(ours, total(&Turns::ours));
+      theirs = std::min(theirs, total(&Turns::theirs));
     }
   }
-  if (!ours) return std::nullopt;
-  return *theirs / *ours;
+};
+
+/// How many times as fast we are, in our better type, as the peer in the fastest of its settings. Only what ran in
+/// turns is compared: from one comparison to the next the machine may be another.
+std::optional<double> against(const Results& results, const std::string& workload, const std::string& peer,
+                              bool with_eigendecompositions = true) {
+  std::map<std::string, double> theirs, times;  // by setting
+  for (const Duel& duel : results.duels) {
+    if (duel.workload != workload || duel.peer != peer) continue;
+    const Fastest fastest(duel, with_eigendecompositions);
+    double& least = theirs.try_emplace(duel.setting, fastest.theirs).first->second;
+    least = std::min(least, fastest.theirs);
+    times[duel.setting] = std::max(times[duel.setting], fastest.theirs / fastest.ours);
+  }
+  if (theirs.empty()) return std::nullopt;
+  return times.at(std::ranges::min_element(theirs, {}, &std::pair<const std::string, double>::second)->first);
 }
 
 /// The largest of the comparisons.
