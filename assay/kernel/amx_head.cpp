@@ -84,7 +84,8 @@ ASSAY_AMX void begin_levels(const HeadStrip& strip, const RowSums& sums, const f
   }
 }
 
-/// The levels of those rows of which a block made more than floats hold well: what was summed is scaled to the new one.
+/// A row's level rises to the largest logit of a block in which some row of the strip made more than floats hold well:
+/// what was summed is scaled to the new one.
 ASSAY_AMX void raise_level(const HeadStrip& strip, const RowSums& sums, int64_t i, int64_t block, float largest) {
   const int64_t row = strip.first_row + i;
   const float before = sums.levels[row];

@@ -1,10 +1,12 @@
 // The softmax of rows over a head of bf16, and the mean of the head under it, on the matrix unit in one pass over the
 // head, as fused attention does it: of a block of some hundred classes a strip of 32 rows has its logits, their
-// exponentials in bf16 and their product with the same block while all of it stays in a core's L2. Nothing of [n,V] is
-// ever held.
+// exponentials in bf16 and their product with the same block while the block stays in a core's L2, for sixteen strips
+// one after the other. Of 32 classes the vector units make the exponentials while the matrix unit multiplies the next.
+// Nothing of [n,V] is ever held.
 //
-// The level of a row is the greatest logit of its first block and moves as in head_softmax.h, with what was summed
-// before. A label is drawn by the sums of the blocks first (float32 within a block, float64 between them), then in its
+// The level of a row is the greatest logit of the first 32 classes. Where a block's exponentials add up to more than
+// 1e26 (or are no numbers) it rises to the greatest of that block, with what was summed before, and the block is made
+// again. A label is drawn by the sums of the blocks first (float32 within a block, float64 between them), then in its
 // block, whose logits are formed again for the rows that drew from it: the head is laid out once more for each seed.
 //
 // Cost: n·D·V multiply-adds, as many again for the means; memory as working_bytes says: 2.5·D numbers a row, one for

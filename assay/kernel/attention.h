@@ -2,8 +2,8 @@
 //
 //   0 <= t - j,  t - j < window where there is one,  first_b <= j where the row is padded on the left
 //
-// and itself in any case. Heads of at most 16 numbers take the kernel of narrow_attention.h, others ATen's or,
-// where asked, that of bf16_attention.h.
+// and itself in any case. Heads of at most 16 numbers take the kernel of narrow_attention.h, others ATen's; where
+// products may take bf16 that of narrow_bf16_attention.h or bf16_attention.h.
 #pragma once
 
 #include <ATen/core/Tensor.h>

@@ -27,7 +27,8 @@ namespace assay::kernel {
 bool is_narrow_bf16_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v);
 
 /// As causal_attention, q [B,H,T,K]; k, v [B,H_kv,T,K]; the rule's scale is given. Returns z [B,H,T,K], stored as
-/// [B,T,H,K]. Keys and values must be finite, unseen ones too.
+/// [B,T,H,K]. Keys and values must be finite, unseen ones too. The three must not be written to before the backward
+/// pass, which reads them again.
 at::Tensor narrow_bf16_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                                  const AttentionRule& rule);
 
