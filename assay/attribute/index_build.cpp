@@ -183,9 +183,7 @@ class Builder {
 
   int64_t tokens_of(int64_t begin, int64_t count) const {
     int64_t tokens = 0;
-    const data::Examples& examples = request_.documents.dataset.examples;
-    for (int64_t i = begin; i < begin + count; ++i)
-      tokens += std::max<int64_t>(1, std::ssize(examples[static_cast<size_t>(i)].tokens));
+    for (int64_t i = begin; i < begin + count; ++i) tokens += request_.documents.dataset.units(i);
     return tokens;
   }
 

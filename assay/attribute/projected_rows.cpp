@@ -62,13 +62,6 @@ void refuse_infinite(const at::Tensor& values, std::span<const int64_t> rows, co
                           what, first + rows[place]));
 }
 
-int64_t tokens_of(const data::Dataset& dataset, std::span<const int64_t> rows) {
-  int64_t tokens = 0;
-  for (const int64_t row : rows)
-    tokens += std::max<int64_t>(1, std::ssize(dataset.examples[static_cast<size_t>(row)].tokens));
-  return tokens;
-}
-
 }  // namespace
 
 ProjectedRows projected_rows(const nn::Model& model, const data::Dataset& dataset, const nn::Measurement& measurement,
@@ -91,7 +84,7 @@ ProjectedRows projected_rows(const nn::Model& model, const data::Dataset& datase
   };
   int64_t told = 0;  // batches
   const auto tell = [&](int64_t done) {
-    for (; told < done; ++told) after_batch(tokens_of(dataset, batches[static_cast<size_t>(told)]));
+    for (; told < done; ++told) after_batch(dataset.units(batches[static_cast<size_t>(told)]));
     return true;
   };
   tell(flight.walk(0, std::ssize(batches), add_batch, tell));

@@ -92,9 +92,8 @@ WalkShapes shapes_of(const Inputs& inputs, const data::Dataset& documents, int64
   shapes.attention = heads * kProductsPerPair * 2 * static_cast<double>(facts.head_width);
   shapes.exponentials = heads * kExponentialsPerPair * kOperationsPerExponential;
   shapes.held = static_cast<double>(nn::batches_held(inputs.model));
-  shapes.head_bytes = shapes.held * static_cast<double>(kernel::head_working_bytes(
-                                        static_cast<int64_t>(shapes.widest_batch), facts.width, facts.vocabulary,
-                                        inputs.model.matrix_dtype()));
+  shapes.head_bytes = static_cast<double>(kernel::head_working_bytes(
+      static_cast<int64_t>(shapes.widest_batch), facts.width, facts.vocabulary, inputs.model.matrix_dtype()));
   shapes.resident = static_cast<double>(resident_bytes());
   return shapes;
 }
@@ -109,8 +108,9 @@ Cost gradient_walk(const WalkShapes& shapes) {
   products_of(shapes, cost) += 4 * shapes.weights * shapes.positions + shapes.attention * shapes.pairs;
   cost.bytes_moved = kPassesOverActivations * shapes.element_bytes * shapes.activations * shapes.positions;
   cost.operator_calls = shapes.batches * (shapes.blocks * kOperatorsPerBlock + shapes.layers * kOperatorsPerLayer);
-  cost.peak_bytes = static_cast<int64_t>(shapes.resident + shapes.head_bytes +
-                                         shapes.element_bytes * shapes.activations * shapes.widest_batch * shapes.held);
+  cost.peak_bytes = static_cast<int64_t>(
+      shapes.resident +
+      shapes.held * (shapes.head_bytes + shapes.element_bytes * shapes.activations * shapes.widest_batch));
   return cost;
 }
 

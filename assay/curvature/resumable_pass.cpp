@@ -63,21 +63,13 @@ class SavedState {
   double last_, cost_ = 0;
 };
 
-int64_t units_in(const data::Dataset& dataset, std::span<const int64_t> rows) {
-  int64_t units = 0;
-  for (const int64_t row : rows) {
-    units += std::max<int64_t>(1, static_cast<int64_t>(dataset.examples[static_cast<size_t>(row)].tokens.size()));
-  }
-  return units;
-}
-
 }  // namespace
 
 void walk(const Pass& pass, const data::Dataset& dataset, const Batches& batches, Workspace& workspace,
           Progress& progress, nn::BatchesInFlight& flight,
           const std::function<void(std::span<const int64_t> rows, nn::BatchesInFlight::Turn& turn)>& step) {
   std::vector<int64_t> units{0};  // of the batches before each
-  for (const auto& rows : batches) units.push_back(units.back() + units_in(dataset, rows));
+  for (const auto& rows : batches) units.push_back(units.back() + dataset.units(rows));
   SavedState saved(pass, workspace);
   size_t done = saved.restore(batches.size());
   if (ASSAY_TWIN("curvature.resume_repeats_a_batch") && done > 0) --done;

@@ -45,6 +45,12 @@ int64_t Dataset::tokens() const {
   return total;
 }
 
+int64_t Dataset::units(std::span<const int64_t> rows) const {
+  int64_t total = 0;
+  for (const int64_t row : rows) total += units(row);
+  return total;
+}
+
 int64_t Dataset::longest() const {
   size_t longest = 0;
   for (const ExampleView example : examples) longest = std::max(longest, example.tokens.size());

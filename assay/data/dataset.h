@@ -3,6 +3,7 @@
 // identical texts remain two examples. Everything random about an example is keyed by its id.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -15,6 +16,11 @@ struct Dataset {
   Examples examples;
 
   int64_t size() const { return static_cast<int64_t>(examples.size()); }
+  /// What a row counts for in progress and plans: its tokens, or one.
+  int64_t units(int64_t row) const {
+    return std::max<int64_t>(1, std::ssize(examples[static_cast<size_t>(row)].tokens));
+  }
+  int64_t units(std::span<const int64_t> rows) const;
   ExampleId id(int64_t row) const { return examples[static_cast<size_t>(row)].id; }
   /// Tokens of all examples together.
   int64_t tokens() const;

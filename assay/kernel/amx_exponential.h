@@ -3,6 +3,7 @@
 // zero, so that nothing is bounded first. A NaN stays one.
 #pragma once
 
+#include "assay/core/twin.h"
 #include "assay/kernel/amx_tiles.h"
 
 #if defined(__x86_64__)
@@ -14,7 +15,8 @@ ASSAY_AMX ASSAY_INLINE __m512 power_of_two(__m512 x) {
   constexpr int kLessTheFloor = 0x09;  // no exceptions
   const __m512 r = _mm512_reduce_ps(x, kLessTheFloor);
   // Fitted to the relative error on [0, 1): 7.5e-8.
-  __m512 series = _mm512_fmadd_ps(r, _mm512_set1_ps(1.8775766706e-3F), _mm512_set1_ps(8.9893403398e-3F));
+  const float fifth = ASSAY_TWIN("kernel.power_of_two_of_degree_four") ? 0 : 1.8775766706e-3F;
+  __m512 series = _mm512_fmadd_ps(r, _mm512_set1_ps(fifth), _mm512_set1_ps(8.9893403398e-3F));
   series = _mm512_fmadd_ps(series, r, _mm512_set1_ps(5.5826317588e-2F));
   series = _mm512_fmadd_ps(series, r, _mm512_set1_ps(0.24015361733F));
   series = _mm512_fmadd_ps(series, r, _mm512_set1_ps(0.69315307314F));

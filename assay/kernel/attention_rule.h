@@ -3,6 +3,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <algorithm>
 #include <cstdint>
 
 namespace assay::kernel {
@@ -16,5 +17,10 @@ struct AttentionRule {
   bool in_bf16 =
       false;  ///< products may take bf16 inputs, where that is faster (bf16_attention.h and narrow_bf16_attention.h)
 };
+
+/// The first key that the query at place t sees, of a row with `padding` before it. window 0: none.
+constexpr int64_t first_seen_key(int64_t t, int64_t window, int64_t padding) {
+  return std::max(std::min(padding, t), window > 0 ? t - window + 1 : 0);
+}
 
 }  // namespace assay::kernel

@@ -32,8 +32,7 @@ struct AttentionSizes {
 
   /// Keys that the query at place t sees: [begin, t].
   [[nodiscard]] int64_t begin(int64_t example, int64_t t) const {
-    const int64_t padding = first ? std::min(first[example], t) : 0;
-    return std::max(padding, window > 0 ? t - window + 1 : 0);
+    return first_seen_key(t, window, first ? first[example] : 0);
   }
   [[nodiscard]] int64_t place_of(int64_t query) const { return keys - queries + query; }
   [[nodiscard]] int64_t depth_steps() const { return steps_of(width); }

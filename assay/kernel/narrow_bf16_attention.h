@@ -13,8 +13,8 @@
 // matrix unit multiplies the next. One thread does all query heads that read a key-value head, so that the bits do not
 // depend on the number of threads.
 //
-// A pair of positions costs a vector unit about 11 instructions forward and 20 backward for 16 of them; memory of a
-// thread 8 KiB for every 16 positions.
+// Sixteen pairs of positions cost a vector unit about 15 instructions forward and 20 backward; memory of a thread 5 to
+// 7 KiB for every 16 positions.
 #pragma once
 
 #include <ATen/core/Tensor.h>

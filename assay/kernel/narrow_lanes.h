@@ -11,6 +11,7 @@
 #include <numbers>
 #include <type_traits>
 
+#include "assay/kernel/attention_rule.h"
 #include "assay/kernel/lanes.h"
 
 // The library is built for any x86-64; these functions are compiled once more for each wider register, and the program
@@ -102,8 +103,7 @@ struct NarrowTask {
   // The keys that query t of row b sees, first to last; a query beyond the last one sees what is left of the window.
   ASSAY_NARROW_INLINE int64_t last_key(int64_t t) const { return std::min(t + ahead, positions - 1); }
   ASSAY_NARROW_INLINE int64_t first_key(int64_t b, int64_t t) const {
-    const int64_t padding = first ? first[b] : 0;
-    return std::min(t < padding ? t : std::max(padding, t - window + 1), positions - 1);
+    return std::min(first_seen_key(t, window, first ? first[b] : 0), positions - 1);
   }
 };
 

@@ -10,6 +10,7 @@
 #include "assay/core/twin.h"
 #include "assay/kernel/aligned_words.h"
 #include "assay/kernel/amx_tiles.h"
+#include "assay/kernel/attention_rule.h"
 #include "assay/kernel/narrow_tiles.h"
 
 #if defined(__x86_64__)
@@ -25,8 +26,7 @@ struct NarrowSizes {
 
   /// Keys that the query at place t sees: [begin, t].
   [[nodiscard]] int64_t begin(int64_t example, int64_t t) const {
-    const int64_t padding = first ? std::min(first[example], t) : 0;
-    return std::max(padding, window > 0 ? t - window + 1 : 0);
+    return first_seen_key(t, window, first ? first[example] : 0);
   }
   [[nodiscard]] int64_t tiles() const { return (positions + kTileRows - 1) / kTileRows; }
   [[nodiscard]] int64_t panels() const { return (positions + kStrip - 1) / kStrip; }

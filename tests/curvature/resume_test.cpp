@@ -61,7 +61,8 @@ TEST(AnInterruptedFit, GoesOnWithTheSameBits) {
   const auto whole = job.fit(whole_folder.path(), undisturbed);
   const int64_t layers = std::ssize(all_layers(job.model));
   for (const int64_t stop :
-       {int64_t{14}, 20 + layers + int64_t{14}}) {  // at 70 % of the covariances, of the eigenvalues
+       {int64_t{14}, int64_t{20},
+        20 + layers + int64_t{14}}) {  // at 70 % of the covariances, at their end, of the eigenvalues
     InterruptedProgress second;
     const auto ends_with_the_same_bits = [&] {
       InterruptedProgress first(stop);
