@@ -172,6 +172,7 @@ class Table {
         found->other_load = row.other_load;
       }
       found->seconds.insert(found->seconds.end(), row.seconds.begin(), row.seconds.end());
+      found->ceilings.insert(found->ceilings.end(), row.ceilings.begin(), row.ceilings.end());
       found->peak_bytes = std::max(found->peak_bytes, row.peak_bytes);
     }
   }

@@ -15,10 +15,11 @@ namespace {
 constexpr double kWidthTensors = 8;  // of the model's width that a block keeps: norms, queries, keys, values, sums
 constexpr double kMlpTensors = 4;    // of the MLP's width: gate, its activation, up, their product
 constexpr double kShareInBf16 = 0.75;
-constexpr double kBytesOfOneWalk = 3e8;
+constexpr double kBytesOfOneWalk = 4.6e8;
 constexpr int64_t kMostPositions = 4096;  // beyond it the products are no faster
 constexpr int64_t kMostOfNarrow = 2048;   // of a model of which few threads walk a batch each
-constexpr int64_t kLeastPositions = 512;  // below it they are much slower: only scarce memory goes there
+// Below these products are much slower, because weights come from memory for each batch: only scarce memory goes there.
+constexpr int64_t kLeastPositions = 512, kLeastInBf16 = 1024;
 constexpr int64_t kStep = 32;
 
 }  // namespace
@@ -35,7 +36,8 @@ int64_t positions_of_a_walk(const nn::Model& model, int64_t memory_bytes) {
   const double bytes = kept_numbers_per_position(model) * static_cast<double>(c10::elementSize(model.dtype()));
   const auto within = [&](double room) { return static_cast<int64_t>(std::min(room / bytes, 1e9)); };
   const int64_t most = nn::is_narrow(model) ? kMostOfNarrow : kMostPositions;
-  const int64_t wanted = std::clamp(within(kBytesOfOneWalk), kLeastPositions, most);
+  const int64_t least = model.matrix_dtype() == at::kBFloat16 ? kLeastInBf16 : kLeastPositions;
+  const int64_t wanted = std::clamp(within(kBytesOfOneWalk), least, most);
   const int64_t affordable =
       ASSAY_TWIN("attribute.batches_whatever_the_memory")
           ? wanted

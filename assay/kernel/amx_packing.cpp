@@ -54,6 +54,13 @@ ASSAY_AMX void pack_on_amx(const Bf16View& rows, int64_t first, int64_t last, ui
   for (int64_t begin = first; begin < last; begin += kTogether) {
     for (int64_t step = 0; step < steps; ++step) {
       const int64_t deep = std::min(kStepDepth, rows.columns - step * kStepDepth);
+      if constexpr (!kHasRows) {
+        const int64_t next = (step + 1) * kStepDepth, after = std::min(rows.columns, next + kStepDepth);
+        for (int64_t i = next; i < after; ++i) {
+          const uint16_t* line = rows.data + i * stride + begin * kStrip;
+          for (int64_t k = 0; k < kTogether; ++k) __builtin_prefetch(line + k * kStrip);
+        }
+      }
       for (int64_t half = 2 * begin; half < 2 * std::min(last, begin + kTogether); ++half) {
         const int64_t row = half * kTileRows, height = std::clamp<int64_t>(rows.rows - row, 0, kTileRows);
         const uint16_t* from = rows.data + row * rows.row_stride + step * kStepDepth * rows.column_stride;

@@ -14,10 +14,10 @@ namespace assay::kernel {
 #if defined(__x86_64__)
 namespace {
 
-constexpr int64_t kWholeSteps = 64;             // a depth of 2,048 goes through the unit in one piece
-constexpr int64_t kPieceSteps = 32;             // beyond it in pieces of 1,024: 64 KiB of a strip
-constexpr int64_t kBlockBytes = 512 * 1024;     // of B, beside which strips of A pass
-constexpr int64_t kSquareStrips = 8;            // a side of a block of C that waits for its other pieces: 256 KiB
+constexpr int64_t kWholeSteps = 32;          // a depth of 1,024 goes through the unit in one piece
+constexpr int64_t kPieceSteps = 16;          // beyond it in pieces of 512: a strip's 32 KiB stay in the innermost cache
+constexpr int64_t kBlockBytes = 512 * 1024;  // of B, beside which strips of A pass
+constexpr int64_t kSquareStrips = 8;         // a side of a block of C that waits for its other pieces: 256 KiB
 constexpr int64_t kPackedTogether = 64 * 1024;  // words, a task
 constexpr int64_t kStripsTogether = 4;
 constexpr int64_t kTasksEach = 2;  // for a thread at least, so that none waits long for the other

@@ -1,5 +1,5 @@
 // C = A·B or C += A·B on the matrix unit, bf16 to float32, by blocks that stay in a core's caches: of B as many columns
-// as fill half of its L2, over which strips of A pass, each through the innermost cache. Where the depth is above 2,048
+// as fill half of its L2, over which strips of A pass, each through the innermost cache. Where the depth is above 1,024
 // a block of C stays there too, while pieces of the depth are added to it in order. The cut along the depth depends on
 // the depth alone, so that a row has the same bits whatever stands beside it and however many threads there are.
 #pragma once

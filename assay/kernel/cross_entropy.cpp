@@ -4,7 +4,6 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/log_softmax.h>
-#include <ATen/ops/zeros.h>
 #include <c10/core/ScalarType.h>
 
 #include <algorithm>
@@ -21,7 +20,8 @@ namespace assay::kernel {
 namespace {
 
 constexpr int64_t kChunkBytes = int64_t{64} << 20;  // of exponentials at a time: some hundred rows of any vocabulary
-constexpr double kLeastShare = 1e-30;               // an exponential below it may be one that was cut off
+constexpr int64_t kKeptChunkBytes = int64_t{256} << 20;  // of those that are all kept: the head is packed less often
+constexpr double kLeastShare = 1e-30;                    // an exponential below it may be one that was cut off
 
 /// Some rows that go through the softmax together, each a prediction of one target.
 struct Chunk {
@@ -49,10 +49,11 @@ struct Chunk {
     put_product(to, softmax.exponentials, head);
     to.div_(divisors());
   }
-  /// to_head [V,D] += Σ_n factors[n] d(log p_n[target]) / d(head).
+  /// to_head [V,D] = Σ_n factors[n] d(log p_n[target]) / d(head) of the first chunk, += of the others.
   void add_head_slope(const at::Tensor& to_head, const at::Tensor& factors) const {
     const at::Tensor scaled = rows.to(to_head.scalar_type()).mul(factors);
-    add_product(to_head, softmax.exponentials.t(), scaled.div(divisors()));
+    const auto put = first == 0 ? put_product : add_product;
+    put(to_head, softmax.exponentials.t(), scaled.div(divisors()));
     if (!ASSAY_TWIN("kernel.head_slope_without_targets")) to_head.index_add_(0, targets, scaled);
   }
 };
@@ -67,9 +68,10 @@ at::Tensor with_slope(const at::Tensor& values, const at::Tensor& slope, const a
 }
 
 template <class Work>
-void each_chunk(const at::Tensor& rows, const at::Tensor& head, const ChooseTargets& choose, const Work& work) {
+void each_chunk(const at::Tensor& rows, const at::Tensor& head, int64_t bytes, const ChooseTargets& choose,
+                const Work& work) {
   const auto row_bytes = head.size(0) * static_cast<int64_t>(head.element_size());
-  const int64_t count = rows.size(0), most = std::max<int64_t>(1, kChunkBytes / row_bytes);
+  const int64_t count = rows.size(0), most = std::max<int64_t>(1, bytes / row_bytes);
   for (int64_t first = 0; first < count; first += most) {
     Chunk chunk{first, rows.narrow(0, first, std::min(most, count - first)), {}, {}};
     chunk.softmax = head_softmax(chunk.rows, head);
@@ -138,7 +140,7 @@ at::Tensor head_log_probabilities(const at::Tensor& hidden, const at::Tensor& he
     }
     if (rows_wanted && !head_wanted) slope = at::empty_like(hidden);
     if (is_kept) *moments = {at::empty_like(hidden), at::empty_like(values)};
-    each_chunk(rows, weight, choose, [&](Chunk chunk) {
+    each_chunk(rows, weight, head_wanted ? kKeptChunkBytes : kChunkBytes, choose, [&](Chunk chunk) {
       const auto of_chunk = [&](const at::Tensor& all) { return all.narrow(0, chunk.first, chunk.size()); };
       of_chunk(values).copy_(chunk.log_probabilities(weight));
       if (slope.defined()) chunk.put_minus_mean(of_chunk(slope), weight);
@@ -154,7 +156,7 @@ at::Tensor head_log_probabilities(const at::Tensor& hidden, const at::Tensor& he
   return attach_backward(values, {hidden, head}, [=, kept = std::move(kept)](const at::Tensor& gradient) {
     const at::NoGradGuard no_history;
     const at::Tensor to_rows = rows_wanted ? at::empty(rows.sizes(), values.options()) : at::Tensor();
-    const at::Tensor to_head = at::zeros(weight.sizes(), values.options());
+    const at::Tensor to_head = at::empty(weight.sizes(), values.options());
     for (const Chunk& chunk : kept) {
       const at::Tensor factors = gradient.narrow(0, chunk.first, chunk.size()).unsqueeze(1);
       if (rows_wanted) {

@@ -12,8 +12,7 @@ namespace {
 
 std::optional<double> share_of_ceiling(const Results& results, const std::string& workload) {
   const Row* row = results.find(workload, "fp32", "bare, the engine's pass");
-  if (row == nullptr) return std::nullopt;
-  return row->counted.flops / row->best() / results.ceilings.flops_per_second_fp32;
+  return row == nullptr ? std::nullopt : row->share_of_ceiling();
 }
 
 std::optional<double> ratio_to_bare(const Results& results, const std::string& workload, const std::string& stage) {

@@ -22,11 +22,22 @@ double Row::best() const {
   return seconds.empty() ? 0 : *std::ranges::min_element(seconds);
 }
 
+std::optional<double> Row::share_of_ceiling() const {
+  if (ceilings.empty() || ceilings.size() != seconds.size()) return std::nullopt;
+  std::vector<double> shares;
+  for (size_t run = 0; run < seconds.size(); ++run)
+    shares.push_back(counted.flops / seconds[run] / ceilings[run]);
+  const auto middle = shares.begin() + static_cast<std::ptrdiff_t>((shares.size() - 1) / 2);  // the lower of two
+  std::ranges::nth_element(shares, middle);
+  return *middle;
+}
+
 nlohmann::json to_json(const Row& row) {
   return {{"workload", row.workload},
           {"dtype", row.dtype},
           {"stage", row.stage},
           {"seconds", row.seconds},
+          {"ceilings", row.ceilings},
           {"tokens", row.tokens},
           {"counted_flops_fp32", row.counted.flops},
           {"counted_flops_fp64", row.counted.flops_fp64},
@@ -48,6 +59,7 @@ Row row_from(const nlohmann::json& json) {
                       .flops_bf16 = json.at("counted_flops_bf16")},
           .peak_bytes = json.at("peak_bytes"),
           .disk_bytes = json.at("disk_bytes"),
+          .ceilings = json.at("ceilings").get<std::vector<double>>(),
           .cpu_seconds = json.at("cpu_seconds"),
           .other_load = json.at("other_load")};
 }

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <functional>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,10 +21,14 @@ struct Row {
   Cost counted = {};                 ///< the operations and bytes that the stage cannot do without
   int64_t peak_bytes = 0;            ///< resident, libraries in full; the highest of all runs
   int64_t disk_bytes = 0;            ///< kept when it is done
+  std::vector<double> ceilings = {};  ///< FLOP/s in float32 right after each run, of a bare pass
   double cpu_seconds = 0;            ///< of this process, in the fastest run
   double other_load = 0;             ///< cores that other programs took meanwhile
 
   double best() const;
+  /// The counted operations of a run against the ceiling that was measured right after it, the median of the runs: a
+  /// shared machine changes by the minute. None without ceilings.
+  std::optional<double> share_of_ceiling() const;
 };
 
 nlohmann::json to_json(const Row& row);

@@ -95,7 +95,7 @@ TEST_F(Amx, PackedStripsLieAsTheUnitLoadsThem) {
   }
 }
 
-// Depths beyond 2,048 go through the unit in pieces. A sum of n terms in float32, mostly one against the other, is off
+// Depths beyond 1,024 go through the unit in pieces. A sum of n terms in float32, mostly one against the other, is off
 // by 6e-8 · sqrt(n) of a term: below 1e-6 of the sum of absolute products.
 TEST_F(Amx, DepthsOfSeveralPieces) {
   const at::Tensor a = rounded(at::rand({300, 5000}).sub(0.5)), b = rounded(at::rand({5000, 270}).sub(0.5));
