@@ -55,10 +55,12 @@ ASSAY_AMX void pack_on_amx(const Bf16View& rows, int64_t first, int64_t last, ui
     for (int64_t step = 0; step < steps; ++step) {
       const int64_t deep = std::min(kStepDepth, rows.columns - step * kStepDepth);
       if constexpr (!kHasRows) {
+        // Of columns side by side the next step lies in as many pages as it has numbers: too many for the processor to
+        // guess.
         const int64_t next = (step + 1) * kStepDepth, after = std::min(rows.columns, next + kStepDepth);
         for (int64_t i = next; i < after; ++i) {
           const uint16_t* line = rows.data + i * stride + begin * kStrip;
-          for (int64_t k = 0; k < kTogether; ++k) __builtin_prefetch(line + k * kStrip);
+          for (int64_t k = 0; k < std::min(kTogether, last - begin); ++k) __builtin_prefetch(line + k * kStrip);
         }
       }
       for (int64_t half = 2 * begin; half < 2 * std::min(last, begin + kTogether); ++half) {

@@ -72,11 +72,16 @@ struct AmxCut {
   AmxCut(int64_t strips, int64_t panels, int64_t steps, int64_t threads)
       : pieces(steps <= kWholeSteps ? 1 : (steps + kPieceSteps - 1) / kPieceSteps),
         piece_steps((steps + pieces - 1) / pieces) {
+    const int64_t wanted = kTasksEach * threads;
     if (pieces > 1) {
-      across = (panels + kSquareStrips - 1) / kSquareStrips;
-      down = (strips + kSquareStrips - 1) / kSquareStrips;
+      int64_t side = kSquareStrips;
+      do {
+        across = (panels + side - 1) / side;
+        down = (strips + side - 1) / side;
+        side /= 2;
+      } while (side > 0 && across * down < wanted);
     } else {
-      const int64_t fits = std::max<int64_t>(1, kBlockBytes / (steps * kStepWords * 4)), wanted = kTasksEach * threads;
+      const int64_t fits = std::max<int64_t>(1, kBlockBytes / (steps * kStepWords * 4));
       across = std::min(panels, std::max((panels + fits - 1) / fits, wanted));
       down = std::min(strips, (wanted + across - 1) / across);
     }

@@ -20,7 +20,7 @@ namespace assay::kernel {
 namespace {
 
 constexpr int64_t kChunkBytes = int64_t{64} << 20;  // of exponentials at a time: some hundred rows of any vocabulary
-constexpr int64_t kKeptChunkBytes = int64_t{256} << 20;  // of those that are all kept: the head is packed less often
+constexpr int64_t kKeptChunkBytes = int64_t{128} << 20;  // where all are kept: the head is packed less often
 constexpr double kLeastShare = 1e-30;                    // an exponential below it may be one that was cut off
 
 /// Some rows that go through the softmax together, each a prediction of one target.
@@ -52,7 +52,7 @@ struct Chunk {
   /// to_head [V,D] = Σ_n factors[n] d(log p_n[target]) / d(head) of the first chunk, += of the others.
   void add_head_slope(const at::Tensor& to_head, const at::Tensor& factors) const {
     const at::Tensor scaled = rows.to(to_head.scalar_type()).mul(factors);
-    const auto put = first == 0 ? put_product : add_product;
+    const auto put = first == 0 || ASSAY_TWIN("kernel.head_slope_of_the_last_chunk") ? put_product : add_product;
     put(to_head, softmax.exponentials.t(), scaled.div(divisors()));
     if (!ASSAY_TWIN("kernel.head_slope_without_targets")) to_head.index_add_(0, targets, scaled);
   }

@@ -25,8 +25,7 @@ double Row::best() const {
 std::optional<double> Row::share_of_ceiling() const {
   if (ceilings.empty() || ceilings.size() != seconds.size()) return std::nullopt;
   std::vector<double> shares;
-  for (size_t run = 0; run < seconds.size(); ++run)
-    shares.push_back(counted.flops / seconds[run] / ceilings[run]);
+  for (size_t run = 0; run < seconds.size(); ++run) shares.push_back(counted.flops / seconds[run] / ceilings[run]);
   const auto middle = shares.begin() + static_cast<std::ptrdiff_t>((shares.size() - 1) / 2);  // the lower of two
   std::ranges::nth_element(shares, middle);
   return *middle;

@@ -16,14 +16,14 @@ namespace assay::bench {
 
 struct Row {
   std::string workload = {}, dtype = {}, stage = {};
-  std::vector<double> seconds = {};  ///< of each run
-  double tokens = 0;                 ///< walked in one run; 0: the time does not depend on them
-  Cost counted = {};                 ///< the operations and bytes that the stage cannot do without
-  int64_t peak_bytes = 0;            ///< resident, libraries in full; the highest of all runs
-  int64_t disk_bytes = 0;            ///< kept when it is done
+  std::vector<double> seconds = {};   ///< of each run
+  double tokens = 0;                  ///< walked in one run; 0: the time does not depend on them
+  Cost counted = {};                  ///< the operations and bytes that the stage cannot do without
+  int64_t peak_bytes = 0;             ///< resident, libraries in full; the highest of all runs
+  int64_t disk_bytes = 0;             ///< kept when it is done
   std::vector<double> ceilings = {};  ///< FLOP/s in float32 right after each run, of a bare pass
-  double cpu_seconds = 0;            ///< of this process, in the fastest run
-  double other_load = 0;             ///< cores that other programs took meanwhile
+  double cpu_seconds = 0;             ///< of this process, in the fastest run
+  double other_load = 0;              ///< cores that other programs took meanwhile
 
   double best() const;
   /// The counted operations of a run against the ceiling that was measured right after it, the median of the runs: a

@@ -40,6 +40,31 @@ TEST(MemoryBatches, StayAsTheyWereWhereMemoryIsEnough) {
   EXPECT_EQ(positions_of_a_walk(model, scarce), 64);
 }
 
+// A block of width 32 and an MLP of 16,384 keeps 8·32 + 4·16,384 numbers a position, a model in bf16 three quarters.
+TEST(MemoryBatches, KeepSoMuchAndAreNeverTooSmallForProducts) {
+  const auto model = [](int64_t blocks) {
+    const nlohmann::json config{{"model_type", "llama"},
+                                {"hidden_size", 32},
+                                {"intermediate_size", 16384},
+                                {"num_hidden_layers", blocks},
+                                {"num_attention_heads", 4},
+                                {"num_key_value_heads", 2},
+                                {"vocab_size", 24},
+                                {"max_position_embeddings", 64},
+                                {"tie_word_embeddings", true},
+                                {"initializer_range", 0.2}};
+    return nn::initialize(nn::make_architecture(config), 1, at::kFloat);
+  };
+  const auto positions = [](const nn::Model& of, bool in_bf16) {
+    return positions_of_a_walk(in_bf16 ? of.with(of.parameters().to(at::kBFloat16)) : of, kRoomy);
+  };
+  const nn::Model small = model(1), large = model(4);
+  EXPECT_EQ(positions(small, false), static_cast<int64_t>(4.5e8 / (4 * 65792)));
+  EXPECT_EQ(positions(small, true), static_cast<int64_t>(4.5e8 / (3 * 65792)));
+  EXPECT_EQ(positions(large, false), 512);
+  EXPECT_EQ(positions(large, true), 1024);
+}
+
 TEST(MemoryBatches, OfAnySizeGiveTheSameScoresAndAPlanThatFalls) {
   Scoring scoring{toy_llama(), toy_texts(60, 20, 40, 1), toy_texts(2, 4, 7, 2)};
   scoring.memory_bytes = kRoomy;
