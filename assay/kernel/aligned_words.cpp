@@ -1,7 +1,5 @@
 #include "assay/kernel/aligned_words.h"
 
-#include <ATen/ops/empty.h>
-
 namespace assay::kernel {
 namespace {
 
@@ -10,8 +8,8 @@ constexpr int64_t kLine = 64, kWord = sizeof(uint32_t);
 }  // namespace
 
 AlignedWords::AlignedWords(int64_t words)
-    : room_(at::empty({words + kLine / kWord}, at::TensorOptions().dtype(at::kInt))) {
-  data_ = reinterpret_cast<uint32_t*>(room_.data_ptr<int>());
+    : room_(std::make_unique_for_overwrite<uint32_t[]>(static_cast<size_t>(words + kLine / kWord))),
+      data_(room_.get()) {
   const auto beyond = static_cast<int64_t>(reinterpret_cast<uintptr_t>(data_) % kLine);
   data_ += (kLine - beyond) % kLine / kWord;
 }

@@ -1,9 +1,9 @@
-// Scratch that begins on a line of the cache, from LibTorch's allocator.
+// Scratch that begins on a line of the cache and is not set to anything. Kernels take a dozen of them for every head:
+// each costs a malloc, where a tensor would cost several times that.
 #pragma once
 
-#include <ATen/core/Tensor.h>
-
 #include <cstdint>
+#include <memory>
 
 namespace assay::kernel {
 
@@ -14,7 +14,7 @@ class AlignedWords {
   [[nodiscard]] float* floats() const { return reinterpret_cast<float*>(data_); }
 
  private:
-  at::Tensor room_;
+  std::unique_ptr<uint32_t[]> room_;
   uint32_t* data_;
 };
 

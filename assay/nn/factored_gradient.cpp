@@ -124,7 +124,7 @@ at::Tensor FactoredGradient::projected_activations(const at::Tensor& right) cons
 }
 
 at::Tensor FactoredGradient::project(const at::Tensor& left, const at::Tensor& right) const {
-  if (kernel::is_narrow_projection(output_gradient, left) && kernel::is_narrow_projection(input, right))
+  if (std::max(left.size(1), right.size(1)) <= kernel::kNarrowRank)
     return project_onto(left, projected_activations(right));
   const double t = static_cast<double>(positions()), o = static_cast<double>(rows()),
                m = static_cast<double>(columns());
@@ -136,8 +136,13 @@ at::Tensor FactoredGradient::project(const at::Tensor& left, const at::Tensor& r
 }
 
 at::Tensor FactoredGradient::project_onto(const at::Tensor& left, const at::Tensor& projected) const {
-  if (kernel::is_narrow_projection(output_gradient, left) && kernel::is_narrowly_projected(projected))
-    return kernel::narrow_outer_sums(kernel::narrow_projection(output_gradient, left), projected);
+  if (left.size(1) <= kernel::kNarrowRank && kernel::is_narrowly_projected(projected)) {
+    const at::Tensor g = kernel::is_narrow_projection(output_gradient, left)
+                             ? kernel::narrow_projection(output_gradient, left)
+                             : kernel::product(output_gradient, left);
+    return kernel::is_narrowly_projected(g) ? kernel::narrow_outer_sums(g, projected)
+                                            : kernel::batched_product(g.transpose(1, 2), projected);
+  }
   const double t = static_cast<double>(positions()), o = static_cast<double>(rows());
   const double r_out = static_cast<double>(left.size(1)), r_in = static_cast<double>(projected.size(2));
   if (t * r_out * (o + r_in) <= o * r_in * (t + r_out))
