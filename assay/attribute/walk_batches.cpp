@@ -15,7 +15,7 @@ namespace {
 constexpr double kWidthTensors = 8;  // of the model's width that a block keeps: norms, queries, keys, values, sums
 constexpr double kMlpTensors = 4;    // of the MLP's width: gate, its activation, up, their product
 constexpr double kShareInBf16 = 0.75;
-constexpr double kBytesOfOneWalk = 4.5e8;
+constexpr double kBytesOfOneWalk = 3e8;
 constexpr int64_t kMostPositions = 4096;  // beyond it the products are no faster
 constexpr int64_t kMostOfNarrow = 2048;   // of a model of which few threads walk a batch each
 // Below these products are much slower, because weights come from memory for each batch: only scarce memory goes there.

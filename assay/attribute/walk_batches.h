@@ -1,4 +1,4 @@
-// The batches in which a model walks over documents: as many positions as keep one backward pass within 450 MB, but
+// The batches in which a model walks over documents: as many positions as keep one backward pass within 300 MB, but
 // not so few that products wait for weights (512, in bf16 1,024), and within the memory that is given where that is
 // less. The machine decides nothing else: with memory enough the same job has the same bits everywhere. Where it is
 // scarce the batches of a narrow model depend on the threads, too, each of which holds one.

@@ -59,8 +59,8 @@ TEST(MemoryBatches, KeepSoMuchAndAreNeverTooSmallForProducts) {
     return positions_of_a_walk(in_bf16 ? of.with(of.parameters().to(at::kBFloat16)) : of, kRoomy);
   };
   const nn::Model small = model(1), large = model(4);
-  EXPECT_EQ(positions(small, false), static_cast<int64_t>(4.5e8 / (4 * 65792)));
-  EXPECT_EQ(positions(small, true), static_cast<int64_t>(4.5e8 / (3 * 65792)));
+  EXPECT_EQ(positions(small, false), static_cast<int64_t>(3e8 / (4 * 65792)));
+  EXPECT_EQ(positions(small, true), static_cast<int64_t>(3e8 / (3 * 65792)));
   EXPECT_EQ(positions(large, false), 512);
   EXPECT_EQ(positions(large, true), 1024);
 }
