@@ -55,8 +55,8 @@ ASSAY_AMX void pack_on_amx(const Bf16View& rows, int64_t first, int64_t last, ui
     for (int64_t step = 0; step < steps; ++step) {
       const int64_t deep = std::min(kStepDepth, rows.columns - step * kStepDepth);
       if constexpr (!kHasRows) {
-        // Of columns side by side the next step lies in as many pages as it has numbers: too many for the processor to
-        // guess.
+        // Of columns side by side the next step lies in a page for each of its numbers: the processor cannot guess
+        // them.
         const int64_t next = (step + 1) * kStepDepth, after = std::min(rows.columns, next + kStepDepth);
         for (int64_t i = next; i < after; ++i) {
           const uint16_t* line = rows.data + i * stride + begin * kStrip;

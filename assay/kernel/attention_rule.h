@@ -14,8 +14,7 @@ struct AttentionRule {
   int64_t window = 0;  ///< key j is seen by query t only where t - j < window; 0: no limit
   at::Tensor first;    ///< [B] int64: place of the first real position of each row, padding on the left; undefined: 0.
                        ///< A query before it sees itself alone.
-  bool in_bf16 =
-      false;  ///< products may take bf16 inputs, where that is faster (bf16_attention.h and narrow_bf16_attention.h)
+  bool in_bf16 = false;  ///< products may take bf16 inputs, where that is faster ([narrow_]bf16_attention.h)
 };
 
 /// The first key that the query at place t sees, of a row with `padding` before it. window 0: none.

@@ -20,8 +20,7 @@ namespace assay::kernel {
 namespace {
 
 constexpr int64_t kChunkBytes = int64_t{64} << 20;  // of exponentials at a time: some hundred rows of any vocabulary
-constexpr int64_t kKeptChunkBytes = int64_t{128} << 20;  // where all are kept: the head is packed less often
-constexpr double kLeastShare = 1e-30;                    // an exponential below it may be one that was cut off
+constexpr double kLeastShare = 1e-30;               // an exponential below it may be one that was cut off
 
 /// Some rows that go through the softmax together, each a prediction of one target.
 struct Chunk {
@@ -68,10 +67,9 @@ at::Tensor with_slope(const at::Tensor& values, const at::Tensor& slope, const a
 }
 
 template <class Work>
-void each_chunk(const at::Tensor& rows, const at::Tensor& head, int64_t bytes, const ChooseTargets& choose,
-                const Work& work) {
+void each_chunk(const at::Tensor& rows, const at::Tensor& head, const ChooseTargets& choose, const Work& work) {
   const auto row_bytes = head.size(0) * static_cast<int64_t>(head.element_size());
-  const int64_t count = rows.size(0), most = std::max<int64_t>(1, bytes / row_bytes);
+  const int64_t count = rows.size(0), most = std::max<int64_t>(1, kChunkBytes / row_bytes);
   for (int64_t first = 0; first < count; first += most) {
     Chunk chunk{first, rows.narrow(0, first, std::min(most, count - first)), {}, {}};
     chunk.softmax = head_softmax(chunk.rows, head);
@@ -140,7 +138,7 @@ at::Tensor head_log_probabilities(const at::Tensor& hidden, const at::Tensor& he
     }
     if (rows_wanted && !head_wanted) slope = at::empty_like(hidden);
     if (is_kept) *moments = {at::empty_like(hidden), at::empty_like(values)};
-    each_chunk(rows, weight, head_wanted ? kKeptChunkBytes : kChunkBytes, choose, [&](Chunk chunk) {
+    each_chunk(rows, weight, choose, [&](Chunk chunk) {
       const auto of_chunk = [&](const at::Tensor& all) { return all.narrow(0, chunk.first, chunk.size()); };
       of_chunk(values).copy_(chunk.log_probabilities(weight));
       if (slope.defined()) chunk.put_minus_mean(of_chunk(slope), weight);

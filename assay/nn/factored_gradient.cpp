@@ -137,6 +137,7 @@ at::Tensor FactoredGradient::project(const at::Tensor& left, const at::Tensor& r
 
 at::Tensor FactoredGradient::project_onto(const at::Tensor& left, const at::Tensor& projected) const {
   if (left.size(1) <= kernel::kNarrowRank && kernel::is_narrowly_projected(projected)) {
+    // In bf16 the projections are products of the matrix unit, which lie as narrow ones do at rank 16.
     const at::Tensor g = kernel::is_narrow_projection(output_gradient, left)
                              ? kernel::narrow_projection(output_gradient, left)
                              : kernel::product(output_gradient, left);

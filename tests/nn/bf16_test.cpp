@@ -186,11 +186,17 @@ TEST(Bf16Pairs, OperationsEqualThoseOfTheSameNumbersInFloat64) {
     EXPECT_GT(dot_error(40), 10 * kRounded);
   }
   EXPECT_LT(norm_error(pair.dot_per_token(queries), exact.dot_per_token(q)), kRounded);
-  for (const int64_t rank : {3, 20}) {  // projections and what they give are rounded: twice
+  const auto projection_error = [&](int64_t rank) {
     const auto of = [&](const FactoredGradient& each, const at::Tensor& on_left, const at::Tensor& on_right) {
       return each.project(on_left.narrow(1, 0, rank), on_right.narrow(1, 0, rank));
     };
-    EXPECT_LT(norm_error(of(pair, left, right), of(exact, l, r)), 2 * kRounded) << rank;
+    return norm_error(of(pair, left, right), of(exact, l, r));
+  };
+  for (const int64_t rank : {3, 20}) EXPECT_LT(projection_error(rank), 2 * kRounded) << rank;  // and what they give
+  EXPECT_LT(projection_error(16), kRounded);  // projections alone are rounded: their sums are those of float32
+  {
+    const ScopedTwin twin("kernel.last_position_left_out");
+    EXPECT_GT(projection_error(16), 10 * kRounded);
   }
   {
     const ScopedTwin twin("kernel.bf16_result_rounded");
