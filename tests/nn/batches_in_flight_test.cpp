@@ -44,8 +44,10 @@ TEST(BatchesInFlight, AddInTheOrderOfTheBatches) {
   ASSERT_GT(batches_in_flight(model), 1);
   const std::vector<int64_t> expected{0, 1, 2, 3, 4, 5, 6, 7};
   EXPECT_EQ(order_of_additions(model), expected);
+#ifndef __clang__  // whose builds are serial: CMakeLists.txt
   const ScopedTwin twin("nn.batches_out_of_turn");
   EXPECT_NE(order_of_additions(model), expected);
+#endif
 }
 
 /// Sums of the gradients of each layer over all batches, and of each batch over all layers.
