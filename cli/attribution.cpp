@@ -59,8 +59,8 @@ int64_t memory_of(const AttributeOptions& options) {
 std::string filter_sentence(const AttributionInputs& inputs) {
   const attribute::Filtered& kept = inputs.filtered;
   return fmt::format(
-      "The filter kept {} of {} ({:.2g} %), those that share tokens with a question; what shares none is not scored, "
-      "however strong it may be.",
+      "The filter kept {} of {} ({:.2g} %), those nearest to a question in words; the others are not scored, however "
+      "strong they may be.",
       format_count(std::ssize(kept.rows)), format_counted(kept.searched, "document"), 100 * kept.share());
 }
 
@@ -171,6 +171,17 @@ std::shared_ptr<const data::ExampleTexts> AttributionInputs::texts() const {
 
 std::string AttributionInputs::source(int64_t row) const {
   return index ? indexed.source(row) : text.documents.source(text.encoded.document_of[static_cast<size_t>(row)]);
+}
+
+std::string AttributionInputs::label(int64_t row) const {
+  const std::vector<int64_t>& document_of = corpus().encoded.document_of;
+  const auto place = static_cast<size_t>(whole ? filtered.rows[static_cast<size_t>(row)] : row);
+  const int64_t document = document_of[place];
+  size_t first = place, last = place;
+  while (first > 0 && document_of[first - 1] == document_of[place]) --first;
+  while (last + 1 < document_of.size() && document_of[last + 1] == document_of[place]) ++last;
+  const std::string name = format_count(document);
+  return first == last ? name : fmt::format("{}, part {}", name, place - first + 1);
 }
 
 AttributionInputs load_attribution(const AttributeOptions& options, Progress& progress) {
@@ -287,8 +298,8 @@ Plan plan_attribution(const AttributionInputs& inputs, const AttributeOptions& o
     attribute::add_fit_stages(plan, inputs.method, given);
     attribute::add_score_stage(plan, inputs.method, scored, parts_of(options), "", &given);
   }
-  attribute::add_shown_stage(plan, options.rescore > 0 ? exact_method() : inputs.method, scored, looked_at(inputs),
-                             shown_each(options, inputs.dataset().size()));
+  attribute::add_shown_stage(plan, options.rescore > 0 ? exact_method(inputs.method) : inputs.method, scored,
+                             looked_at(inputs), shown_each(options, inputs.dataset().size()));
   if (options.stability) {
     const attribute::Inputs other = attribute::with_other_labels(given);
     attribute::add_fit_stages(plan, inputs.method, other, kOtherLabels);
@@ -329,10 +340,10 @@ Attribution attribute_documents(const AttributionInputs& inputs, const Attribute
   auto shown = attribute::shown_documents(*scorer, inputs.documents(), found.apart.total, closely,
                                           shown_each(options, inputs.dataset().size()), progress);
   for (size_t q = 0; q < closely.size(); ++q) {
-    found.queries.push_back(
-        {std::move(shown[q]),
-         attribute::read_tokens(inputs.checkpoint.model, inputs.queries[q].example, kReportedTokens),
-         {}});
+    found.queries.push_back({std::move(shown[q]),
+                             attribute::read_tokens(inputs.checkpoint.model, inputs.queries[q].example, kReportedTokens,
+                                                    inputs.tokenizer.vocabulary_size()),
+                             {}});
   }
   if (options.stability) {
     curvature::Workspace other = workspace_in("/other_labels");

@@ -47,6 +47,8 @@ struct AttributionInputs {
   std::shared_ptr<const data::ExampleTexts> texts() const;
   /// "stories.txt, document 3"
   std::string source(int64_t row) const;
+  /// What a reader calls it: "3", its place in the corpus, or of several parts of a document "3, part 2".
+  std::string label(int64_t row) const;
   attribute::Documents documents() const { return {dataset(), texts()}; }
   /// What the scored documents stand among: fits are made of all of it.
   const data::TokenizedCorpus& corpus() const { return whole ? *whole : text; }

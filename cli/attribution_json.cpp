@@ -58,7 +58,7 @@ ordered_json curvature_json(const attribute::CurvatureFacts& facts) {
   return result;
 }
 
-ordered_json trust_json(const train::TailPatchComparison& trust) {
+ordered_json trust_json(const AttributionInputs& inputs, const train::TailPatchComparison& trust) {
   ordered_json result{{"check", "tail-patch"},
                       {"top_mean", trust.top_mean},
                       {"random_mean", trust.random_mean},
@@ -67,8 +67,9 @@ ordered_json trust_json(const train::TailPatchComparison& trust) {
                       {"t", finite_or_null(trust.welch_t)},
                       {"top", ordered_json::array()},
                       {"random", ordered_json::array()}};
-  const auto step_json = [](const train::TailPatchDocument& step) {
+  const auto step_json = [&](const train::TailPatchDocument& step) {
     return ordered_json{{"row", step.row},
+                        {"document", inputs.text.encoded.document_of[static_cast<size_t>(step.row)]},
                         {"predicted", step.predicted},
                         {"measured", step.measured},
                         {"own_fall", step.own_fall},
@@ -80,7 +81,8 @@ ordered_json trust_json(const train::TailPatchComparison& trust) {
 }
 
 /// The strongest documents for a question, then those most against it.
-std::string documents_table(const Attribution& found, size_t query, double factor, const std::string& unit) {
+std::string documents_table(const AttributionInputs& inputs, const Attribution& found, size_t query, double factor,
+                            const std::string& unit) {
   const attribute::Shown& shown = found.queries[query].shown;
   if (shown.top.empty() && shown.bottom.empty()) return "No document has a score other than zero.\n";
   const at::Tensor row = found.apart.total[static_cast<int64_t>(query)].to(at::kDouble).contiguous();
@@ -93,7 +95,8 @@ std::string documents_table(const Attribution& found, size_t query, double facto
                       .signed_score = score,
                       .percentile = report::percentile_of(scores, document),
                       .index = document,
-                      .text = found.texts.at(document)});
+                      .text = found.texts.at(document),
+                      .label = inputs.label(document)});
   };
   for (size_t i = 0; i < shown.top.size(); ++i) add(shown.top[i], static_cast<int>(i) + 1);
   const size_t against = std::min<size_t>(shown.bottom.size(), kOpponentsInTable);
@@ -182,8 +185,8 @@ ordered_json attribution_json(const AttributionInputs& inputs, const Attribution
       for (const int64_t row : found.queries[q].shown.top) entry["top"].push_back(document_json(inputs, found, q, row));
       for (const int64_t row : found.queries[q].shown.bottom)
         entry["bottom"].push_back(document_json(inputs, found, q, row));
-      if (found.queries[q].trust) entry["trust"] = trust_json(*found.queries[q].trust);
-      if (found.store) add_store_findings(entry, found, q);
+      if (found.queries[q].trust) entry["trust"] = trust_json(inputs, *found.queries[q].trust);
+      if (found.store) add_store_findings(entry, inputs, found, q);
     }
     result["queries"].push_back(std::move(entry));
   }
@@ -201,7 +204,7 @@ std::string attribution_table(const AttributionInputs& inputs, const Attribution
   if (!table.empty()) table += "\n";
   if (options.grouping == Grouping::None || options.grouping == Grouping::Documents) {
     for (size_t q = 0; q < found.queries.size(); ++q) {
-      table += question_heading(inputs, q) + documents_table(found, q, nats.value_or(1), unit);
+      table += question_heading(inputs, q) + documents_table(inputs, found, q, nats.value_or(1), unit);
       if (found.queries[q].trust) table += trust_line(inputs, *found.queries[q].trust);
     }
     if (const size_t others = inputs.queries.size() - found.queries.size(); others > 0) {

@@ -75,6 +75,7 @@ nlohmann::ordered_json summed_json(const AttributionInputs& inputs, const Attrib
         row["documents"] = members_of(inputs, sizes, column);
       } else {
         row["row"] = column;
+        row["document"] = inputs.text.encoded.document_of[static_cast<size_t>(column)];
         row["id"] = hex64(inputs.dataset().examples[static_cast<size_t>(column)].id);
       }
       row["score"] = sum_at(found, ranking, column);
@@ -99,7 +100,7 @@ std::string summed_table(const AttributionInputs& inputs, const Attribution& fou
                     {fmt::format("{:+.3g}", sum), sum > 0   ? report::Tone::Supports
                                                   : sum < 0 ? report::Tone::Opposes
                                                             : report::Tone::Plain},
-                    {std::to_string(are_groups(inputs) ? members_of(inputs, sizes, column) : column)},
+                    {are_groups(inputs) ? format_count(members_of(inputs, sizes, column)) : inputs.label(column)},
                     {name_of(inputs, found, column)}});
   }
   return fmt::format(
@@ -120,7 +121,8 @@ std::vector<report::SumView> summed_views(const AttributionInputs& inputs, const
       view.rows.push_back({.name = name_of(inputs, found, column),
                            .documents = members_of(inputs, sizes, column),
                            .index = column,
-                           .score = sum_at(found, ranking, column)});
+                           .score = sum_at(found, ranking, column),
+                           .label = are_groups(inputs) ? std::string() : inputs.label(column)});
     }
     views.push_back(std::move(view));
   }

@@ -61,6 +61,7 @@ report::ScoredDocument scored_document(const AttributionInputs& inputs, const at
   const data::ExampleView example = inputs.dataset().examples[static_cast<size_t>(row)];
   report::ScoredDocument scored{
       .index = row, .id = hex64(example.id), .source = inputs.source(row), .tokens = {}, .token_scores = {}};
+  scored.label = inputs.label(row);
   for (size_t t = first_own_token(inputs); t < example.tokens.size(); ++t) {
     scored.tokens.push_back(inputs.tokenizer.token_text(example.tokens[t]));
     if (!shown.token_scores.empty()) scored.token_scores.push_back(shown.token_scores[place][t]);
@@ -129,9 +130,9 @@ report::Interval mean_interval(const std::vector<train::TailPatchDocument>& docu
   return {mean, interval.low, interval.high};
 }
 
-report::TrustCheck trust_check(const train::TailPatchComparison& trust, const std::string& measure) {
+report::TrustCheck trust_check(const AttributionInputs& inputs, const train::TailPatchComparison& trust) {
   report::TrustCheck check;
-  check.measure = measure;
+  check.measure = inputs.measurement.name;
   check.step =
       "From the final model, one plain SGD step is taken on a single document, sized so that the document's own loss "
       "falls by "
@@ -139,7 +140,10 @@ report::TrustCheck trust_check(const train::TailPatchComparison& trust, const st
   for (const auto* side : {&trust.top, &trust.random}) {
     for (const train::TailPatchDocument& each : *side) {
       (side == &trust.top ? check.top : check.random)
-          .push_back({.index = each.row, .predicted_nats = {}, .measured_nats = each.measured});
+          .push_back({.index = each.row,
+                      .predicted_nats = {},
+                      .measured_nats = each.measured,
+                      .label = inputs.label(each.row)});
       if (!each.reached) ++check.unreached;
     }
   }
@@ -168,7 +172,7 @@ report::QueryView query_view(const AttributionInputs& inputs, const Attribution&
   for (const int64_t each : findings.shown.bottom)
     view.bottom.push_back(scored_document(inputs, findings.shown, place++, each));
   if (findings.trust && findings.trust->top.size() > 1 && findings.trust->random.size() > 1)
-    view.trust = trust_check(*findings.trust, inputs.measurement.name);
+    view.trust = trust_check(inputs, *findings.trust);
   return view;
 }
 
@@ -184,7 +188,8 @@ report::Provenance provenance(const AttributionInputs& inputs, const Session& se
   result.command = shell_line(session.invocation);
   result.rows = {{"Model", inputs.checkpoint.hash, inputs.checkpoint.format},
                  {"Corpus", inputs.dataset().content_hash(), format_counted(inputs.text.encoded.documents, "document")},
-                 {"Tokenizer", inputs.tokenizer.hash(), inputs.tokenizer.description()},
+                 {"Tokenizer", inputs.tokenizer.hash(),
+                  inputs.tokenizer.description() + "; BOS: " + inputs.text.encoded.bos_reason},
                  {"Seed", std::to_string(session.invocation.common().seed), ""},
                  {"Version", version(), ""}};
   if (inputs.index) result.rows.insert(result.rows.begin() + 2, store_row(inputs));
@@ -212,6 +217,8 @@ report::AttributionView attribution_view(const AttributionInputs& inputs, const 
   view.context = static_cast<int>(inputs.context);
   if (options.train_size > 0) view.train_size = options.train_size;
   view.date = today();
+  if (std::ssize(inputs.corpus().encoded.document_of) > inputs.corpus().encoded.documents)
+    view.noun = {"text", "texts"};  // of which several are parts of one document
   view.layers_not_covered = inputs.not_covered;
   view.warnings = found.warnings;
   if (found.curvature) view.curvature = curvature_view(*found.curvature);

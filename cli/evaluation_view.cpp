@@ -94,7 +94,10 @@ report::Provenance evaluation_provenance(const nn::Checkpoint& checkpoint, const
   result.rows = {{"Assay", "", fmt::format("{}, LibTorch {}", version_line(), ASSAY_TORCH_VERSION)},
                  {"Model", checkpoint.hash, fmt::format("{}, {}", checkpoint.path, checkpoint.format)},
                  {"Data", dataset.content_hash(), format_counted(dataset.size(), "example")}};
-  if (text != nullptr) result.rows.push_back({"Tokenizer", text->tokenizer.hash(), text->tokenizer.description()});
+  if (text != nullptr) {
+    result.rows.push_back({"Tokenizer", text->tokenizer.hash(),
+                           text->tokenizer.description() + "; BOS: " + text->loaded.encoded.bos_reason});
+  }
   result.rows.push_back({"Seed", std::to_string(session.invocation.common().seed), "nothing here is random"});
   result.rows.push_back({"Threads", std::to_string(at::get_num_threads()), processor().model});
   result.costs = cost_rows(plan, seconds);

@@ -25,9 +25,15 @@ struct Prompt {
   std::string text;
   std::vector<int32_t> ids;
   std::vector<int32_t> stop;
+  std::string bos;  ///< what was done about it, and why
 };
 
 Prompt make_prompt(const GenerateOptions& options, const data::Tokenizer& tokenizer) {
+  if (options.chat && options.begin_token != BeginToken::Auto) {
+    throw Error(ErrorKind::Usage,
+                "reading --bos: with --chat the template says how a text begins, but --bos is given, too; leave one of "
+                "them out");
+  }
   Prompt prompt;
   prompt.text = options.prompt;
   if (tokenizer.eos()) prompt.stop.push_back(*tokenizer.eos());
@@ -40,8 +46,9 @@ Prompt make_prompt(const GenerateOptions& options, const data::Tokenizer& tokeni
     prompt.stop.push_back(chat.end_of_message());
   }
   prompt.ids = tokenizer.encode(prompt.text);
-  if (!options.chat && data::adds_bos(tokenizer, data::BosPolicy::Auto))
-    prompt.ids.insert(prompt.ids.begin(), *tokenizer.bos());
+  const data::BosPolicy policy = bos_policy(options.begin_token);
+  prompt.bos = options.chat ? "as the chat template says" : data::bos_reason(tokenizer, policy);
+  if (!options.chat && data::adds_bos(tokenizer, policy)) prompt.ids.insert(prompt.ids.begin(), *tokenizer.bos());
   if (prompt.ids.empty()) {
     throw Error(ErrorKind::Data,
                 "reading --prompt: it must hold a token, but it is empty and this tokenizer begins no text "
@@ -120,6 +127,7 @@ nlohmann::ordered_json generation_json(const Session& session, const nn::Checkpo
   result["tokenizer"] = {{"kind", tokenizer.description()}, {"hash", tokenizer.hash()}};
   result["prompt"] = prompt.text;
   result["prompt_ids"] = prompt.ids;
+  result["bos_reason"] = prompt.bos;
   result["ids"] = ids;
   result["text"] = text;
   return result;
@@ -139,6 +147,7 @@ void run(const GenerateOptions& options, Session& session) {
   if (stops_at_plan(session, "generate", cost)) return;
 
   const auto folder = claim_out(session, identity_of(options, checkpoint, tokenizer, prompt));
+  session.progress.note(fmt::format("{}; BOS: {}", format_counted(prompt_tokens, "token"), prompt.bos));
   Printer printer(tokenizer, options.common.json);
   const auto started = std::chrono::steady_clock::now();
   const std::vector<int32_t> ids = nn::generate(checkpoint.model, prompt.ids,

@@ -17,6 +17,10 @@ Examples:
   add_text(command, "--prompt", options.prompt, "TEXT", "The text to continue")->required();
   add_switch(command, "--chat", options.chat, "Wrap the prompt in the model's chat template");
   add_text(command, "--system", options.system, "TEXT", "System message, with --chat (default: the template's own)");
+  add_choice<BeginToken>(
+      command, "--bos", options.begin_token,
+      {{"auto", BeginToken::Auto}, {"yes", BeginToken::Yes}, {"no", BeginToken::No}},
+      "Put a begin token before the prompt; auto does as the tokenizer says, with --chat the template");
   add_integer(command, "--max-tokens", options.max_tokens, {.minimum = 1}, "Stop after N new tokens");
   add_number(command, "--temperature", options.temperature, {.minimum = 0, .maximum = 100},
              "0 takes the likeliest token each time");

@@ -105,6 +105,7 @@ data::TokenizedCorpus load_text(const DataOptions& options, const data::Tokenize
                             : fmt::format("cut, {} lost", format_counted(encoded.tokens_cut, "token")));
   }
   if (!text.manifest.shards.empty()) line += "; from token shards";
+  line += "; BOS: " + encoded.bos_reason;
   progress.note(line);
   if (!text.has_files)
     progress.note("The files that the shards were made from are not there: texts are told by their tokens.");

@@ -64,7 +64,8 @@ std::unique_ptr<attribute::Scorer> score_again(const AttributionInputs& inputs, 
                                                int64_t shown, curvature::Workspace& workspace, Attribution& found,
                                                Progress& progress) {
   const std::vector<int64_t> rows = attribute::rows_to_rescore(scan, options.rescore);
-  auto exact = attribute::make_scorer(exact_method(), given, progress);
+  const FactoryCall method = exact_method(inputs.method);
+  auto exact = attribute::make_scorer(method, given, progress);
   const data::Dataset again = data::subset(inputs.dataset(), rows);
   const at::Tensor scores = exact->score({again}, {}, workspace, progress).total;
   const int64_t told = std::max(shown, attribute::trust_counts(inputs.dataset().size()).top);
@@ -73,14 +74,14 @@ std::unique_ptr<attribute::Scorer> score_again(const AttributionInputs& inputs, 
   found.store->top = std::move(merged.top);
   found.store->bottom = std::move(merged.bottom);
   found.store->rescored = std::ssize(rows);
-  found.store->exact = exact_method();
+  found.store->exact = method;
   found.store->agreement = std::move(merged.agreement);
   found.store->scale = std::move(merged.scale);
   for (std::string& warning : exact->warnings()) found.warnings.push_back(std::move(warning));
   found.warnings.push_back(
-      fmt::format("The order of the strongest is EK-FAC's: {} of {} were scored again; the others keep the index's "
+      fmt::format("The order of the strongest is that of {}: {} of {} were scored again; the others keep the index's "
                   "estimate, brought to the same scale.",
-                  rows.size(), format_counted(inputs.dataset().size(), "document")));
+                  exact->meaning().title, rows.size(), format_counted(inputs.dataset().size(), "document")));
   const auto poor = std::ranges::count_if(found.store->agreement,
                                           [](double value) { return !std::isnan(value) && value < kPoorAgreement; });
   if (poor > 0) {
@@ -118,6 +119,7 @@ data::TokenizedCorpus indexed_text(const attribute::IndexedDocuments& documents,
   encoded.document_of = documents.document_of;
   encoded.is_part = documents.is_part;
   encoded.adds_bos = documents.adds_bos;
+  encoded.bos_reason = documents.adds_bos ? "before every text, as in the index" : "before no text, as in the index";
   int64_t last = -1;
   for (int64_t row = 0; row < documents.size(); ++row) {
     const auto place = static_cast<size_t>(row);
@@ -127,8 +129,8 @@ data::TokenizedCorpus indexed_text(const attribute::IndexedDocuments& documents,
     ++encoded.documents;
     if (encoded.is_part[place]) ++encoded.long_documents;
   }
-  progress.note(fmt::format("{}, {}", format_counted(encoded.documents, "document"),
-                            format_counted(encoded.dataset.tokens(), "token")));
+  progress.note(fmt::format("{}, {}; BOS: {}", format_counted(encoded.documents, "document"),
+                            format_counted(encoded.dataset.tokens(), "token"), encoded.bos_reason));
   return text;
 }
 
@@ -151,9 +153,17 @@ std::vector<nn::LayerId> index_layers(const attribute::GradientIndex& index, con
   return chosen;
 }
 
-const FactoryCall& exact_method() {
-  static const FactoryCall method = parse_factory("ekfac", attribute::method_table(), "method");
-  return method;
+FactoryCall exact_method(const FactoryCall& method) {
+  if (method.is_word("mode", "l2")) {
+    throw Error(
+        ErrorKind::Usage,
+        "reading --rescore: the method must have an exact form in EK-FAC, as the modes dot and relatif have, but "
+        "it is " +
+            method.canonical() + "; choose one of those or leave --rescore out");
+  }
+  const bool is_relative = method.is_word("mode", "relatif");
+  return parse_factory(fmt::format("{}(damping={})", is_relative ? "relatif" : "ekfac", method.number("damping")),
+                       attribute::method_table(), "method");
 }
 
 void plan_store(Plan& plan, const AttributionInputs& inputs, const AttributeOptions& options,
@@ -163,7 +173,7 @@ void plan_store(Plan& plan, const AttributionInputs& inputs, const AttributeOpti
                               {.needs_self = needs_self(inputs, options),
                                .whole_rows = whole_rows(inputs, options, closely),
                                .rescored = std::min(each, inputs.dataset().size())},
-                              exact_method());
+                              options.rescore > 0 ? exact_method(inputs.method) : inputs.method);
 }
 
 std::unique_ptr<attribute::Scorer> score_by_store(const AttributionInputs& inputs, const AttributeOptions& options,

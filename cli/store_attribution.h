@@ -20,8 +20,9 @@ data::TokenizedCorpus indexed_text(const attribute::IndexedDocuments& documents,
 std::vector<nn::LayerId> index_layers(const attribute::GradientIndex& index, const AttributeOptions& options,
                                       const nn::Architecture& architecture);
 
-/// What scores the ends of the rankings again.
-const FactoryCall& exact_method();
+/// What scores the ends of the rankings again: EK-FAC in the same mode and with the same damping. Error(Usage) where
+/// there is none.
+FactoryCall exact_method(const FactoryCall& method);
 
 /// closely: questions of which whole rows of scores are kept.
 void plan_store(Plan& plan, const AttributionInputs& inputs, const AttributeOptions& options,

@@ -39,7 +39,7 @@ ordered_json store_json(const AttributionInputs& inputs, const Attribution& foun
   return result;
 }
 
-void add_store_findings(ordered_json& entry, const Attribution& found, size_t query) {
+void add_store_findings(ordered_json& entry, const AttributionInputs& inputs, const Attribution& found, size_t query) {
   const StoreFindings& store = *found.store;
   if (query < store.agreement.size()) {
     const double agreement = store.agreement[query];
@@ -50,7 +50,9 @@ void add_store_findings(ordered_json& entry, const Attribution& found, size_t qu
     const attribute::RankingEnd& top = store.group_top[g];
     ordered_json rows = ordered_json::array();
     for (int64_t i = 0; i < top.rows.size(1); ++i) {
-      rows.push_back({{"row", top.rows[static_cast<int64_t>(query)][i].item<int64_t>()},
+      const auto row = top.rows[static_cast<int64_t>(query)][i].item<int64_t>();
+      rows.push_back({{"row", row},
+                      {"document", inputs.text.encoded.document_of[static_cast<size_t>(row)]},
                       {"score", top.scores[static_cast<int64_t>(query)][i].item<double>()}});
     }
     entry["by_layers"][store.groups[g].name] = std::move(rows);

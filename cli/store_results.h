@@ -15,7 +15,8 @@ nlohmann::ordered_json store_json(const AttributionInputs& inputs, const Attribu
 
 /// Adds to one question's entry what the index says of it alone: the agreement with exact scores, rankings by groups of
 /// layers.
-void add_store_findings(nlohmann::ordered_json& entry, const Attribution& found, size_t query);
+void add_store_findings(nlohmann::ordered_json& entry, const AttributionInputs& inputs, const Attribution& found,
+                        size_t query);
 
 /// The ends of every question's ranking: top_rows, top_scores, bottom_rows, bottom_scores, and those of layer groups.
 void add_store_arrays(io::Arrays& arrays, const Attribution& found);

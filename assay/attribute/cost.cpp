@@ -245,7 +245,7 @@ void add_score_stage(Plan& plan, const FactoryCall& method, const Inputs& inputs
                      const std::string& suffix, const Inputs* fitted_on) {
   WalkShapes shapes = shapes_of(inputs);
   if (!uses_gradients(method)) {
-    shapes.held = 1;  // nothing is summed: one batch after the other
+    shapes.walked = 1;  // nothing is summed: one batch after the other
     Cost cost{.peak_bytes = static_cast<int64_t>(shapes.resident)};
     if (method.name() == "representation") {
       cost = gradient_walk(shapes);

@@ -8,11 +8,13 @@
 #include <cmath>
 
 #include "assay/core/error.h"
+#include "assay/core/twin.h"
 #include "assay/data/batch.h"
 
 namespace assay::attribute {
 
-std::vector<TokenReading> read_tokens(const nn::Model& model, const data::Example& example, int64_t alternatives) {
+std::vector<TokenReading> read_tokens(const nn::Model& model, const data::Example& example, int64_t alternatives,
+                                      int64_t usable_vocabulary) {
   ASSAY_ASSERT(!example.tokens.empty());
   std::vector<TokenReading> readings(example.tokens.size());
   for (size_t t = 0; t < readings.size(); ++t) readings[t].id = example.tokens[t];
@@ -21,7 +23,9 @@ std::vector<TokenReading> read_tokens(const nn::Model& model, const data::Exampl
   const at::NoGradGuard no_history;
   const at::Tensor log_p =
       model.run(data::prompt_batch(example.tokens)).output.logits()[0].to(at::kDouble).log_softmax(-1);
-  const auto [values, ids] = log_p.topk(std::min(alternatives, log_p.size(1)), -1);
+  const bool is_padded = usable_vocabulary > 0 && !ASSAY_TWIN("attribute.padding_is_read");
+  const int64_t usable = is_padded ? std::min(usable_vocabulary, log_p.size(1)) : log_p.size(1);
+  const auto [values, ids] = log_p.narrow(1, 0, usable).topk(std::min(alternatives, usable), -1);
   for (size_t t = 1; t < readings.size(); ++t) {
     const auto place = static_cast<int64_t>(t) - 1;
     TokenReading& reading = readings[t];

@@ -21,6 +21,9 @@ struct TokenReading {
 };
 
 /// One entry a token of the example, which must be text. `alternatives`: how many are kept, beside the token itself.
-std::vector<TokenReading> read_tokens(const nn::Model& model, const data::Example& example, int64_t alternatives);
+/// `usable_vocabulary`: ids at and beyond it are no tokens (padded vocabularies) and not among them; 0: all are.
+/// Probabilities are those of the model's whole vocabulary, as its loss is.
+std::vector<TokenReading> read_tokens(const nn::Model& model, const data::Example& example, int64_t alternatives,
+                                      int64_t usable_vocabulary = 0);
 
 }  // namespace assay::attribute

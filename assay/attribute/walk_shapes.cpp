@@ -67,10 +67,12 @@ WalkShapes shapes_of(const Inputs& inputs, const data::Dataset& documents, int64
     shapes.largest_side = std::max({shapes.largest_side, shape.rows, shape.columns});
     shapes.narrow += std::min(rows, columns);
     shapes.squares_out += rows * rows;
+    shapes.waiting += rows;
     shapes.solves += 2 * rows * columns * (rows + columns);
     shapes.cubes += decomposed_cube(inputs.model.dtype(), shape.rows);
     if (!seen.insert(curvature::input_name(architecture, layer)).second) continue;
     shapes.squares_in += columns * columns;
+    shapes.waiting += columns;
     shapes.cubes += decomposed_cube(inputs.model.dtype(), shape.columns);
   }
   shapes.blocks = static_cast<double>(std::max<int64_t>(1, facts.blocks));
@@ -91,7 +93,8 @@ WalkShapes shapes_of(const Inputs& inputs, const data::Dataset& documents, int64
   const double heads = shapes.blocks * static_cast<double>(facts.heads);
   shapes.attention = heads * kProductsPerPair * 2 * static_cast<double>(facts.head_width);
   shapes.exponentials = heads * kExponentialsPerPair * kOperationsPerExponential;
-  shapes.held = static_cast<double>(nn::batches_held(inputs.model));
+  shapes.walked = static_cast<double>(nn::batches_in_flight(inputs.model));
+  if (shapes.is_bf16) shapes.waiting /= 2;
   shapes.head_bytes = static_cast<double>(kernel::head_working_bytes(
       static_cast<int64_t>(shapes.widest_batch), facts.width, facts.vocabulary, inputs.model.matrix_dtype()));
   shapes.resident = static_cast<double>(resident_bytes());
@@ -108,9 +111,10 @@ Cost gradient_walk(const WalkShapes& shapes) {
   products_of(shapes, cost) += 4 * shapes.weights * shapes.positions + shapes.attention * shapes.pairs;
   cost.bytes_moved = kPassesOverActivations * shapes.element_bytes * shapes.activations * shapes.positions;
   cost.operator_calls = shapes.batches * (shapes.blocks * kOperatorsPerBlock + shapes.layers * kOperatorsPerLayer);
-  cost.peak_bytes = static_cast<int64_t>(
-      shapes.resident +
-      shapes.held * (shapes.head_bytes + shapes.element_bytes * shapes.activations * shapes.widest_batch));
+  cost.peak_bytes =
+      static_cast<int64_t>(shapes.resident + shapes.walked * shapes.head_bytes +
+                           shapes.element_bytes * shapes.widest_batch *
+                               (shapes.walked * shapes.activations + (shapes.walked - 1) * shapes.waiting));
   return cost;
 }
 

@@ -13,7 +13,8 @@ constexpr double kOperatorsPerLayer = 8;   ///< of one captured pair, whatever i
 /// Everything that the costs depend on.
 struct WalkShapes {
   double positions = 0, batches = 0, widest_batch = 0;  ///< padding included
-  double held = 1;                                      ///< batches in memory at a time
+  double walked = 1;                                    ///< batches at a time
+  double waiting = 0;                                   ///< numbers a position of a batch whose sums wait: its pairs
   double pairs = 0;                                     ///< of a query and a key that it sees, in all documents
   double weights = 0;                                   ///< multiply-adds of one forward pass a position
   double tracked = 0;                                   ///< Σ O·M

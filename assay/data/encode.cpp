@@ -12,17 +12,6 @@
 namespace assay::data {
 namespace {
 
-std::string explain_bos(const Tokenizer& tokenizer, BosPolicy policy) {
-  switch (policy) {
-    case BosPolicy::Yes: return "asked for";
-    case BosPolicy::No: return "asked not to";
-    case BosPolicy::Auto: break;
-  }
-  return tokenizer.adds_bos()
-             ? fmt::format("the tokenizer's files put {} before every text", tokenizer.token_text(*tokenizer.bos()))
-             : "the tokenizer's files put nothing before a text";
-}
-
 [[noreturn]] void refuse_long(const std::string& source, size_t tokens, int64_t context) {
   throw Error(
       ErrorKind::Data,
@@ -32,6 +21,17 @@ std::string explain_bos(const Tokenizer& tokenizer, BosPolicy policy) {
 }
 
 }  // namespace
+
+std::string bos_reason(const Tokenizer& tokenizer, BosPolicy policy) {
+  switch (policy) {
+    case BosPolicy::Yes: return "asked for";
+    case BosPolicy::No: return "asked not to";
+    case BosPolicy::Auto: break;
+  }
+  return tokenizer.adds_bos()
+             ? fmt::format("the tokenizer's files put {} before every text", tokenizer.token_text(*tokenizer.bos()))
+             : "the tokenizer's files put nothing before a text";
+}
 
 bool adds_bos(const Tokenizer& tokenizer, BosPolicy policy) {
   if (policy == BosPolicy::Auto) return tokenizer.adds_bos();
@@ -45,7 +45,7 @@ bool adds_bos(const Tokenizer& tokenizer, BosPolicy policy) {
 }
 
 ExampleRule::ExampleRule(const Tokenizer& tokenizer, const EncodeOptions& options)
-    : options_(options), bos_reason_(explain_bos(tokenizer, options.bos)) {
+    : options_(options), bos_reason_(assay::data::bos_reason(tokenizer, options.bos)) {
   if (options.context < 2) {
     throw Error(ErrorKind::Usage,
                 fmt::format("tokenizing documents: the context must be at least 2 tokens, one to read and "

@@ -42,6 +42,8 @@ struct EncodedCorpus {
 
 /// Whether BOS is put before texts. Throws Error(Usage) for Yes where the tokenizer has none.
 bool adds_bos(const Tokenizer& tokenizer, BosPolicy policy);
+/// "the tokenizer's files put <s> before every text"
+std::string bos_reason(const Tokenizer& tokenizer, BosPolicy policy);
 
 /// How the tokens of one text become examples.
 class ExampleRule {

@@ -23,11 +23,12 @@ struct QueryToken {
 
 /// One training document that the page shows. Its score is `QueryScores::scores[index]`.
 struct ScoredDocument {
-  std::int64_t index = 0;            ///< place in the corpus, from 0: the column of the scores
+  std::int64_t index = 0;            ///< the column of the scores, from 0
   std::string id;                    ///< stable id, hex
   std::string source;                ///< file and line, or whatever tells it apart; may be empty
   std::vector<std::string> tokens;   ///< its text in tokens, in order, BOS left out; one whole text is fine too
   std::vector<double> token_scores;  ///< empty, or one a token, raw: they add up to the document's raw score
+  std::string label = {};            ///< what it is called where that is not its index: of a part, or of a choice
 };
 
 /// Where in the network the support of the shown documents flows: signed shares that add up to 1.
@@ -45,6 +46,7 @@ struct TrustDocument {
   std::int64_t index = 0;
   std::optional<double> predicted_nats;  ///< by the scores, where the model was trained again
   double measured_nats = 0;              ///< change of the query's measurement; + : the document helped it
+  std::string label = {};                ///< as that of a ScoredDocument
 };
 
 /// The check that stands beside the scores: a step of training on single documents, or retraining without them.
@@ -80,6 +82,7 @@ struct SumRow {
   std::int64_t documents = 1;
   std::int64_t index = 0;  ///< of the group or the document
   double score = 0;
+  std::string label = {};  ///< as that of a ScoredDocument
 };
 
 /// Sums in the order in which they are shown.

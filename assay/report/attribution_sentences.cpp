@@ -39,6 +39,12 @@ std::string measurement_name(const std::string& measure) {
   return "sum of the log-probabilities of the completion’s tokens";
 }
 
+/// What the page calls the document of a column of the scores.
+std::string name_of(const QueryView& query, std::int64_t column) {
+  const auto shown = std::ranges::find(query.top, column, &ScoredDocument::index);
+  return labelled(shown == query.top.end() ? std::string() : shown->label, column);
+}
+
 }  // namespace
 
 // ── Headline ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -60,7 +66,7 @@ std::string headline_finding(const QueryFacts& facts) {
   }
   if (support.largest == 0) return "No " + noun.one + " moves " + whose + ": every score is zero";
   if (!facts.has_shares()) {
-    return "By " + facts.view->method_title + ", " + noun.one + " " + count(support.order.front()) +
+    return "By " + facts.view->method_title + ", " + noun.one + " " + name_of(*facts.query, support.order.front()) +
            " comes first of " + count(n);
   }
   if (n == 1) return "The only " + noun.one + (support.half == 0 ? " does not support " : " supports ") + whose;

@@ -52,7 +52,7 @@ Html excerpt(const ValuedTokens& text, const Window& window, const CardScale& sc
 /// What the closed part says about itself: "Story 12, full text (321 tokens; this excerpt holds 99 % of its score)".
 std::string summary_of(const ScoredDocument& document, const ValuedTokens& text, const Window& window,
                        const CardScale& scale) {
-  const std::string name = capitalised(scale.noun.one) + " " + count(document.index);
+  const std::string name = capitalised(scale.noun.one) + " " + labelled(document.label, document.index);
   const std::string length =
       counted_in_digits(std::ssize(text.tokens), text.values.empty() ? Noun{"word", "words"} : Noun{"token", "tokens"});
   if (window.begin == 0 && window.end == text.tokens.size()) return name + " (" + length + ")";

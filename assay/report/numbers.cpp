@@ -84,6 +84,10 @@ std::string signed_significant(double value, int digits) {
   return (value > 0 ? "+" : "") + significant(value, digits);
 }
 
+std::string labelled(const std::string& label, std::int64_t number) {
+  return label.empty() ? count(number) : label;
+}
+
 std::string count(std::int64_t n) {
   return fixed(static_cast<double>(n), 0);
 }

@@ -25,6 +25,8 @@ std::string signed_significant(double value, int digits = 3);
 
 /// "412,717".
 std::string count(std::int64_t n);
+/// What something is called: its label, or its number where it has none.
+std::string labelled(const std::string& label, std::int64_t number);
 /// "eleven" up to twelve, then "1,000"; "no" is left to the sentence.
 std::string count_in_words(std::int64_t n);
 /// First letter (ASCII) raised, for the start of a sentence.

@@ -38,7 +38,8 @@ Html sum_bars(const SumView& view, double factor, const std::string& unit, const
   for (const SumRow& row : view.rows) {
     const double value = row.score * factor;
     const std::string sign = value > 0 ? "pos" : value < 0 ? "neg" : "";
-    rows.push_back({Html::text(shortened(row.name)), Html::text(count(view.is_groups ? row.documents : row.index)),
+    rows.push_back({Html::text(shortened(row.name)),
+                    Html::text(view.is_groups ? count(row.documents) : labelled(row.label, row.index)),
                     html("<span class=\"{}\">{}</span>", sign, signed_significant(value)),
                     sum_bar(row.score, zero, span)});
   }

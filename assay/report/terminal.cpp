@@ -152,7 +152,7 @@ std::string ranking_table(const std::vector<RankedDocument>& documents, const st
     rows.push_back({{std::to_string(document.rank), Tone::Faint},
                     {document.score, tone},
                     {fixed(document.percentile, 1)},
-                    {count(document.index)},
+                    {labelled(document.label, document.index)},
                     {one_line(document.text)}});
   }
   return terminal_table({"", score_title, "percentile", "document", "text"},

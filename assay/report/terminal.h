@@ -40,7 +40,8 @@ struct RankedDocument {
   double signed_score = 0;  ///< decides the colour
   double percentile = 0;    ///< 0 to 100
   std::int64_t index = 0;
-  std::string text;  ///< the whole text; the excerpt is cut here
+  std::string text;        ///< the whole text; the excerpt is cut here
+  std::string label = {};  ///< what it is called where that is not its index
 };
 
 /// Ranked documents with score, percentile and the start of the text.

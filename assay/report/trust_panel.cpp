@@ -128,7 +128,7 @@ Html change_table(const TrustCheck& check, const Noun& noun, int decimals) {
     add("mean", name, std::nullopt, signed_fixed(mean.mean, decimals) + " " + interval(mean, decimals));
   };
   for (std::size_t i = 0; i < check.top.size(); ++i) {
-    add(std::to_string(i + 1), count(check.top[i].index), check.top[i].predicted_nats,
+    add(std::to_string(i + 1), labelled(check.top[i].label, check.top[i].index), check.top[i].predicted_nats,
         signed_fixed(check.top[i].measured_nats, decimals));
   }
   if (!check.top.empty()) add_mean("top " + count(std::ssize(check.top)), check.top_mean);

@@ -30,6 +30,14 @@ class AttributeOutput : public testing::Test {
   TinyAttribution job_{40};
 };
 
+// Pythia's and Qwen2's vocabularies are padded: their last rows are no tokens and are never told.
+TEST_F(AttributeOutput, TheRowsThatPadAVocabularyAreNoTokens) {
+  write_tiny_model(job_.model(), 1, 40);
+  const Outcome outcome = run_assay(job_.into("padded", {"--method", "identity"}));
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_TRUE(job_.is_finished("padded"));
+}
+
 TEST_F(AttributeOutput, APlanLeavesOutWhatLiesInTheCache) {
   EXPECT_THAT(planned_stages(),
               ElementsAre("covariances", "eigendecompositions", "eigenvalues", "scores", "shown documents"));

@@ -86,6 +86,25 @@ TEST_F(Commands, GenerateRefusesWhatDoesNotFit) {
   EXPECT_EQ(run_assay({"generate", model_, "--prompt", ""}).exit_code, 3);
 }
 
+// A begin token changes what a model says: what is done about it can be asked for, and is told.
+TEST_F(Commands, GenerateSaysWhetherABeginTokenIsPut) {
+  const auto say = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> words{"generate", model_, "--prompt", "the cat", "--max-tokens", "2"};
+    words.insert(words.end(), more.begin(), more.end());
+    return run_assay(words);
+  };
+  EXPECT_THAT(say({}).err, HasSubstr("2 tokens; BOS: the tokenizer's files put nothing before a text"));
+  EXPECT_THAT(say({"--bos", "no"}).err, HasSubstr("BOS: asked not to"));
+  const Outcome lacking = say({"--bos", "yes"});
+  EXPECT_EQ(lacking.exit_code, 2) << lacking.err;
+  const Outcome twice = say({"--chat", "--bos", "no"});
+  EXPECT_EQ(twice.exit_code, 2);
+  EXPECT_THAT(twice.err, HasSubstr("with --chat the template says how a text begins"));
+  folder_.write("texts.txt", "the cat sat<|endoftext|>the dog ran");
+  EXPECT_THAT(run_assay({"evaluate", model_, "--data", folder_ / "texts.txt"}).err,
+              HasSubstr("BOS: the tokenizer's files put nothing before a text"));
+}
+
 TEST_F(Commands, EvaluateSumsTheLossesOfItsExamples) {
   const Outcome outcome = evaluate({"--json"});
   ASSERT_EQ(outcome.exit_code, 0) << outcome.err;

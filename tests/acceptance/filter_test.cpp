@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "assay/io/safetensors.h"
 #include "tests/acceptance/attribution.h"
@@ -58,6 +59,30 @@ TEST_F(Filter, ScoresWhatItKeepsAsTheWholeCorpusWould) {
   EXPECT_THAT(page, testing::Not(HasSubstr("all searched")));
   const json& best = some["queries"][0]["top"][0];
   EXPECT_EQ(best["document"], rows[best["row"].get<size_t>()]);
+  ASSERT_NE(best["document"], best["row"]) << "the filter kept the first documents: this shows nothing";
+}
+
+// Everywhere a reader sees it, a document has its number in the corpus, whatever the filter left or split.
+TEST_F(Filter, DocumentsKeepTheirNumbers) {
+  const auto number_in = [](const std::string& table) {  // of the first row: rank, score, percentile, document, text
+    std::istringstream row(table.substr(table.find("\n", table.find("percentile"))));
+    std::string rank, score, percentile, document, part, number;
+    row >> rank >> score >> percentile >> document >> part >> number;
+    return part == "part" ? document + " part " + number : document;
+  };
+  for (const std::vector<std::string>& choice :
+       {std::vector<std::string>{"--filter", "bm25(7)"}, {"--long", "split", "--context", "6"}}) {
+    const json found = run_json(tiny_.into(choice[0], choice));
+    const Outcome table = run_assay(tiny_.words(choice));
+    const std::string page = read_bytes(tiny_.out(choice[0]) + "/report.html");
+    const int64_t document = found["queries"][0]["top"][0]["document"];
+    ASSERT_NE(document, found["queries"][0]["top"][0]["row"].get<int64_t>());
+    EXPECT_TRUE(number_in(table.out).starts_with(std::to_string(document))) << table.out;
+    const bool is_split = choice[0] == "--long";
+    const std::string name =
+        (is_split ? "Text " : "Document ") + std::to_string(document) + (is_split ? ", part " : " ");
+    EXPECT_THAT(page, HasSubstr(name));
+  }
 }
 
 TEST_F(Filter, IsRefusedWhereItMeansNothing) {

@@ -127,6 +127,26 @@ TEST_F(Index, ScoresTheStrongestAgain) {
   }
 }
 
+// As it was asked: by the same mode and damping.
+TEST_F(Index, ScoresTheStrongestAgainInTheSameMode) {
+  run_json(index("index", {"--quiet"}));
+  const json again =
+      run_json(ask("index", {"--rescore", "20", "--top", "5", "--method", "logra(mode=relatif,damping=0.5)"}));
+  const json exact =
+      run_json({"attribute", model_, "--data", corpus_, "--prompt", "the cat", "--completion", " sat", "--quiet",
+                "--trust", "no", "--top", "40", "--threads", "1", "--method", "relatif(damping=0.5)"});
+  EXPECT_EQ(again["store"]["rescored_by"], exact["method"]);
+  EXPECT_EQ(again["unit"], exact["unit"]);
+  EXPECT_THAT(again["warnings"].dump(), HasSubstr("that of l-RelatIF on EK-FAC, damping 0.5"));
+  std::map<int, double> scores;
+  for (const char* end : {"top", "bottom"})
+    for (const json& document : exact["queries"][0][end]) scores[document["row"]] = document["score"];
+  for (const json& document : again["queries"][0]["top"]) {
+    const double score = document["score"];
+    EXPECT_NEAR(score, scores.at(document["row"]), 1e-4 * std::abs(score));  // float32 sums in another order
+  }
+}
+
 TEST_F(Index, TakesFurtherDocuments) {
   run_json(index("whole", {"--quiet"}));
   const std::string text = read_bytes(corpus_);
@@ -178,6 +198,7 @@ TEST_F(Index, RefusesWhatDoesNotFit) {
   asked({"--limit", "3"}, "--limit is given too; leave it out");
   asked({"--method", "ekfac"}, "an index is read by logra");
   asked({"--rescore", "3", "--top", "5"}, "it must reach as far as --top");
+  asked({"--rescore", "30", "--method", "logra(mode=l2)"}, "the method must have an exact form in EK-FAC");
   asked({"--layers", "blocks.9.*"}, "blocks.9");
   asked({"--layer-groups", "attention"}, "NAME=PATTERN");
   asked({"--dtype", "bf16"}, "questions must be in its precision, fp32, but --dtype is bf16");

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -33,23 +34,20 @@ class Stories : public testing::Test {
     if (model_.empty() || corpus_.empty()) GTEST_SKIP() << no_data("models/stories260K");
   }
 
-  std::vector<std::string> words(const std::vector<std::string>& more) const {
-    std::vector<std::string> all{"attribute",    model_,
-                                 "--data",       corpus_,
-                                 "--limit",      "200",
-                                 "--prompt",     "Once upon a time, there was a little",
-                                 "--completion", " girl",
-                                 "--threads",    "1",
-                                 "--cache",      folder_ / "cache"};
+  std::vector<std::string> words(const std::vector<std::string>& more, const std::string& cache) const {
+    std::vector<std::string> all{"attribute",    model_,  "--data",    corpus_,
+                                 "--limit",      "200",   "--prompt",  "Once upon a time, there was a little",
+                                 "--completion", " girl", "--threads", "1",
+                                 "--cache",      cache};
     all.insert(all.end(), more.begin(), more.end());
     return all;
   }
 
   void expect_planned(const std::string& method) const {
     SCOPED_TRACE(method);
-    const Outcome before = run_assay(words({"--method", method, "--plan", "--json"}));
+    const Outcome before = run_assay(words({"--method", method, "--plan", "--json"}, folder_ / "cache"));
     ASSERT_EQ(before.exit_code, 0) << before.err;
-    const Outcome run = run_assay(words({"--method", method, "--out", folder_ / method}));
+    const Outcome run = run_assay(words({"--method", method, "--out", folder_ / method}, folder_ / "cache"));
     ASSERT_EQ(run.exit_code, 0) << run.err;
     const json plan = json::parse(before.out)["plan"];
     const json actual = json::parse(read_bytes(folder_ / method + "/result.json"))["cost"]["actual"];
@@ -118,26 +116,34 @@ TEST_F(Stories, ThePlanKnowsTheMemoryOfScoresByPosition) {
   }
 }
 
+/// The machine's own speed changes by half from one second to the next: the median of three says what is lost.
 TEST_F(Stories, KilledAtSeventyPercentTheRestTakesAtMostFortyFive) {
-  const Outcome whole = run_assay(words({"--out", folder_ / "straight"}));
-  ASSERT_EQ(whole.exit_code, 0) << whole.err;
-  ASSERT_GE(whole.processor_seconds, 3) << "too short to be killed at 70 %";
-  for (const auto& entry : std::filesystem::directory_iterator(folder_ / "cache")) {
-    if (entry.is_directory()) std::filesystem::remove_all(entry.path());
+  std::vector<double> shares;
+  for (int attempt = 0; attempt < 3; ++attempt) {
+    const std::string name = std::to_string(attempt), cache = folder_ / "cache" + name;
+    const Outcome whole = run_assay(words({"--out", folder_ / "straight" + name}, cache));
+    ASSERT_EQ(whole.exit_code, 0) << whole.err;
+    ASSERT_GE(whole.processor_seconds, 3) << "too short to be killed at 70 %";
+    for (const auto& entry : std::filesystem::directory_iterator(cache)) {
+      if (entry.is_directory()) std::filesystem::remove_all(entry.path());
+    }
+
+    Running first(words({"--out", folder_ / "killed" + name}, cache));
+    ASSERT_TRUE(first.wait_until([&] { return processor_seconds(first.process()) >= 0.7 * whole.processor_seconds; }));
+    first.signal(SIGKILL);
+    ASSERT_EQ(first.wait().exit_code, 128 + SIGKILL);
+
+    const Outcome rest = run_assay(words({"--out", folder_ / "killed" + name}, cache));
+    ASSERT_EQ(rest.exit_code, 0) << rest.err;
+    EXPECT_THAT(rest.err, HasSubstr("reused"));
+    EXPECT_EQ(read_bytes(folder_ / "killed" + name + "/scores.safetensors"),
+              read_bytes(folder_ / "straight" + name + "/scores.safetensors"));
+    shares.push_back(rest.processor_seconds / whole.processor_seconds);
+    std::printf("whole %.1f s, after the kill %.1f s: %.0f %%\n", whole.processor_seconds, rest.processor_seconds,
+                100 * shares.back());
   }
-
-  Running first(words({"--out", folder_ / "killed"}));
-  ASSERT_TRUE(first.wait_until([&] { return processor_seconds(first.process()) >= 0.7 * whole.processor_seconds; }));
-  first.signal(SIGKILL);
-  ASSERT_EQ(first.wait().exit_code, 128 + SIGKILL);
-
-  const Outcome rest = run_assay(words({"--out", folder_ / "killed"}));
-  ASSERT_EQ(rest.exit_code, 0) << rest.err;
-  EXPECT_THAT(rest.err, HasSubstr("reused"));
-  EXPECT_LE(rest.processor_seconds, 0.45 * whole.processor_seconds);
-  EXPECT_EQ(read_bytes(folder_ / "killed/scores.safetensors"), read_bytes(folder_ / "straight/scores.safetensors"));
-  std::printf("whole %.1f s, after the kill %.1f s: %.0f %%\n", whole.processor_seconds, rest.processor_seconds,
-              100 * rest.processor_seconds / whole.processor_seconds);
+  std::ranges::nth_element(shares, shares.begin() + 1);
+  EXPECT_LE(shares[1], 0.45);
 }
 
 }  // namespace

@@ -19,8 +19,11 @@ inline nlohmann::json tiny_config() {
           {"max_position_embeddings", 16}, {"tie_word_embeddings", true}, {"rms_norm_eps", 1e-5}};
 }
 
-inline void write_tiny_model(const std::string& folder, uint64_t seed = 1) {
-  const nn::Model model = nn::initialize(nn::make_architecture(tiny_config()), seed);
+/// vocabulary: rows of the embedding, more than the tokenizer's eight where it is padded.
+inline void write_tiny_model(const std::string& folder, uint64_t seed = 1, int vocabulary = 8) {
+  nlohmann::json config = tiny_config();
+  config["vocab_size"] = vocabulary;
+  const nn::Model model = nn::initialize(nn::make_architecture(config), seed);
   nn::save_checkpoint(model, folder);
   data::save_tokenizer(data::word_level_tokenizer({"<unk>", "the", "cat", "dog", "sat", "on", "mat", "ran"}, "<unk>"),
                        folder);

@@ -80,6 +80,33 @@ TEST(Gradients, ForgottenCallsAndMeansAreCaught) {
   EXPECT_GT(difference(evaluate(tiny_llama(), whole(texts), loss()), sum), 1);
 }
 
+// Queries, keys and values read one input; here nothing comes back from the values.
+TEST(Gradients, ReachAnInputOneOfWhoseReadersIsCutOff) {
+  const Model model = tiny_llama();
+  const Facts facts = model.architecture().facts();
+  const data::Batch batch = whole(random_texts({9}));
+  const at::Tensor values = at::randn({batch.tokens.size(1), facts.heads, facts.head_width});
+  const std::string site = "blocks.1.attn.hook_v";
+  std::map<LayerId, at::Tensor> dense;
+  const auto keep = [&](const FactoredGradient& pair) { dense[pair.layer] = pair.dense().squeeze(0); };
+  const auto run = model.run(batch, Taps{}.capture(all_layers(model), keep).replace(site, values));
+  torch::autograd::backward({loss().evaluate(run.output, batch).sum()}, {});
+
+  Model copy = model.with(model.parameters().clone());
+  copy.parameters().require_gradients(true);
+  const at::Tensor value = loss().evaluate(copy.run(batch, Taps{}.replace(site, values)).output, batch).sum();
+  for (const LayerId id : all_layers(model)) {
+    const Layer& layer = model.architecture().layers()[static_cast<size_t>(id)];
+    const auto expected = torch::autograd::grad({value}, {copy.parameters()[static_cast<size_t>(layer.weight)]}, {},
+                                                /*retain_graph=*/true, /*create_graph=*/false, /*allow_unused=*/true);
+    ASSERT_EQ(dense.contains(id), expected[0].defined()) << layer.name;
+    if (!expected[0].defined()) continue;
+    EXPECT_LT(dense[id].sub(expected[0]).norm().item<double>(), kRounding * expected[0].norm().item<double>())
+        << layer.name;
+  }
+  EXPECT_EQ(dense.size() + 1, all_layers(model).size());
+}
+
 TEST(Gradients, ContextTokensDoNotCount) {
   data::Dataset texts = random_texts({9});
   texts.examples[0].first_counted = 8;  // only the last token is measured
