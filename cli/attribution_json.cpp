@@ -151,8 +151,9 @@ ordered_json attribution_json(const AttributionInputs& inputs, const Attribution
   result["method"] = inputs.method.canonical();
   if (found.store) result["store"] = store_json(inputs, found, options);
   result["measure"] = inputs.measurement.name;
-  result["sign"] = inputs.measurement.less_is_better ? "positive: the document lowers the loss"
-                                                     : "positive: the document raises the measurement";
+  result["sign"] = found.meaning.is_closeness          ? "none: the higher, the nearer to the question"
+                   : inputs.measurement.less_is_better ? "positive: the document lowers the loss"
+                                                       : "positive: the document raises the measurement";
   result["unit"] = found.meaning.unit;
   if (const auto nats = nats_per_raw(inputs, found, options)) {
     result["nats_per_raw"] = *nats;
@@ -213,6 +214,9 @@ std::string attribution_table(const AttributionInputs& inputs, const Attribution
                            options.common.out.empty() ? "--out keeps their scores"
                            : found.store              ? "the ends of their rankings are in scores.safetensors"
                                                       : "their scores are in scores.safetensors");
+      if (found.store && found.store->exact)
+        table += fmt::format("How far the index and EK-FAC agree was measured on the first {} alone.\n",
+                             found.queries.size());
     }
   } else {  // their sums stand above; the check is of each question apart
     for (size_t q = 0; q < found.queries.size(); ++q)

@@ -207,6 +207,7 @@ report::AttributionView attribution_view(const AttributionInputs& inputs, const 
   view.method = inputs.method.canonical();
   view.method_title = found.meaning.title;
   view.is_signed = found.meaning.is_signed;
+  view.is_closeness = found.meaning.is_closeness;
   view.measure = inputs.measurement.name;
   view.nats_per_raw = nats_per_raw(inputs, found, options);
   view.score_unit = found.meaning.unit;

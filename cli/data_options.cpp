@@ -46,7 +46,8 @@ void describe(CLI::App& command, DataOptions& options, bool required) {
                       "the model's context"));
   grouped(add_choice<LongText>(command, "--long", options.long_text,
                                {{"cut", LongText::Cut}, {"split", LongText::Split}, {"refuse", LongText::Refuse}},
-                               "What becomes of longer documents"));
+                               "What becomes of longer documents")
+              ->each([&options](const std::string&) { options.long_given = true; }));
   grouped(add_choice<BeginToken>(command, "--bos", options.begin_token,
                                  {{"auto", BeginToken::Auto}, {"yes", BeginToken::Yes}, {"no", BeginToken::No}},
                                  "Put a begin token before each document; auto does as the tokenizer says"));

@@ -50,6 +50,28 @@ std::string layer_pattern(const IndexOptions& options, const std::optional<attri
   return names;
 }
 
+/// How documents are read: as those of the index that is there, but for what was given.
+DataOptions reading_of(const IndexOptions& options, const std::optional<attribute::IndexAbout>& there) {
+  DataOptions reading = options.data;
+  if (!there) return reading;
+  if (reading.context == 0) reading.context = there->context;
+  if (reading.begin_token == BeginToken::Auto) reading.begin_token = there->adds_bos ? BeginToken::Yes : BeginToken::No;
+  for (const LongText each : {LongText::Cut, LongText::Split, LongText::Refuse})
+    if (!reading.long_given && there->long_texts == long_text_name(each)) reading.long_text = each;
+  return reading;
+}
+
+/// What becomes of appended texts that the index holds already.
+std::string duplicates_sentence(const attribute::IndexOutcome& outcome) {
+  if (outcome.duplicates == 0 || outcome.was_there) return "";
+  return fmt::format(
+      "{} of the {} that were added {} in the index already and {} ranked beside {} now; to have each once, make the "
+      "index again without them.\n",
+      format_count(outcome.duplicates), format_counted(outcome.added, "document"),
+      outcome.duplicates == 1 ? "is" : "are", outcome.duplicates == 1 ? "is" : "are",
+      outcome.duplicates == 1 ? "itself" : "themselves");
+}
+
 /// The corpus must outlive them.
 attribute::IndexedDocuments indexed(const data::TokenizedCorpus& text, const data::Tokenizer& tokenizer) {
   return {
@@ -112,8 +134,9 @@ void run(const IndexOptions& options, Session& session) {
   const data::Tokenizer tokenizer = data::load_tokenizer(options.model);
   data::require_tokenizer_fits(tokenizer, architecture.facts().vocabulary);
   const std::optional<attribute::IndexAbout> there = earlier(options);
-  const int64_t context = there && options.data.context == 0 ? there->context : context_of(options.data, architecture);
-  const data::TokenizedCorpus text = load_text(options.data, tokenizer, context, session.progress);
+  const DataOptions reading = reading_of(options, there);
+  const int64_t context = context_of(reading, architecture);
+  const data::TokenizedCorpus text = load_text(reading, tokenizer, context, session.progress);
   data::require_targets(text.encoded, shown_name(options.data));
   const attribute::IndexedDocuments documents = indexed(text, tokenizer);
   const int64_t memory = options.common.memory_bytes > 0 ? options.common.memory_bytes : available_memory_bytes();
@@ -124,7 +147,7 @@ void run(const IndexOptions& options, Session& session) {
                                         .model_hash = checkpoint.hash,
                                         .tokenizer_hash = tokenizer.hash(),
                                         .context = context,
-                                        .long_texts = long_text_name(options.data.long_text),
+                                        .long_texts = long_text_name(reading.long_text),
                                         .memory_bytes = memory / 4,
                                         .cache_folder = cache_folder(options.cache),
                                         .append = options.append,
@@ -147,6 +170,7 @@ void run(const IndexOptions& options, Session& session) {
   io::write_file(options.common.out + "/result.json", json_text(result));
   if (options.common.json) return print_json(result);
   const ordered_json& made = result["index"];
+  fmt::print("{}", duplicates_sentence(outcome));
   fmt::print("{} of {} numbers in {}: {}\nAsk it: assay attribute {} --store {} --prompt … --completion …\n",
              format_counted(made["rows"].get<int64_t>(), "row"), format_count(made["columns"].get<int64_t>()),
              options.common.out, format_bytes(made["bytes"].get<int64_t>()), quoted_for_shell(options.model),

@@ -23,11 +23,11 @@ Examples:
   const auto how = [](CLI::Option* option) { return option->group("How"); };
   how(add_text(command, "--layers", options.layers, "PATTERN",
                "Index only layers whose name matches, e.g. 'blocks.*.mlp.*' (default: all that can be)"));
-  how(add_integer(command, "--rank", options.rank, {.minimum = 0, .maximum = 1 << 20},
+  how(add_integer(command, "--rank", options.rank, {.minimum = 1, .maximum = 1 << 20},
                   "Dimensions kept of a layer's inputs and of its outputs", "16"));
-  how(add_integer(command, "--rank-in", options.rank_in, {.minimum = 0, .maximum = 1 << 20}, "Of its inputs alone",
+  how(add_integer(command, "--rank-in", options.rank_in, {.minimum = 1, .maximum = 1 << 20}, "Of its inputs alone",
                   "as --rank"));
-  how(add_integer(command, "--rank-out", options.rank_out, {.minimum = 0, .maximum = 1 << 20}, "Of its outputs alone",
+  how(add_integer(command, "--rank-out", options.rank_out, {.minimum = 1, .maximum = 1 << 20}, "Of its outputs alone",
                   "as --rank"));
   how(add_choice<ProjectionKind>(command, "--projection", options.settings.projection,
                                  {{"random", ProjectionKind::Random}, {"pca", ProjectionKind::Principal}},

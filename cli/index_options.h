@@ -12,8 +12,8 @@ struct IndexOptions {
   DataOptions data;
   std::string model;
   std::string layers;                 ///< a pattern over layer names; empty: every layer that can be tracked
-  int64_t rank = 0;                   ///< of either side; 0: 16
-  int64_t rank_in = 0, rank_out = 0;  ///< of one side; 0: as `rank`
+  int64_t rank = 0;                   ///< of either side; 0: not given, which 0 itself cannot be
+  int64_t rank_in = 0, rank_out = 0;  ///< of one side; 0: not given
   attribute::IndexSettings settings;  ///< projection, curvature and type of rows
   bool projection_given = false, curvature_given = false, type_given = false;
   bool append = false;  ///< put the documents behind those of an index that is there

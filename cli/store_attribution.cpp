@@ -31,7 +31,13 @@ std::vector<attribute::LayerGroup> layer_groups(const AttributionInputs& inputs,
                                                 "one is \"{}\"; correct it",
                                                 one));
     }
-    attribute::LayerGroup group{.name = std::string(one.substr(0, equals)), .layers = {}};
+    const std::string name(one.substr(0, equals));
+    if (std::ranges::find(groups, name, &attribute::LayerGroup::name) != groups.end()) {
+      throw Error(ErrorKind::Usage, fmt::format("reading --layer-groups: each group must have a name of its own, but "
+                                                "\"{}\" is there twice; rename one, or join their patterns by a comma",
+                                                name));
+    }
+    attribute::LayerGroup group{.name = name, .layers = {}};
     const std::vector<nn::LayerId> held = inputs.index->layer_ids(inputs.checkpoint.model.architecture());
     for (const nn::LayerId layer :
          inputs.checkpoint.model.architecture().match_layers(std::string(one.substr(equals + 1)))) {

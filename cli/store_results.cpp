@@ -3,6 +3,7 @@
 #include <ATen/ops/stack.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "assay/core/plan.h"
@@ -27,6 +28,7 @@ ordered_json store_json(const AttributionInputs& inputs, const Attribution& foun
   if (found.store->exact) {
     result["rescored"] = found.store->rescored;
     result["rescored_by"] = found.store->exact->canonical();
+    result["agreement_questions"] = std::min(found.store->agreement.size(), found.queries.size());
   }
   if (!found.store->groups.empty()) {
     result["layer_groups"] = ordered_json::array();

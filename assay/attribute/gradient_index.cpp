@@ -50,6 +50,8 @@ std::string curvature_block(IndexCurvature kind, const std::string& layer) {
 StoredRows read_rows(const io::Store& store, const std::string& block, const IndexAbout& about) {
   const io::Arrays arrays = store.read(block);
   StoredRows stored{io::to_tensor(io::array_named(arrays, "rows", store.folder(), ErrorKind::Data))};
+  if (ASSAY_TWIN("attribute.rows_read_by_columns"))
+    stored.numbers = stored.numbers.t().contiguous().view(stored.numbers.sizes());
   const bool has_scales = bytes_of_scale(about.settings.rows) > 0;
   if (has_scales) stored.scales = io::to_tensor(io::array_named(arrays, "scales", store.folder(), ErrorKind::Data));
   const bool fits =

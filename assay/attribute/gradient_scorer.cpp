@@ -73,7 +73,7 @@ GradientScorer::GradientScorer(const Inputs& inputs, GradientMethod method)
 
 std::vector<std::string> GradientScorer::warnings() const {
   if (!method_.fitted) return {};
-  std::vector<std::string> warnings = curvature::rank_warnings(*method_.fitted, method_.damping);
+  std::vector<std::string> warnings = curvature::rank_warnings(*method_.fitted, method_.damping, inputs_.model.dtype());
   if (const auto rows = fit_rows(inputs_.train.dataset, inputs_.fit_examples, inputs_.seed)) {
     warnings.push_back(fmt::format(
         "The curvature was fitted on {} of {} training examples, drawn by the seed; the scores cover all of them.",

@@ -147,6 +147,7 @@ class Builder {
   /// Blocks of earlier parts, in order.
   std::vector<std::string> earlier_blocks() const {
     std::vector<std::string> names;
+    if (ASSAY_TWIN("attribute.appended_without_what_was_there")) return names;
     for (int64_t part = 0; part < part_; ++part)
       for (int64_t place = 0; store_.has(rows_block(part, place)); ++place) names.push_back(rows_block(part, place));
     return names;
@@ -174,6 +175,7 @@ class Builder {
       } else {
         outcome_.reused += count;
         progress_.advance(tokens_of(begin, count));
+        if (ASSAY_TWIN("attribute.resumed_without_what_was_there")) continue;
       }
       if (!sums.layers().empty()) sums.add(rows_in(block));
     }

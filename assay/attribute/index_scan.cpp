@@ -3,6 +3,7 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/mm.h>
 #include <ATen/ops/zeros.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <span>
@@ -123,7 +124,7 @@ class Heaps {
 at::Tensor in_mode(IndexMode mode, const at::Tensor& products, const at::Tensor& self) {
   switch (mode) {
     case IndexMode::Dot: return products;
-    case IndexMode::L2: return products.sub(self, 0.5);
+    case IndexMode::L2: return products.sub(self, ASSAY_TWIN("attribute.l2_without_the_half") ? 1 : 0.5);
     case IndexMode::Relatif: {
       const at::Tensor norm = ASSAY_TWIN("attribute.relatif_without_the_root") ? self : self.sqrt();
       return products.mul(norm.reciprocal().masked_fill(norm.le(0), 0));
@@ -136,6 +137,7 @@ class Collected {
  public:
   Collected(const GradientIndex& index, const ScanRequest& request)
       : request_(request),
+        folder_(index.folder()),
         queries_(request.directions.size(0)),
         whole_(std::min(request.whole_rows, queries_)),
         top_(queries_, request.strongest, true),
@@ -154,6 +156,12 @@ class Collected {
     const at::Tensor self = request_.self.defined() ? request_.self.narrow(0, block.first, block.count) : at::Tensor();
     const at::Tensor& u = request_.directions;
     const at::Tensor scores = in_mode(request_.mode, product(u, request_.layers), self);
+    if (!ASSAY_TWIN("attribute.scan_of_any_number") && !scores.isfinite().all().item<bool>()) {
+      throw Error(ErrorKind::Numeric,
+                  fmt::format("scoring the documents from {} on by the index \"{}\": scores must be finite, but some "
+                              "are not; raise the damping, e.g. --method 'logra(damping=0.1)'",
+                              block.first, folder_));
+    }
     const int64_t first = ASSAY_TWIN("attribute.rows_counted_by_block") ? 0 : block.first;
     top_.add(scores, first);
     bottom_.add(scores, first);
@@ -181,6 +189,7 @@ class Collected {
 
  private:
   const ScanRequest& request_;
+  const std::string& folder_;
   int64_t queries_, whole_;
   Heaps top_, bottom_;
   std::vector<Heaps> group_top_;

@@ -46,7 +46,7 @@ struct RankingEnd {
 
 struct ScanResult {
   at::Tensor whole = {};      ///< [W,N] or undefined
-  at::Tensor per_layer = {};  ///< [L,W,N] or undefined; in mode l2 and relatif scaled like the whole
+  at::Tensor per_layer = {};  ///< [L,W,N] or undefined; in mode relatif scaled like the whole, in mode l2 products
   RankingEnd top = {}, bottom = {};
   std::vector<RankingEnd> group_top = {};    ///< by group
   std::vector<at::Tensor> group_whole = {};  ///< by group [W,N]

@@ -42,6 +42,13 @@ at::Tensor layer_of(const at::Tensor& rows, const IndexAbout::Layer& layer) {  /
       .reshape({rows.size(0), layer.shape.rows, layer.shape.columns});
 }
 
+[[noreturn]] void refuse_parts_of_l2() {
+  throw Error(
+      ErrorKind::Usage,
+      "scoring with logra(mode=l2): a distance between whole gradients has no parts by token, layer or group of "
+      "layers, but such are asked for; leave out --per-token, --per-layer and --layer-groups, or use mode=dot");
+}
+
 }  // namespace
 
 LograScorer::LograScorer(const Inputs& inputs, const GradientIndex& index, IndexMode mode, double damping,
@@ -68,18 +75,25 @@ LograScorer::LograScorer(const Inputs& inputs, const GradientIndex& index, Index
   progress.end();
   directions_ = at::zeros(gradients.sizes(), gradients.options());
   double trace = 0;
+  std::vector<curvature::LayerRank> ranks;
   progress.begin("solving", std::ssize(places_), "layers");
   for (size_t i = 0; i < places_.size(); ++i) {
     const IndexAbout::Layer& layer = index.about().layers[places_[i]];
     const Solver solver = solver_of(i);
     trace += solver.curvature->mean_eigenvalue(ids_[i]) * static_cast<double>(layer.shape.size());
+    ranks.push_back(rank_in(*solver.curvature, i));
     const at::Tensor solved = solver.inverse->solve(layer_of(gradients, layer));
+    require_finite(solved, "the questions' directions", i);
     directions_.narrow(1, layer.offset, layer.shape.size()).copy_(solved.flatten(1));
     progress.advance(1);
   }
   progress.end();
   // A step on a document moves the weights along -(H+λ)⁻¹ Z: what lowers with it, helps a loss and harms the rest.
   if (!inputs.measurement.less_is_better) directions_.neg_();
+  const bool is_raw = index.about().settings.curvature == IndexCurvature::Raw;
+  warnings_ = curvature::rank_warnings(is_raw ? "projected curvature" : "projected input covariance", ranks, damping_,
+                                       inputs.model.dtype(),
+                                       is_raw ? curvature::Undamped::LeavesOut : curvature::Undamped::Divides);
   const double asked = gradients.square().sum({1}).mean().item<double>();
   if (trace < kTinyTrace * asked) {
     warnings_.push_back(
@@ -96,15 +110,17 @@ Meaning LograScorer::meaning() const {
       fmt::format("{} projection of rank {}", made.projection == ProjectionKind::Random ? "random" : "principal",
                   made.rank_out == made.rank_in ? fmt::format("{}", made.rank_in)
                                                 : fmt::format("{} by {}", made.rank_out, made.rank_in));
-  const char* what = mode_ == IndexMode::Dot  ? "LoGra influence"
-                     : mode_ == IndexMode::L2 ? "LoGra, l2"
-                                              : "LoGra, l-RelatIF";
+  // -½‖u_q − Z_i‖² in the curvature's inverse, up to ½ self_q: the highest are the nearest, whatever their sign.
+  const bool is_l2 = mode_ == IndexMode::L2;
+  const char* what = mode_ == IndexMode::Dot ? "LoGra influence" : is_l2 ? "LoGra, l2" : "LoGra, l-RelatIF";
   return {.title = fmt::format("{}, {}, damping {}", what, projection, damping_.value),
           .unit = mode_ == IndexMode::Relatif ? "influence over the root of the document's own"
+                  : is_l2                     ? "influence less half the document's own"
                                               : "influence within the projection",
-          .is_signed = true,
+          .is_signed = !is_l2 || ASSAY_TWIN("attribute.l2_of_both_signs"),
+          .is_closeness = is_l2,
           .is_counterfactual = false,
-          .has_parts = mode_ != IndexMode::L2};
+          .has_parts = !is_l2};
 }
 
 std::optional<CurvatureFacts> LograScorer::curvature() const {
@@ -134,6 +150,28 @@ LograScorer::Solver LograScorer::solver_of(size_t i) const {
   return solver;
 }
 
+// Of the dense form the rank is bounded by the rows, which costs nothing to know; decomposing it to count would take
+// longer than scoring. The Kronecker form has the input directions' own shares as sums of its eigenvalues.
+curvature::LayerRank LograScorer::rank_in(const curvature::Curvature& curvature, size_t i) const {
+  const IndexAbout::Layer& layer = index_.about().layers[places_[i]];
+  if (ASSAY_TWIN("attribute.full_rank_of_any_rows")) return {layer.name, layer.shape.size(), layer.shape.size()};
+  if (index_.about().settings.curvature == IndexCurvature::Raw)
+    return {layer.name, std::min(index_.rows(), layer.shape.size()), layer.shape.size()};
+  const at::Tensor inputs = curvature.eigenvalues(ids_[i]).to(at::kDouble).sum({0});
+  return {layer.name, curvature::rank_of(inputs, inputs_.model.dtype()), layer.shape.columns,
+          curvature::stable_rank_of(inputs)};
+}
+
+// Zero times infinity would make every document's score NaN.
+void LograScorer::require_finite(const at::Tensor& values, const char* what, size_t i) const {
+  if (ASSAY_TWIN("attribute.logra_of_any_number") || values.isfinite().all().item<bool>()) return;
+  throw Error(ErrorKind::Numeric,
+              fmt::format("solving with the {} curvature of \"{}\": {} must be finite, but at damping {} some are not, "
+                          "because an eigenvalue is nearly zero; raise the damping, e.g. --method 'logra(damping=0.1)'",
+                          to_string(index_.about().settings.curvature), index_.about().layers[places_[i]].name, what,
+                          damping_.value));
+}
+
 at::Tensor LograScorer::self_influence(Progress& progress) const {
   at::Tensor self = at::zeros({index_.rows()}, directions_.options());
   progress.begin("self-influence", std::ssize(places_), "layers");
@@ -142,8 +180,9 @@ at::Tensor LograScorer::self_influence(Progress& progress) const {
     const Solver solver = solver_of(i);
     for (const GradientIndex::RowBlock& block : index_.blocks()) {
       const at::Tensor rows = index_.rows_of_layer(places_[i], block, inputs_.model.dtype());
-      self.narrow(0, block.first, block.count)
-          .add_(solver.inverse->norm(rows.reshape({block.count, layer.shape.rows, layer.shape.columns})));
+      const at::Tensor part = solver.inverse->norm(rows.reshape({block.count, layer.shape.rows, layer.shape.columns}));
+      require_finite(part, "the documents' own influences", i);
+      self.narrow(0, block.first, block.count).add_(part);
     }
     progress.advance(1);
   }
@@ -155,13 +194,16 @@ at::Tensor LograScorer::reach_of(const at::Tensor& rows) const {
   at::Tensor self = at::zeros({rows.size(0)}, rows.options());
   for (size_t i = 0; i < places_.size(); ++i) {
     const IndexAbout::Layer& layer = index_.about().layers[places_[i]];
-    self.add_(solver_of(i).inverse->norm(layer_of(rows, layer)));
+    const at::Tensor part = solver_of(i).inverse->norm(layer_of(rows, layer));
+    require_finite(part, "the documents' own influences", i);
+    self.add_(part);
   }
   return self;
 }
 
 ScanResult LograScorer::scan(int64_t strongest, int64_t whole_rows, bool per_layer,
                              const std::vector<LayerGroup>& groups, Progress& progress) const {
+  if (mode_ == IndexMode::L2 && (per_layer || !groups.empty())) refuse_parts_of_l2();
   return scan_index(index_,
                     {.directions = directions_,
                      .layers = places_,
@@ -176,7 +218,7 @@ ScanResult LograScorer::scan(int64_t strongest, int64_t whole_rows, bool per_lay
 
 Scores LograScorer::score(const Documents& documents, const Parts& parts, curvature::Workspace& workspace,
                           Progress& progress) const {
-  if (mode_ == IndexMode::L2 && (parts.per_token || parts.per_layer)) refuse_parts("logra(mode=l2)");
+  if (mode_ == IndexMode::L2 && (parts.per_token || parts.per_layer)) refuse_parts_of_l2();
   std::vector<int64_t> queries = parts.queries;
   if (queries.empty()) {
     queries.resize(static_cast<size_t>(directions_.size(0)));

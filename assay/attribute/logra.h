@@ -47,6 +47,8 @@ class LograScorer final : public Scorer {
     std::unique_ptr<curvature::DampedInverse> inverse;
   };
   Solver solver_of(size_t i) const;
+  curvature::LayerRank rank_in(const curvature::Curvature& curvature, size_t i) const;
+  void require_finite(const at::Tensor& values, const char* what, size_t i) const;
   at::Tensor reach_of(const at::Tensor& rows) const;
 
   Inputs inputs_;

@@ -73,6 +73,7 @@ struct Meaning {
   std::string title;               ///< "EK-FAC influence, damping 0.1"
   std::string unit;                ///< of a raw score
   bool is_signed = true;           ///< false: nothing opposes
+  bool is_closeness = false;       ///< then: of gradients; the highest are the nearest, and zero is no boundary
   bool is_counterfactual = false;  ///< score/(N·L) estimates the change of the measurement, in its unit
   bool has_parts = false;          ///< per token, per layer and self are defined
 };

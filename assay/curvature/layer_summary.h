@@ -23,7 +23,26 @@ struct LayerSummary {
 std::vector<LayerSummary> summarize(const nn::Architecture& architecture,
                                     const std::map<nn::LayerId, LayerBasis>& bases, at::ScalarType kept_in);
 
-/// Whole sentences for a report; none when every input covariance has full rank.
-std::vector<std::string> rank_warnings(const std::vector<LayerSummary>& layers, const Damping& damping);
+/// How many of its directions a layer's curvature knows.
+struct LayerRank {
+  std::string name;
+  int64_t rank = 0, dimensions = 0;
+  double stable_rank = 0;  ///< 0: not known
+};
+
+/// What happens where no document has been, without any damping.
+enum class Undamped {
+  Divides,    ///< by what rounding left of the eigenvalues
+  LeavesOut,  ///< those directions, as a pseudo-inverse does
+};
+
+/// Whole sentences for a report; none where every layer has full rank. `what`: "input covariance"; `scored_in`: the
+/// type of the products.
+std::vector<std::string> rank_warnings(const std::string& what, const std::vector<LayerRank>& layers,
+                                       const Damping& damping, at::ScalarType scored_in,
+                                       Undamped undamped = Undamped::Divides);
+/// Of the input covariances.
+std::vector<std::string> rank_warnings(const std::vector<LayerSummary>& layers, const Damping& damping,
+                                       at::ScalarType scored_in);
 
 }  // namespace assay::curvature

@@ -108,6 +108,7 @@ struct AttributionView {
   std::string method;                  ///< factory string: "ekfac(damping=0.1,labels=sampled)"
   std::string method_title;            ///< "EK-FAC influence, damping 0.1"
   bool is_signed = true;               ///< false: BM25, random; then nothing opposes
+  bool is_closeness = false;           ///< then: of gradients, so that the score does know the model
   std::string measure = "logprob";     ///< logprob, loss, margin
   std::optional<double> nats_per_raw;  ///< score in nats = raw score × this; absent where a score has no unit
   std::string score_unit;              ///< what a raw score is, for methods without nats: "cosine", "BM25"

@@ -108,7 +108,10 @@ Html headline_deck(const QueryFacts& facts) {
   } else if (facts.has_nats()) {
     out += Html::text("The scores were not checked by training: read the ranking as a hypothesis. ");
   }
-  if (!view.is_signed) {
+  if (view.is_closeness) {
+    out += html("{} ranks by how near the gradients are; what is far need not speak against the completion. ",
+                view.method_title);
+  } else if (!view.is_signed) {
     out += html("{} scores how alike texts are; it knows nothing of what the model learned from them. ",
                 view.method_title);
   } else if (facts.has_nats() && !facts.is_removal()) {
@@ -421,7 +424,7 @@ std::vector<ProvenanceRow> method_rows(const AttributionView& view) {
   if (model.heads > 0)
     network += ", " + counted_in_digits(model.heads, {"head", "heads"}) + " (" + count(model.kv_heads) + " key-value)";
   network += ", vocabulary " + count(model.vocabulary) + ", " + model.dtype;
-  std::string sign = "this method has none";
+  std::string sign = view.is_closeness ? "none: the higher, the nearer" : "this method has none";
   if (view.is_signed) {
     const MeasureWords words = measure_words(view.measure);
     sign = view.train_size ? fmt::format("+ : leaving the document out {} the {}", words.without, words.name)

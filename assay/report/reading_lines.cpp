@@ -43,6 +43,10 @@ std::vector<ReadingLine> reading_lines(const QueryFacts& facts) {
                        noun.one, is_margin ? "the completion’s margin is larger" : "the completion is more likely",
                        is_margin ? "smaller" : "less likely",
                        view.measure == "loss" ? " The measurement is the loss: a supporter lowers it." : "")});
+  } else if (view.is_closeness) {
+    lines.push_back({"Sign.", html("This method has none: the higher a score, the nearer the {} is to the question. "
+                                   "Zero is no boundary, and the last of the ranking are far, not against it.",
+                                   noun.one)});
   } else {
     lines.push_back(
         {"Sign.",

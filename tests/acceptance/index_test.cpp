@@ -114,6 +114,7 @@ TEST_F(Index, ScoresTheStrongestAgain) {
   EXPECT_EQ(again["store"]["rescored_by"], exact["method"]);
   EXPECT_EQ(again["nats_per_raw"], exact["nats_per_raw"]);
   EXPECT_TRUE(again["queries"][0].contains("index_agreement"));
+  EXPECT_EQ(again["store"]["agreement_questions"], 1);
   std::map<int, double> scores;
   for (const char* end : {"top", "bottom"})
     for (const json& document : exact["queries"][0][end]) scores[document["row"]] = document["score"];
@@ -147,6 +148,28 @@ TEST_F(Index, ScoresTheStrongestAgainInTheSameMode) {
   }
 }
 
+// Whole rows of scores, which an agreement needs, are kept of the first questions alone.
+TEST_F(Index, SaysOnHowManyQuestionsItAgrees) {
+  run_json(index("index", {"--quiet"}));
+  std::string lines;
+  for (int i = 0; i < 11; ++i)
+    lines += R"({"prompt": "the cat", "completion": " sat"})"
+             "\n";
+  const std::vector<std::string> words{"attribute", model_,
+                                       "--store",   folder_ / "index",
+                                       "--queries", folder_.write("queries.jsonl", lines),
+                                       "--rescore", "5",
+                                       "--top",     "3",
+                                       "--quiet",   "--trust",
+                                       "no",        "--threads",
+                                       "1"};
+  const json found = run_json(words);
+  EXPECT_EQ(found["store"]["agreement_questions"], 10);
+  EXPECT_TRUE(found["queries"][9].contains("index_agreement"));
+  EXPECT_FALSE(found["queries"][10].contains("index_agreement"));
+  EXPECT_THAT(run_assay(words).out, HasSubstr("agree was measured on the first 10 alone"));
+}
+
 TEST_F(Index, TakesFurtherDocuments) {
   run_json(index("whole", {"--quiet"}));
   const std::string text = read_bytes(corpus_);
@@ -170,6 +193,55 @@ TEST_F(Index, TakesFurtherDocuments) {
   EXPECT_THAT(again.err, HasSubstr("holds these documents already"));
   append.insert(append.end(), {"--rank", "5"});
   refused(append, 3, "data", "rank_in\" was 4 and is now 5");
+}
+
+TEST_F(Index, SaysWhatItHoldsAlready) {
+  run_json(index("index", {"--quiet"}));
+  const std::vector<std::string> append = index("index", {"--append", "--quiet"});
+  const Outcome added = run_assay(append);
+  EXPECT_EQ(added.exit_code, 0) << added.err;
+  EXPECT_THAT(added.out, HasSubstr("that were added are in the index already and are ranked beside themselves now"));
+  EXPECT_THAT(added.out, HasSubstr("80 rows of 224 numbers"));
+  EXPECT_THAT(run_assay(append).out, testing::Not(HasSubstr("already")));  // the same command again adds nothing
+}
+
+// How documents are read belongs to an index as its ranks do.
+TEST_F(Index, ReadsFurtherDocumentsAsTheFirst) {
+  folder_.write("model/tokenizer_config.json",
+                R"({"bos_token": "<unk>", "add_bos_token": true, "unk_token": "<unk>"})");
+  const std::string more = folder_.write("more.txt", "the cat sat<|endoftext|>the dog ran on the mat");
+  run_json(index("index", {"--quiet", "--bos", "no", "--long", "split", "--context", "8"}));
+  const json added = run_json({"index", model_, "--data", more, "--out", folder_ / "index", "--append", "--quiet"});
+  EXPECT_EQ(added["added"]["rows"], 2);
+  EXPECT_EQ(added["data"]["tokens"], 9) << "no begin tokens";
+  refused({"index", model_, "--data", more, "--out", folder_ / "index", "--append", "--quiet", "--bos", "yes"}, 3,
+          "data", "\"reading.bos\" was false and is now true");
+  refused({"index", model_, "--data", more, "--out", folder_ / "index", "--append", "--quiet", "--long", "cut"}, 3,
+          "data", "\"reading.long\" was \"split\" and is now \"cut\"");
+}
+
+TEST_F(Index, ListsTheNearestByDistance) {
+  run_json(index("index", {"--quiet"}));
+  const json found = run_json(ask("index", {"--method", "logra(mode=l2)", "--top", "5", "--out", folder_ / "l2"}));
+  const json& top = found["queries"][0]["top"];
+  ASSERT_EQ(top.size(), 5u);
+  for (size_t i = 1; i < top.size(); ++i) EXPECT_GE(top[i - 1]["score"], top[i]["score"]);
+  EXPECT_TRUE(found["queries"][0]["bottom"].empty());
+  EXPECT_EQ(found["sign"], "none: the higher, the nearer to the question");
+  EXPECT_THAT(read_bytes(folder_ / "l2/report.html"), HasSubstr("ranks by how near the gradients are"));
+  EXPECT_THAT(run_assay(ask("index", {"--method", "logra(mode=l2)"})).out, testing::Not(HasSubstr("No document")));
+  refused(ask("index", {"--method", "logra(mode=l2)", "--layer-groups", "a=blocks.*.attn.*"}), 2, "usage",
+          "has no parts");
+}
+
+TEST_F(Index, OfTooFewTextsSaysSo) {
+  const std::string few = folder_.write("few.txt", "cat<|endoftext|>the dog<|endoftext|>the cat sat on the mat");
+  run_json(index("few", {"--quiet", "--data", few}));
+  const auto warned = [&](const std::string& damping) {
+    return run_json(ask("few", {"--method", "logra(damping=" + damping + ")"}))["warnings"].dump();
+  };
+  EXPECT_THAT(warned("0.1"), HasSubstr("of 16): in directions that the documents never visit, the damping alone"));
+  EXPECT_THAT(warned("1e-12"), HasSubstr("little but rounding decides"));
 }
 
 TEST_F(Index, SaysBeforehandWhatItCosts) {
@@ -201,6 +273,9 @@ TEST_F(Index, RefusesWhatDoesNotFit) {
   asked({"--rescore", "30", "--method", "logra(mode=l2)"}, "the method must have an exact form in EK-FAC");
   asked({"--layers", "blocks.9.*"}, "blocks.9");
   asked({"--layer-groups", "attention"}, "NAME=PATTERN");
+  asked({"--layer-groups", "a=blocks.*.attn.*;a=blocks.*.mlp.*"}, "\"a\" is there twice");
+  refused({"index", model_, "--data", corpus_, "--out", folder_ / "none", "--rank", "0"}, 2, "usage",
+          "reading --rank: it must be a whole number from 1 to");
   asked({"--dtype", "bf16"}, "questions must be in its precision, fp32, but --dtype is bf16");
   asked({"--filter", "bm25(3)"}, "with --store none are taken");
   asked({"--stability"}, "--stability needs a method that samples labels");

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 
+#include "assay/attribute/projected_rows.h"
 #include "assay/core/twin.h"
 #include "assay/io/json.h"
 #include "assay/math/correlation.h"
@@ -13,17 +14,6 @@
 
 namespace assay::attribute {
 namespace {
-
-Scoring index_texts(int64_t count = 12) {
-  return {toy_llama(), toy_texts(count, 2, 11, 1), toy_texts(4, 3, 8, 2)};
-}
-
-at::Tensor all_rows(const std::string& folder, at::ScalarType dtype = at::kDouble) {
-  const GradientIndex index(folder);
-  std::vector<at::Tensor> rows;
-  for (const auto& block : index.blocks()) rows.push_back(index.rows_of(block, dtype));
-  return at::cat(rows);
-}
 
 double least_spearman(const at::Tensor& a, const at::Tensor& b) {
   double least = 1;
@@ -82,6 +72,34 @@ TEST(RowCodec, RoundsRelativeToEachRowAndLayer) {
   EXPECT_FALSE(worst(RowType::Float16) <= 0x1p-11 + 1e-6);  // infinite
 }
 
+// And so it does over the disk: the bytes of an index are those of the rows encoded in memory.
+TEST(GradientIndex, GivesBackTheBitsThatWereEncoded) {
+  Indexing indexing{{toy_llama(1, at::kFloat), toy_texts(9, 2, 11, 1), toy_texts(4, 3, 8, 2)},
+                    {.rank_out = 3, .rank_in = 4}};
+  const auto is_same = [](const at::Tensor& a, const at::Tensor& b) {
+    return a.defined() == b.defined() && (!a.defined() || (a.scalar_type() == b.scalar_type() && a.equal(b)));
+  };
+  for (const RowType type : {RowType::Float32, RowType::BFloat16, RowType::Float16, RowType::Int8}) {
+    indexing.settings.rows = type;
+    const TemporaryFolder folder;
+    indexing.build(folder / "index");
+    const auto holds = [&] {
+      const GradientIndex index(folder / "index");
+      curvature::Projection projection = index.projection(indexing.scoring.model.architecture()).to(at::kFloat);
+      const at::Tensor rows = projected_rows(indexing.scoring.model, indexing.scoring.train, nn::loss(), projection,
+                                             false, int64_t{4} << 30, "document", 0, [](int64_t) {})
+                                  .rows;
+      const StoredRows expected = encode_rows(rows, type, index.about().layout());
+      const StoredRows& found = index.stored_rows(index.blocks().front());
+      return index.blocks().size() == 1 && is_same(found.numbers, expected.numbers) &&
+             is_same(found.scales, expected.scales);
+    };
+    EXPECT_TRUE(holds()) << to_string(type);
+    const ScopedTwin twin("attribute.rows_read_by_columns");
+    EXPECT_FALSE(holds()) << to_string(type);
+  }
+}
+
 // Check 7, second half.
 TEST(GradientIndex, OfFewBitsRanksAsOneOfMany) {
   Indexing indexing{{toy_llama(1, at::kFloat), toy_texts(60, 4, 20, 1), toy_texts(4, 3, 8, 2)},
@@ -123,31 +141,6 @@ TEST(Logra, AddsItsSelfInfluenceUpToTheTraceOfItsFilter) {
   }
 }
 
-// Check 5.
-TEST(Logra, InItsModesTakesTheDocumentsOwnInfluenceIntoAccount) {
-  Scoring scoring = index_texts();
-  scoring.queries = scoring.train;  // the documents as their own questions
-  const Indexing indexing{scoring, {.rank_out = 3, .rank_in = 3, .rows = RowType::Float64}};
-  const TemporaryFolder folder;
-  indexing.build(folder / "index");
-  const GradientIndex index(folder / "index");
-  const at::Tensor self = indexing.scorer(index)->self_influence(silent_progress());
-  EXPECT_LT(largest_difference(indexing.scores(folder / "index").diagonal(), self), 1e-9 * largest(self));
-  const auto l2 = [&] { return indexing.scores(folder / "index", "logra(mode=l2)").diagonal(); };
-  EXPECT_LT(largest_difference(l2(), self.div(2)), 1e-9 * largest(self));
-  {
-    const at::Tensor relatif = indexing.scores(folder / "index", "logra(mode=relatif)");
-    const at::Tensor expected = indexing.scores(folder / "index").div(self.sqrt());
-    EXPECT_LT(largest_difference(relatif, expected), 1e-9 * largest(expected));
-    // A document's gradient times c changes neither, with the curvature as it was.
-    const at::Tensor u = indexing.scores(folder / "index");
-    EXPECT_LT(largest_difference(u.mul(3).div(self.mul(9).sqrt()), relatif), 1e-9 * largest(relatif));
-    const ScopedTwin twin("attribute.relatif_without_the_root");
-    const at::Tensor wrong = indexing.scores(folder / "index", "logra(mode=relatif)");
-    EXPECT_GT(largest_difference(wrong, expected), 1e-3 * largest(expected));
-  }
-}
-
 // What is scored through the model, one document after the other, is what the rows give.
 TEST(Logra, ScoresDocumentsThroughTheModelAsFromTheIndex) {
   Scoring scoring = index_texts();
@@ -172,6 +165,11 @@ TEST(Logra, ScoresDocumentsThroughTheModelAsFromTheIndex) {
     const Scores plain = scorer->score({scoring.train}, {}, workspace, silent_progress());
     EXPECT_LT(largest_difference(plain.total, expected), rounding) << method;
   }
+  const at::Tensor expected = indexing.scores(folder / "index", "logra(mode=l2)");
+  curvature::Workspace workspace;
+  const auto l2 = indexing.scorer(index, "logra(mode=l2)");
+  EXPECT_LT(largest_difference(l2->score({scoring.train}, {}, workspace, silent_progress()).total, expected),
+            1e-9 * largest(expected));
 }
 
 // Check 10: the cut into blocks and the number of threads change rounding alone; an interrupted run ends in the same
@@ -256,6 +254,12 @@ TEST(GradientIndex, StoppedAnywhereEndsInTheSameBits) {
       EXPECT_TRUE(indexing.scores(name).equal(expected)) << after;
     }
     EXPECT_GE(stops, 3);
+    if (kind != IndexCurvature::Raw) continue;  // the others sum from the disk in the end
+    Stopping stopping(2);
+    EXPECT_TRUE(error_of([&] { indexing.build(folder / "twin", stopping); }));
+    const ScopedTwin twin("attribute.resumed_without_what_was_there");
+    EXPECT_GT(indexing.build(folder / "twin").reused, 0);
+    EXPECT_FALSE(indexing.scores(folder / "twin").equal(expected));
   }
 }
 
@@ -285,6 +289,13 @@ TEST(GradientIndex, TakesFurtherDocumentsAsIfTheyHadBeenThere) {
     };
     EXPECT_LT(error(), 1e-9) << to_string(kind);
     EXPECT_TRUE(build_index(folder / "index", request, silent_progress()).was_there) << "the same command again";
+
+    indexing.scoring.train = data::subset(all, first);
+    indexing.build(folder / "twin");
+    const ScopedTwin twin("attribute.appended_without_what_was_there");
+    build_index(folder / "twin", request, silent_progress());
+    EXPECT_GT(largest_difference(indexing.scores(folder / "twin"), expected), 1e-3 * largest(expected))
+        << to_string(kind);
   }
 }
 

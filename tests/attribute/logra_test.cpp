@@ -157,6 +157,53 @@ TEST(Logra, OfFullRankIsInfluenceWithTheEmpiricalFisher) {
   }
 }
 
+// Check 2, second half: without curvature it is the product of the gradients themselves, layer by layer. Exactly so in
+// the rows, and in the scores where the damping, which is then all that is inverted, is taken out again.
+TEST(Logra, OfFullRankWithoutCurvatureIsTheProductOfGradients) {
+  for (const Scoring& scoring : {logra_texts(), logra_arrays()}) {
+    Indexing indexing{
+        scoring, {.projection = ProjectionKind::Principal, .rank_out = 99, .rank_in = 99, .rows = RowType::Float64}};
+    const TemporaryFolder folder;
+    indexing.build(folder / "index");
+    const GradientIndex index(folder / "index");
+    const at::Tensor documents = flat_gradients(scoring.model, scoring.train, nn::loss());
+    const at::Tensor questions = flat_gradients(scoring.model, scoring.queries, nn::loss());
+    const Projection projection = index.projection(scoring.model.architecture());
+    constexpr double kDamping = 1e9;
+    const auto errors = [&] {  // of the rows' products, and of the scores
+      const at::Tensor z = all_rows(folder / "index"), q = rows_of(scoring, scoring.queries, nn::loss(), projection);
+      const at::Tensor scores = indexing.scorer(index, "logra(damping=1e9)")
+                                    ->scan(1, scoring.queries.size(), true, {}, silent_progress())
+                                    .per_layer;
+      double of_rows = 0, of_scores = 0;
+      int64_t begin = 0;
+      for (size_t l = 0; l < index.about().layers.size(); ++l) {
+        const IndexAbout::Layer& layer = index.about().layers[l];
+        const int64_t size = layer.full.size();
+        const at::Tensor d = documents.narrow(1, begin, size);
+        const at::Tensor product = questions.narrow(1, begin, size).matmul(d.t());
+        const auto part = [&](const at::Tensor& all) { return all.narrow(1, layer.offset, layer.shape.size()); };
+        const double mean = d.square().sum().item<double>() / static_cast<double>(d.size(0) * size);
+        of_rows = std::max(of_rows, largest_difference(part(q).matmul(part(z).t()), product) / largest(product));
+        of_scores =
+            std::max(of_scores, largest_difference(scores[static_cast<int64_t>(l)].mul(mean * kDamping), product) /
+                                    largest(product));
+        begin += size;
+      }
+      return std::pair(of_rows, of_scores);
+    };
+    EXPECT_LT(errors().first, 1e-10);
+    EXPECT_LT(errors().second, 1e-6);  // the largest eigenvalue over λ
+    {
+      const ScopedTwin twin("attribute.damping_of_the_first_layer");
+      EXPECT_GT(errors().second, 1e-3);
+    }
+    if (scoring.train.longest() == 0) continue;
+    const ScopedTwin twin("attribute.rows_in_batch_order");  // of the questions
+    EXPECT_GT(errors().first, 1e-3);
+  }
+}
+
 // Check 3: inner products are kept on average, whatever the shape. At rank 8 the ratio of one draw has a standard
 // deviation of √((1 + 2/8)² − 1) = 0.75, so that 4,000 leave 0.012, and 0.05 is four of it.
 TEST(RandomProjection, KeepsInnerProductsOnAverageWhateverTheShape) {

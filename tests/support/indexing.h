@@ -59,6 +59,19 @@ struct Indexing {
   }
 };
 
+/// Texts of several lengths, and questions to them.
+inline Scoring index_texts(int64_t count = 12) {
+  return {toy_llama(), toy_texts(count, 2, 11, 1), toy_texts(4, 3, 8, 2)};
+}
+
+/// [N,K], decoded.
+inline at::Tensor all_rows(const std::string& folder, at::ScalarType dtype = at::kDouble) {
+  const attribute::GradientIndex index(folder);
+  std::vector<at::Tensor> rows;
+  for (const auto& block : index.blocks()) rows.push_back(index.rows_of(block, dtype));
+  return at::cat(rows);
+}
+
 /// Z of every example as P_o D P_iᵀ with D from single backward passes: [N,K].
 inline at::Tensor projected_gradients(const Scoring& scoring, const data::Dataset& dataset,
                                       const nn::Measurement& measurement, const curvature::Projection& projection) {
