@@ -332,6 +332,11 @@ Attribution attribute_documents(const AttributionInputs& inputs, const Attribute
       progress.note(found.warnings.back());
     }
   }
+  std::string warning = beyond_training(inputs.checkpoint.model.architecture(), inputs.dataset());
+  if (!warning.empty()) {
+    progress.note(warning);
+    found.warnings.push_back(std::move(warning));
+  }
   found.meaning = scorer->meaning();
   found.curvature = scorer->curvature();
   found.scores = grouped(inputs, options, found.apart);

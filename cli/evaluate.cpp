@@ -45,6 +45,8 @@ EvaluatedExamples load_examples(const EvaluateOptions& options, const nn::Archit
   const int64_t context = context_of(options.data, architecture);
   EvaluatedText text{tokenizer, load_text(options.data, tokenizer, context, progress), context};
   data::require_targets(text.loaded.encoded, shown_name(options.data));
+  if (const std::string warning = beyond_training(architecture, text.loaded.encoded.dataset); !warning.empty())
+    progress.note(warning);
   data::Dataset dataset = std::move(text.loaded.encoded.dataset);
   return {std::move(dataset), std::move(text)};
 }

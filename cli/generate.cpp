@@ -146,6 +146,9 @@ void run(const GenerateOptions& options, Session& session) {
   const Cost cost = nn::generation_cost(checkpoint.model, prompt_tokens, options.max_tokens);
   if (stops_at_plan(session, "generate", cost)) return;
 
+  const std::string warning = beyond_training(checkpoint.model.architecture(), prompt_tokens + options.max_tokens,
+                                              "a shorter prompt or fewer --max-tokens keep within");
+  if (!warning.empty()) session.progress.note(warning);
   const auto folder = claim_out(session, identity_of(options, checkpoint, tokenizer, prompt));
   session.progress.note(fmt::format("{}; BOS: {}", format_counted(prompt_tokens, "token"), prompt.bos));
   Printer printer(tokenizer, options.common.json);

@@ -138,6 +138,8 @@ void run(const IndexOptions& options, Session& session) {
   const int64_t context = context_of(reading, architecture);
   const data::TokenizedCorpus text = load_text(reading, tokenizer, context, session.progress);
   data::require_targets(text.encoded, shown_name(options.data));
+  if (const std::string warning = beyond_training(architecture, text.encoded.dataset); !warning.empty())
+    session.progress.note(warning);
   const attribute::IndexedDocuments documents = indexed(text, tokenizer);
   const int64_t memory = options.common.memory_bytes > 0 ? options.common.memory_bytes : available_memory_bytes();
   const attribute::IndexRequest request{.model = checkpoint.model,

@@ -83,11 +83,13 @@ ordered_json weights_json(const nn::Checkpoint& checkpoint) {
 
 ordered_json sites_json(const nn::Architecture& architecture) {
   ordered_json sites = ordered_json::array();
-  for (const std::string& site : architecture.sites()) {
-    const nn::SiteMeaning meaning = nn::meaning_of_site(site);
-    ordered_json entry{{"name", site}};
+  for (size_t i = 0; i < architecture.sites().size(); ++i) {
+    const nn::SiteMeaning meaning = nn::meaning_of_site(architecture, static_cast<nn::SiteId>(i));
+    ordered_json entry{{"name", architecture.sites()[i]}};
     if (!meaning.shape.empty()) entry["shape"] = meaning.shape;
     if (!meaning.pyvene.empty()) entry["pyvene"] = meaning.pyvene;
+    if (!meaning.bridge.empty()) entry["transformerlens3"] = meaning.bridge;
+    if (!meaning.nnsight.empty()) entry["nnsight"] = meaning.nnsight;
     sites.push_back(entry);
   }
   return sites;
@@ -133,10 +135,13 @@ void print_facts(const nn::Checkpoint& checkpoint, const std::string& tokenizer)
 }
 
 void print_sites(const nn::Architecture& architecture) {
-  fmt::print("\n{:<32}{:<10}{}\n", "site", "shape", "in pyvene");
-  for (const std::string& site : architecture.sites()) {
-    const nn::SiteMeaning meaning = nn::meaning_of_site(site);
-    const std::string line = fmt::format("{:<32}{:<10}{}", site, meaning.shape, meaning.pyvene);
+  const char* row = "{:<32}{:<10}{:<29}{:<28}{}";
+  fmt::print("\n{}\n",
+             fmt::format(fmt::runtime(row), "site", "shape", "in pyvene", "in TransformerLens 3", "in nnsight"));
+  for (size_t i = 0; i < architecture.sites().size(); ++i) {
+    const nn::SiteMeaning meaning = nn::meaning_of_site(architecture, static_cast<nn::SiteId>(i));
+    const std::string line = fmt::format(fmt::runtime(row), architecture.sites()[i], meaning.shape, meaning.pyvene,
+                                         meaning.bridge, meaning.nnsight);
     fmt::print("{}\n", line.substr(0, line.find_last_not_of(' ') + 1));
   }
 }

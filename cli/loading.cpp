@@ -62,6 +62,21 @@ int64_t context_of(const DataOptions& options, const nn::Architecture& architect
                   shards, most, context, most));
 }
 
+std::string beyond_training(const nn::Architecture& architecture, int64_t tokens, const std::string& advice) {
+  const nn::Facts facts = architecture.facts();
+  const int64_t positions = tokens - 1;  // nothing is said behind the last token
+  if (facts.trained == 0 || positions <= facts.trained) return {};
+  return fmt::format(
+      "The longest text takes {} positions; models of the sizes of TinyStories state {} but were trained on {}, and "
+      "what they say beyond is not to be relied on: {}.",
+      format_count(positions), format_count(facts.context), facts.trained, advice);
+}
+
+std::string beyond_training(const nn::Architecture& architecture, const data::Dataset& documents) {
+  return beyond_training(architecture, documents.longest(),
+                         fmt::format("--context {} keeps within", architecture.facts().trained));
+}
+
 Cost loading_cost(const std::string& model_path, Precision precision) {
   std::error_code error;
   const auto file_bytes = std::filesystem::file_size(model_path, error);

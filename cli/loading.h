@@ -25,6 +25,12 @@ data::CorpusOptions corpus_options(const DataOptions& options);
 /// where --context is beyond the model's, Error(Data) where the shards' is.
 int64_t context_of(const DataOptions& options, const nn::Architecture& architecture);
 
+/// Where a text of so many tokens goes beyond the positions that the model was trained on, a sentence that says so and
+/// ends in `advice`; else empty.
+std::string beyond_training(const nn::Architecture& architecture, int64_t tokens, const std::string& advice);
+/// Of documents, which --context keeps short.
+std::string beyond_training(const nn::Architecture& architecture, const data::Dataset& documents);
+
 /// What reading a model costs: its bytes are read, converted and checked once. Counted from the files, nothing is
 /// loaded.
 Cost loading_cost(const std::string& model_path, Precision precision);

@@ -39,6 +39,7 @@ struct Array {
   std::vector<int64_t> shape;
   std::span<const std::byte> bytes;
   std::shared_ptr<const void> owner;  ///< keeps `bytes` alive: a memory map or a buffer
+  bool is_mapped = false;             ///< whether `bytes` lie in a file that is mapped (assay/io/mapped_file.h)
 
   int64_t size() const noexcept { return static_cast<int64_t>(bytes.size() / size_of(dtype)); }
 };

@@ -311,9 +311,11 @@ Array Gguf::load(std::string_view name, DType dtype) const {
   }
   const bool is_there = tensor.type == (dtype == DType::F32 ? GgmlType::F32 : GgmlType::BF16);
   if (is_there && reinterpret_cast<uintptr_t>(tensor.bytes.data()) % size_of(dtype) == 0) {
-    return {dtype, tensor.shape, tensor.bytes, file_};
+    return {dtype, tensor.shape, tensor.bytes, file_, /*is_mapped=*/true};
   }
-  return dtype == DType::F32 ? dequantised<float>(tensor, dtype) : dequantised<uint16_t>(tensor, dtype);
+  Array array = dtype == DType::F32 ? dequantised<float>(tensor, dtype) : dequantised<uint16_t>(tensor, dtype);
+  release_pages(tensor.bytes);  // nobody reads them a second time
+  return array;
 }
 
 }  // namespace assay::io

@@ -1,6 +1,6 @@
 // A file as a span of bytes, mapped read-only in meaning: pages are private and copied on write, so that a tensor on
 // top of a map may be changed in place without touching the file. Costs address space, not memory, until pages are
-// read.
+// read; pages that were read and are done with are given back by release_pages.
 #pragma once
 
 #include <cstddef>
@@ -9,6 +9,7 @@
 #include <string>
 
 #include "assay/core/error.h"
+#include "assay/io/array.h"
 
 namespace assay::io {
 
@@ -30,5 +31,12 @@ class MappedFile {
 
   std::span<const std::byte> bytes_;
 };
+
+/// Gives the memory of `bytes` of a mapped file back, whole pages of it: what has been read counts as held by this
+/// process until then. Read again, they come from the file again; what was changed in place is lost. The ends, whose
+/// pages neighbours share, stay.
+void release_pages(std::span<const std::byte> bytes) noexcept;
+/// The same of an array; nothing where its bytes are in memory of their own.
+void release_pages(const Array& array) noexcept;
 
 }  // namespace assay::io

@@ -136,10 +136,10 @@ void check_tiling(std::vector<TensorEntry>& entries, uint64_t data_bytes, const 
 /// The reference writer aligns tensors; a file of another writer may not, and then the bytes are copied once.
 Array make_aligned(const TensorEntry& entry, std::span<const std::byte> bytes, std::shared_ptr<const MappedFile> file) {
   if (reinterpret_cast<uintptr_t>(bytes.data()) % size_of(entry.dtype) == 0) {
-    return {entry.dtype, entry.shape, bytes, std::move(file)};
+    return {entry.dtype, entry.shape, bytes, std::move(file), /*is_mapped=*/true};
   }
   auto copy = std::make_shared<const std::vector<std::byte>>(bytes.begin(), bytes.end());
-  return {entry.dtype, entry.shape, *copy, copy};
+  return {entry.dtype, entry.shape, *copy, copy, /*is_mapped=*/false};
 }
 
 Safetensors read_shards(const std::filesystem::path& folder, const std::filesystem::path& index_path, ErrorKind kind) {

@@ -58,8 +58,9 @@ LayerId Architecture::add_layer(Layer layer) {
   return static_cast<LayerId>(layers_.size()) - 1;
 }
 
-SiteId Architecture::add_site(std::string name) {
+SiteId Architecture::add_site(std::string name, std::string module) {
   sites_.push_back(std::move(name));
+  modules_.push_back(std::move(module));
   return static_cast<SiteId>(sites_.size()) - 1;
 }
 

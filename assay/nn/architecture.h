@@ -32,6 +32,17 @@ struct Layer {
 
 enum class OutputKind { Categorical, Gaussian };  ///< softmax over classes or tokens; unit-variance regression
 
+/// The residual stream of a text model: what starts it, what adds to it and which norms read it. Empty elsewhere.
+struct ResidualStream {
+  struct Norm {
+    std::string output;              ///< the site that layers behind it name as their input
+    int64_t weight = -1, bias = -1;  ///< places in parameters(); a norm without a bias does not subtract the mean
+  };
+  std::vector<int64_t> embeddings;  ///< places in parameters() of [.., D]
+  std::vector<LayerId> writers;
+  std::vector<Norm> norms;
+};
+
 class HeadMemory;
 
 /// What a forward pass ends in. The head is kept apart so that losses over large vocabularies never hold [B,T,V].
@@ -50,6 +61,7 @@ struct Facts {
   int64_t vocabulary = 0;  ///< V: tokens or classes
   int64_t context = 0;     ///< longest text in tokens; 0 for arrays
   int64_t features = 0;    ///< arrays: inputs
+  int64_t trained = 0;     ///< positions that its training reached, where the configuration is known to say more; or 0
   bool head_is_tied = false;
 };
 
@@ -60,6 +72,7 @@ class Architecture {
   virtual std::string family() const = 0;
   virtual Facts facts() const = 0;
   virtual OutputKind output_kind() const = 0;
+  virtual ResidualStream residual_stream() const { return {}; }
   virtual Output forward(Pass& pass) const = 0;
   /// What checkpoints may leave out at the front of the names of weights: "transformer.".
   virtual std::string optional_prefix() const { return {}; }
@@ -69,6 +82,8 @@ class Architecture {
   const std::vector<ParameterInfo>& parameters() const { return parameters_; }
   const std::vector<Layer>& layers() const { return layers_; }
   const std::vector<std::string>& sites() const { return sites_; }
+  /// By site: where the same value stands in Hugging Face's implementation, "transformer.h.3.ln_1.output"; or empty.
+  const std::vector<std::string>& modules() const { return modules_; }
 
   /// Layers whose name matches a pattern: names with *, separated by commas. Throws Error(Usage) with near matches when
   /// nothing matches. A * passes over excluded layers; naming one throws with the reason.
@@ -79,12 +94,12 @@ class Architecture {
  protected:
   int64_t add_parameter(ParameterInfo info);
   LayerId add_layer(Layer layer);
-  SiteId add_site(std::string name);
+  SiteId add_site(std::string name, std::string module = {});
 
  private:
   std::vector<ParameterInfo> parameters_;
   std::vector<Layer> layers_;
-  std::vector<std::string> sites_;
+  std::vector<std::string> sites_, modules_;
 };
 
 /// Whether `name` matches `pattern`, in which * stands for any characters.

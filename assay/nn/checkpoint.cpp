@@ -47,6 +47,13 @@ bool is_number(at::ScalarType type) {
   return type == at::kFloat || type == at::kDouble || type == at::kHalf || type == at::kBFloat16;
 }
 
+/// Whether a tensor of this type and shape is read into memory of its own, and its pages in the file are done with
+/// then.
+bool is_converted(const io::Array& array, at::ScalarType dtype) {
+  const at::Tensor tensor = io::to_tensor(array);
+  return tensor.scalar_type() != kept_type(tensor.sizes(), dtype);
+}
+
 at::Tensor checked(const std::string& path, const ParameterInfo& info, const at::Tensor& tensor, at::ScalarType dtype) {
   if (tensor.sizes() != at::IntArrayRef(info.shape)) {
     refuse(path, fmt::format("tensor \"{}\" must have shape {}, which the configuration asks for, and it has shape "
@@ -94,6 +101,7 @@ Parameters match_weights(const std::string& path, const Architecture& architectu
                          info.name, io::shape_to_string(info.shape), closest_clause(info.name, names_of(tensors))));
     }
     parameters.add(info.name, checked(path, info, io::to_tensor(found->second), dtype));
+    if (is_converted(found->second, dtype)) io::release_pages(found->second);
     used.insert(found->first);
   }
   for (const auto& [name, array] : tensors) {
@@ -150,7 +158,10 @@ Checkpoint load_folder(const std::string& folder, at::ScalarType dtype) {
   const io::Safetensors file = io::read_safetensors_folder(folder, ErrorKind::Model);
   Hasher hasher;
   hasher.add(config.dump());
-  for (const auto& [name, array] : file.tensors) hasher.add(name).add(array.bytes);
+  for (const auto& [name, array] : file.tensors) {
+    hasher.add(name).add(array.bytes);
+    if (is_converted(array, dtype)) io::release_pages(array);
+  }
   checkpoint.hash = hasher.digest128();
   checkpoint.model = Model(architecture, match_weights(folder, *architecture, file.tensors, dtype));
   for (const ParameterInfo& info : architecture->parameters()) {
@@ -174,8 +185,10 @@ Checkpoint load_gguf(const std::string& path, at::ScalarType dtype) {
     const io::DType stored = kept_type(info.shape, dtype) == at::kBFloat16 ? io::DType::BF16 : io::DType::F32;
     ParameterInfo written = info;
     written.shape = shape_in_gguf(info.shape, info.name, config);
-    const at::Tensor tensor = checked(path, written, io::to_tensor(file.load(name, stored)), dtype);
+    const io::Array array = file.load(name, stored);
+    const at::Tensor tensor = checked(path, written, io::to_tensor(array), dtype);
     parameters.add(info.name, in_our_order(tensor, info.name, config, facts));
+    if (parameters[parameters.size() - 1].const_data_ptr() != array.bytes.data()) io::release_pages(array);
     types.emplace_back(io::to_string(file.tensors().find(name)->second.type));
     used.insert(name);
   }

@@ -1,6 +1,7 @@
 // Models on disk: folders in the Hugging Face layout (config.json, model.safetensors or its shards) and GGUF files.
 // Weights are memory-mapped; those that are stored as they are kept (float32, or the bf16 matrices of a model of bf16)
-// are used in place, others are converted one at a time.
+// are used in place, others are converted one at a time, and the memory of what was read of them is given back at once:
+// beside the model, loading holds the largest of its tensors.
 #pragma once
 
 #include <string>

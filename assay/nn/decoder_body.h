@@ -22,6 +22,7 @@ class Decoder final : public Architecture {
   Facts facts() const override { return spec_.facts; }
   std::string optional_prefix() const override { return spec_.names->prefix; }
   Output forward(Pass& pass) const override;
+  ResidualStream residual_stream() const override;
 
  private:
   struct Norm {

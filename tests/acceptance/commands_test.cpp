@@ -51,7 +51,8 @@ TEST_F(Commands, InspectNamesEveryPart) {
   EXPECT_EQ(found["layers"][0]["name"], "blocks.0.attn.q");
   EXPECT_GT(found["sites"].size(), 10u);
   EXPECT_EQ(found["sites"][1],
-            json::parse(R"({"name": "blocks.0.hook_resid_pre", "shape": "B,T,D", "pyvene": "block_input"})"));
+            json::parse(R"({"name": "blocks.0.hook_resid_pre", "shape": "B,T,D", "pyvene": "block_input",
+                            "transformerlens3": "blocks.0.hook_in", "nnsight": "model.layers.0.input"})"));
   EXPECT_GT(found["weights"][0]["norm"].get<double>(), 0.0);
   EXPECT_EQ(found["weights"][0]["type"], "F32");
   const Outcome page = run_assay({"inspect", model_, "--layers", "--weights"});

@@ -5,6 +5,7 @@
 
 #include <filesystem>
 
+#include "assay/core/machine.h"
 #include "tests/support/errors.h"
 #include "tests/support/temporary_folder.h"
 
@@ -17,6 +18,25 @@ TEST(MappedFile, ShowsTheBytesOfTheFileEvenAfterItIsRemoved) {
   const auto file = MappedFile::open(path, ErrorKind::Data);
   std::filesystem::remove(path);
   EXPECT_EQ(file->text(), std::string_view("x\0y", 3));
+}
+
+TEST(MappedFile, PagesThatWereGivenBackComeFromTheFileAgain) {
+  const TemporaryFolder folder;
+  std::string bytes(size_t{64} << 20, '\0');
+  for (size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<char>(i * i >> 7);
+  const auto file = MappedFile::open(folder.write("a", bytes), ErrorKind::Data);
+  const std::span<const std::byte> inside = file->bytes().subspan(100, bytes.size() - 5000);  // no page's ends
+  EXPECT_EQ(file->text(), bytes);
+  const int64_t read = resident_bytes();
+  release_pages(inside);
+  EXPECT_LT(resident_bytes(), read - (int64_t{56} << 20));
+  EXPECT_EQ(file->text(), bytes);
+  release_pages(inside.first(10));  // less than a page: nothing to give back
+  EXPECT_EQ(file->text(), bytes);
+
+  const Array owned = make_array<uint8_t>({1 << 20}, std::vector<uint8_t>(1 << 20, 7));
+  release_pages(owned);
+  EXPECT_EQ(values<uint8_t>(owned)[1 << 19], 7) << "memory of its own must stay as it is";
 }
 
 TEST(MappedFile, RefusesWhatIsNotAReadableFileWithBytes) {

@@ -3,12 +3,16 @@
 
 #include <ATen/ops/full.h>
 #include <ATen/ops/ones.h>
+#include <fmt/core.h>
 #include <gtest/gtest.h>
 
 #include <filesystem>
 #include <fstream>
 #include <limits>
+#include <tuple>
 
+#include "assay/core/machine.h"
+#include "assay/core/twin.h"
 #include "assay/io/safetensors.h"
 #include "assay/io/tensor.h"
 #include "tests/nn/decoders.h"
@@ -122,6 +126,57 @@ TEST_F(CheckpointFolder, KnowsTheTypesOnTheDisk) {
   ASSERT_EQ(loaded.types.size(), loaded.model.parameters().size());
   EXPECT_EQ(loaded.types[0], "F32");
   EXPECT_EQ(loaded.types[1], "BF16");
+}
+
+// Two copies of the weights in memory are what users of other programs complain of.
+TEST(Checkpoint, WhatIsConvertedLeavesNothingOfTheFileInMemory) {
+  const TemporaryFolder folder;
+  constexpr int64_t kWidth = 2048, kMatrices = 12, kBytes = kMatrices * kWidth * kWidth * 4;  // 201 MB in float32
+  const nlohmann::json config{{"model_type", "mlp"},
+                              {"features", kWidth},
+                              {"hidden", std::vector<int64_t>(kMatrices - 1, kWidth)},
+                              {"outputs", kWidth}};
+  folder.write("config.json", config.dump());
+  const auto save = [&](at::ScalarType stored) {
+    const io::Array matrix = io::from_tensor(at::full({kWidth, kWidth}, 0.5, stored));
+    io::Arrays tensors;
+    const io::Array bias = io::from_tensor(at::ones({kWidth}));  // used in place, which keeps the file mapped
+    for (int64_t l = 0; l < kMatrices; ++l) {
+      tensors[fmt::format("layers.{}.weight", l)] = matrix;
+      tensors[fmt::format("layers.{}.bias", l)] = bias;
+    }
+    io::write_safetensors(folder / "model.safetensors", tensors);
+  };
+  const auto held = [&](at::ScalarType wanted) {
+    return_freed_memory();
+    const int64_t before = resident_bytes();
+    const Checkpoint loaded = load_checkpoint(folder.path(), wanted);
+    return resident_bytes() - before;
+  };
+  const auto peak = [&](at::ScalarType wanted) {
+    return_freed_memory();
+    reset_peak_resident();
+    const int64_t before = resident_bytes();
+    EXPECT_LT(peak_resident_bytes() - before, int64_t{8} << 20) << "this kernel does not let the peak start again";
+    load_checkpoint(folder.path(), wanted);
+    return peak_resident_bytes() - before;
+  };
+  // Beside the converted weights: the largest tensor as it is stored, and room for what threads and the C library take.
+  constexpr int64_t kSlack = int64_t{24} << 20;
+  const std::vector<std::tuple<at::ScalarType, at::ScalarType, int64_t>> cases{
+      {at::kFloat, at::kBFloat16, kBytes / 2}, {at::kHalf, at::kFloat, kBytes}, {at::kBFloat16, at::kFloat, kBytes}};
+  for (const auto& [stored, wanted, converted] : cases) {
+    save(stored);
+    const int64_t file = kBytes / 4 * static_cast<int64_t>(c10::elementSize(stored));
+    EXPECT_LT(held(wanted), converted + kSlack) << c10::toString(stored);
+    EXPECT_LT(peak(wanted), converted + file / kMatrices + kSlack) << c10::toString(stored);
+    const ScopedTwin twin("io.pages_kept");
+    EXPECT_GT(held(wanted), converted + file - kSlack) << c10::toString(stored);
+    EXPECT_GT(peak(wanted), converted + file / kMatrices + kSlack) << c10::toString(stored);
+  }
+  save(at::kFloat);  // used where it lies: nothing but the file's pages
+  EXPECT_LT(held(at::kFloat), kBytes + kSlack);
+  EXPECT_GT(held(at::kFloat), kBytes - kSlack);
 }
 
 TEST(Initialize, WeightsThatDoNotFitAreRefusedBeforeTheyAreDrawn) {

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
 
 #include "assay/core/twin.h"
 #include "tests/nn/decoders.h"
@@ -85,6 +86,8 @@ TEST(Families, SettingsThatNoModelHasAreNamed) {
   EXPECT_THAT(refusal("gpt_neox", "rotary_pct", 0.1), Refusal(ErrorKind::Model, "rotary_pct"));
   EXPECT_THAT(refusal("gpt_neox", "rotary_pct", -2.0), Refusal(ErrorKind::Model, "rotary_pct"));
   EXPECT_THAT(refusal("qwen2, windows", "sliding_window", nullptr), Refusal(ErrorKind::Model, "sliding_window"));
+  EXPECT_THAT(refusal("qwen2, windows", "max_window_layers", -1),
+              Refusal(ErrorKind::Model, "\"max_window_layers\" must be an integer that is not negative, but it is -1"));
   EXPECT_THAT(refusal("qwen2, windows", "layer_types", {"full_attention"}), Refusal(ErrorKind::Model, "layer_types"));
   EXPECT_THAT(refusal("llama", "rope_scaling", {{"rope_type", "yarn"}, {"factor", 4.0}}),
               Refusal(ErrorKind::Model, "\"rope_scaling\" must be absent or of type default, linear or llama3"));
@@ -93,6 +96,54 @@ TEST(Families, SettingsThatNoModelHasAreNamed) {
   nlohmann::json rope = decoder_config("llama 3").at("rope_scaling");
   rope["high_freq_factor"] = 1.0;
   EXPECT_THAT(refusal("llama", "rope_scaling", rope), Refusal(ErrorKind::Model, "more than low_freq_factor"));
+}
+
+// A negative count that is taken for a large one means another model.
+TEST(Families, NumbersBelowWhatTheyCountAreRefused) {
+  const std::vector<std::pair<const char*, std::vector<const char*>>> counts{
+      {"llama",
+       {"hidden_size", "intermediate_size", "num_hidden_layers", "vocab_size", "num_attention_heads",
+        "num_key_value_heads", "max_position_embeddings", "head_dim"}},
+      {"qwen2, windows", {"max_window_layers", "sliding_window", "num_key_value_heads"}},
+      {"gpt2", {"n_embd", "n_head", "n_layer", "n_positions", "n_inner", "vocab_size"}},
+      {"gpt_neo",
+       {"hidden_size", "num_heads", "num_layers", "intermediate_size", "window_size", "max_position_embeddings",
+        "vocab_size"}},
+      {"gpt_neox",
+       {"hidden_size", "num_attention_heads", "num_hidden_layers", "intermediate_size", "max_position_embeddings",
+        "vocab_size"}}};
+  for (const auto& [family, keys] : counts) {
+    for (const char* key : keys) {
+      for (const int64_t wrong : {int64_t{-1}, int64_t{-2}, std::numeric_limits<int64_t>::min()}) {
+        nlohmann::json config = decoder_config(family);
+        config[key] = wrong;
+        EXPECT_THAT(error_of([&] { make_architecture(config); }),
+                    Refusal(ErrorKind::Model, std::string("\"") + key + "\" must be"))
+            << family;
+      }
+    }
+  }
+  EXPECT_THAT(error_of([] {
+                nlohmann::json config = decoder_config("gpt_neo");
+                config["attention_types"] = {{{"global", "local"}, -1}};
+                make_architecture(config);
+              }),
+              Refusal(ErrorKind::Model, "a list of [kinds, how often]"));
+}
+
+TEST(Families, TinyStoriesModelsAreKnownByTheirSizes) {
+  nlohmann::json config = decoder_config("gpt_neo");
+  const auto trained = [&] { return make_architecture(config)->facts().trained; };
+  EXPECT_EQ(trained(), 0);
+  config.update({{"max_position_embeddings", 2048}, {"vocab_size", 50257}, {"window_size", 256}});
+  EXPECT_EQ(trained(), 512);
+  {
+    const ScopedTwin twin("nn.tiny_stories_unknown");
+    EXPECT_EQ(trained(), 0);
+  }
+  config["num_layers"] = 12;  // GPT-Neo of 125 million
+  config["attention_types"] = {{{"global", "local"}, 6}};
+  EXPECT_EQ(trained(), 0);
 }
 
 TEST(Families, NestedRotarySettingsMeanTheSame) {

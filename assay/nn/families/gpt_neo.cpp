@@ -2,6 +2,7 @@
 // and values are three matrices without biases, and every other block sees a window of the last 256 tokens.
 #include <fmt/format.h>
 
+#include "assay/core/twin.h"
 #include "assay/nn/families/decoder_settings.h"
 #include "assay/nn/families/families.h"
 #include "assay/nn/limits.h"
@@ -62,6 +63,13 @@ std::vector<int64_t> gpt_neo_windows(const io::JsonObject& config, int64_t block
   return windows;
 }
 
+/// The TinyStories models (Eldan & Li, arXiv 2305.07759) state GPT-Neo's 2048 positions and were trained on texts of
+/// 512 tokens. GPT-Neo's own have its vocabulary, context and window, too, but 12 blocks or more.
+bool is_of_tiny_stories(const io::JsonObject& config, const Facts& facts) {
+  return facts.context == 2048 && facts.vocabulary == 50257 && facts.blocks <= 8 &&
+         config.positive_or("window_size", 256) == 256 && !ASSAY_TWIN("nn.tiny_stories_unknown");
+}
+
 }  // namespace
 
 std::shared_ptr<const Architecture> make_gpt_neo(const io::JsonObject& config) {
@@ -75,6 +83,7 @@ std::shared_ptr<const Architecture> make_gpt_neo(const io::JsonObject& config) {
   facts.mlp_width = config.positive_or("intermediate_size", 4 * facts.width, kMostWidth);
   facts.vocabulary = config.positive("vocab_size", kMostWidth);
   facts.context = config.positive_or("max_position_embeddings", 2048, kMostPositions);
+  if (is_of_tiny_stories(config, facts)) facts.trained = 512;
   facts.head_is_tied = config.boolean_or("tie_word_embeddings", true);
   spec.norm = NormKind::LayerNorm;
   spec.epsilon = config.positive_real_or("layer_norm_epsilon", 1e-5);

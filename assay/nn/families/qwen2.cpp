@@ -24,8 +24,8 @@ std::vector<int64_t> qwen2_windows(const io::JsonObject& config, int64_t blocks)
     }
     return windows;
   }
-  const auto first = static_cast<size_t>(config.integer_or("max_window_layers", 28));
-  for (size_t l = first; l < windows.size(); ++l) windows[l] = window;
+  const int64_t first = config.has("max_window_layers") ? config.integer("max_window_layers", 0) : 28;
+  for (auto l = static_cast<size_t>(first); l < windows.size(); ++l) windows[l] = window;
   return windows;
 }
 
