@@ -79,7 +79,7 @@ void describe(CLI::App& command, AttributeOptions& options) {
                               {"both", Grouping::Both}},
                              "Sum over all questions, over documents of one group, or both"));
   shown(add_text(command, "--group-field", options.group_field, "NAME",
-                 "The JSONL field that names a document's group (default: group)"));
+                 "The field of JSONL or Parquet that names a document's group (default: group)"));
   shown(add_choice<bool>(command, "--trust", options.trust_check, {{"yes", true}, {"no", false}},
                          "Check the top documents by a small training step against random ones"));
 

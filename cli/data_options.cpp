@@ -28,9 +28,9 @@ std::string unescaped(const std::string& text) {
 void describe(CLI::App& command, DataOptions& options, bool required) {
   constexpr const char* kGroup = "Text";
   const auto grouped = [](CLI::Option* option) { return option->group(kGroup); };
-  grouped(
-      add_text(command, "--data", options.data, "FILE|DIR|-",
-               "Documents: plain text, .jsonl, .jsonl.zst, a folder of those, token shards, or - for standard input"))
+  grouped(add_text(command, "--data", options.data, "FILE|DIR|-",
+                   "Documents: plain text, .jsonl, .jsonl.zst, .parquet, a folder of those, token shards, or - for "
+                   "standard input"))
       ->required(required);
   auto read_separator = [&options](const std::string& text) { options.separator = unescaped(text); };
   grouped(command.add_option_function<std::string>(
@@ -39,8 +39,8 @@ void describe(CLI::App& command, DataOptions& options, bool required) {
               R"(backslash); pieces are stripped, empty ones dropped)"))
       ->type_name("TEXT")
       ->default_str(options.separator);
-  grouped(
-      add_text(command, "--field", options.field, "NAME", "The JSONL field that holds the text; plain text has none"));
+  grouped(add_text(command, "--field", options.field, "NAME",
+                   "The field of JSONL or Parquet that holds the text; plain text has none"));
   grouped(add_integer(command, "--limit", options.limit, {.minimum = 0}, "Read only the first N documents", "all"));
   grouped(add_integer(command, "--context", options.context, {.minimum = 0}, "Tokens of one document, BOS included",
                       "the model's context"));

@@ -16,7 +16,7 @@ enum class BeginToken { Auto, Yes, No };
 struct DataOptions {
   std::string data;                         ///< a file, a folder, token shards, or "-" for standard input
   std::string separator = "<|endoftext|>";  ///< between documents of plain text
-  std::string field = "text";               ///< of a JSONL line
+  std::string field = "text";               ///< of a JSONL line or a row of Parquet
   int64_t limit = 0;                        ///< documents read; 0: all
   int64_t context = 0;                      ///< tokens of one document, BOS included; 0: the model's, or the shards'
   LongText long_text = LongText::Cut;       ///< what becomes of longer documents

@@ -18,6 +18,7 @@
 #include "assay/core/hash.h"
 #include "assay/core/machine.h"
 #include "assay/core/version.h"
+#include "assay/data/parquet_rows.h"
 #include "assay/kernel/bf16_product.h"
 #include "assay/kernel/ceilings.h"
 #include "cli/commands.h"
@@ -132,6 +133,10 @@ std::vector<Missing> what_is_missing(const Findings& found) {
       !is_on_path("google-chrome")) {
     add("a browser", "no pictures of reports (./dev shot), browser tests do not run; reports themselves need none");
   }
+  if (data::arrow_version().empty()) {
+    add("Parquet",
+        "corpora in .parquet are refused: this build has no Arrow library (docs/corpora.md says how to get it)");
+  }
   add("CUDA", "--device cuda is refused: this version computes on the processor only");
   return missing;
 }
@@ -174,11 +179,9 @@ ordered_json as_json(const Findings& found, const Invocation& invocation) {
                                   {"amx_bf16", found.processor.has_amx_bf16}};
   result["cores"] = {{"online", found.processor.cores_online}, {"granted", found.cores}};
   result["memory_bytes"] = {{"granted", found.memory_granted}, {"free", found.memory_free}};
-  result["libraries"] = {{"products", found.products},
-                         {"bf16_products", found.bf16_products},
-                         {"onednn", found.onednn},
-                         {"openmp", found.openmp},
-                         {"instructions", found.capability}};
+  result["libraries"] = {{"products", found.products},       {"bf16_products", found.bf16_products},
+                         {"onednn", found.onednn},           {"openmp", found.openmp},
+                         {"instructions", found.capability}, {"arrow", data::arrow_version()}};
   result["ceilings"] = {{"flops_per_second_fp32", found.ceilings.flops_per_second_fp32},
                         {"flops_per_second_bf16", found.ceilings.flops_per_second_bf16},
                         {"bytes_per_second", found.ceilings.bytes_per_second},
@@ -220,6 +223,7 @@ std::string as_page(const Findings& found) {
   page.line("oneDNN", found.onednn);
   page.line("OpenMP", fmt::format("{}", fmt::join(found.openmp, ", ")));
   page.line("instructions", found.capability);
+  page.line("Parquet", data::arrow_version().empty() ? "not read" : "read by Arrow " + data::arrow_version());
 
   const Ceilings& speed = found.ceilings;
   page.heading(fmt::format("Speed on {} thread{}", found.threads, found.threads == 1 ? "" : "s"));

@@ -10,6 +10,7 @@
 
 #include "assay/core/error.h"
 #include "assay/core/twin.h"
+#include "assay/data/parquet_rows.h"
 #include "assay/io/byte_stream.h"
 
 namespace assay::data {
@@ -26,12 +27,13 @@ uint64_t size_of_file(const std::string& path) {
   return state ? state->bytes : 0;
 }
 
+FileKind kind_by_name(const std::string& path) {
+  if (has_ending(path, ".jsonl")) return FileKind::JsonLines;
+  return path.ends_with(".parquet") ? FileKind::Parquet : FileKind::Text;
+}
+
 CorpusFile named_file(const std::string& path, const std::string& origin) {
-  return {.path = path,
-          .shown = path,
-          .origin = origin,
-          .is_jsonl = has_ending(path, ".jsonl"),
-          .bytes = size_of_file(path)};
+  return {.path = path, .shown = path, .origin = origin, .kind = kind_by_name(path), .bytes = size_of_file(path)};
 }
 
 /// Whether the first character that is not white space is a brace: standard input has no name to tell JSONL by.
@@ -92,11 +94,12 @@ struct ForeignKind {
   std::string_view advice;
 };
 
-constexpr std::array<ForeignKind, 9> kForeignKinds{{
+constexpr std::array<ForeignKind, 10> kForeignKinds{{
     {".json", "one JSON value", "turn a list into lines with `jq -c '.[]'`"},
-    {".parquet", "a Parquet file, which this Assay does not read",
-     "turn it into lines, with `duckdb -c \"COPY 'x.parquet' TO 'x.jsonl'\"` or with Python's "
-     "pandas.read_parquet('x.parquet').to_json('x.jsonl', orient='records', lines=True)"},
+    {".parquet.zst", "a Parquet file in zstd", "unpack it with unzstd: Parquet is compressed within"},
+    {".parquet", "a Parquet file, and this build of Assay has no Arrow library to read it with",
+     "build it where Arrow and Parquet are installed, or with ASSAY_ARROW_DIR (docs/corpora.md), or turn the file into "
+     "lines with `duckdb -c \"COPY 'x.parquet' TO 'x.jsonl'\"`"},
     {".arrow", "an Arrow file", "turn it into lines with the program that made it (in Python: Dataset.to_json)"},
     {".gz", "compressed with gzip", "unpack it with gunzip; what is compressed with zstd is read as it is"},
     {".bz2", "compressed with bzip2", "unpack it with bunzip2; what is compressed with zstd is read as it is"},
@@ -123,7 +126,7 @@ CorpusFiles find_corpus_files(const std::string& path) {
     corpus.files.push_back({.path = kept,
                             .shown = "standard input",
                             .origin = "standard input",
-                            .is_jsonl = begins_with_object(kept),
+                            .kind = begins_with_object(kept) ? FileKind::JsonLines : FileKind::Text,
                             .bytes = size_of_file(kept)});
   } else if (fs::is_directory(path, unknown)) {
     add_files_below(path, corpus);
@@ -134,11 +137,12 @@ CorpusFiles find_corpus_files(const std::string& path) {
 }
 
 void require_readable_kind(const CorpusFile& file) {
-  if (file.is_jsonl || ASSAY_TWIN("data.any_file_is_text")) return;
+  if (file.kind == FileKind::JsonLines || ASSAY_TWIN("data.any_file_is_text")) return;
+  if (file.kind == FileKind::Parquet && !arrow_version().empty()) return;
   for (const ForeignKind& kind : kForeignKinds) {
     if (!has_ending(file.path, kind.ending)) continue;
-    throw Error(ErrorKind::Data, fmt::format("reading \"{}\": documents must be plain text or JSONL (one object a "
-                                             "line, .jsonl), but this is {}; {}",
+    throw Error(ErrorKind::Data, fmt::format("reading \"{}\": documents must be plain text, JSONL (one object a "
+                                             "line, .jsonl) or Parquet, but this is {}; {}",
                                              file.shown, kind.found, kind.advice));
   }
 }

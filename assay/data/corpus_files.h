@@ -12,12 +12,18 @@
 
 namespace assay::data {
 
+enum class FileKind {
+  Text,       ///< documents between separators
+  JsonLines,  ///< one object a line
+  Parquet,    ///< one row a document
+};
+
 struct CorpusFile {
   std::string path;
-  std::string shown;      ///< in messages: the path as it was typed, or "standard input"
-  std::string origin;     ///< of its documents: the name without the folder that was given
-  bool is_jsonl = false;  ///< one object a line; else plain text
-  uint64_t bytes = 0;     ///< as it lies on the disk; 0 where it cannot be seen
+  std::string shown;   ///< in messages: the path as it was typed, or "standard input"
+  std::string origin;  ///< of its documents: the name without the folder that was given
+  FileKind kind = FileKind::Text;
+  uint64_t bytes = 0;  ///< as it lies on the disk; 0 where it cannot be seen
 };
 
 struct CorpusFiles {
@@ -34,7 +40,8 @@ struct CorpusFiles {
 /// Error(Data) where a folder cannot be listed; a file that is absent is refused when it is opened.
 CorpusFiles find_corpus_files(const std::string& path);
 
-/// Refuses a file that is neither text nor JSONL by what its name says: a JSON document, Parquet, an archive.
+/// Refuses a file that is none of these kinds by what its name says: a JSON document, an archive; Parquet where this
+/// build cannot read it.
 void require_readable_kind(const CorpusFile& file);
 
 }  // namespace assay::data

@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "assay/core/error.h"
@@ -18,24 +16,9 @@ namespace {
 void refuse_field(const CorpusFile& file, const CorpusOptions& options) {
   if (options.field == CorpusOptions{}.field || ASSAY_TWIN("data.field_of_plain_text_ignored")) return;
   throw Error(ErrorKind::Usage,
-              fmt::format("reading \"{}\": the field \"{}\" must be one of JSONL lines, but plain text has no fields; "
-                          "leave the field out, or give JSONL (.jsonl)",
+              fmt::format("reading \"{}\": the field \"{}\" must be one of JSONL or Parquet, but plain text has no "
+                          "fields; leave the field out, or give JSONL (.jsonl)",
                           file.shown, options.field));
-}
-
-void refuse_grouping(const CorpusFile& file, const CorpusOptions& options) {
-  if (options.group_field.empty()) return;
-  throw Error(ErrorKind::Data, fmt::format("reading \"{}\": documents are grouped by the field \"{}\" of JSONL "
-                                           "lines, but plain text has no fields; give JSONL, or leave the grouping out",
-                                           file.shown, options.group_field));
-}
-
-/// Bytes of a stretch of text; the twin counts characters, as a language with characters for bytes would.
-uint32_t bytes_of(std::string_view piece) {
-  const auto begins_character = [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; };
-  if (ASSAY_TWIN("data.places_count_characters"))
-    return static_cast<uint32_t>(std::ranges::count_if(piece, begins_character));
-  return static_cast<uint32_t>(piece.size());
 }
 
 FileFacts facts_of(const CorpusFile& file, const io::ByteStream& stream) {
@@ -45,8 +28,12 @@ FileFacts facts_of(const CorpusFile& file, const io::ByteStream& stream) {
 }  // namespace
 
 std::string source_name(const CorpusFile& file, int64_t number) {
-  return file.is_jsonl ? fmt::format("{}, line {}", file.origin, number)
-                       : fmt::format("{}, document {}", file.origin, number - 1);
+  switch (file.kind) {
+    case FileKind::JsonLines: return fmt::format("{}, line {}", file.origin, number);
+    case FileKind::Parquet: return fmt::format("{}, row {}", file.origin, number);
+    case FileKind::Text: break;
+  }
+  return fmt::format("{}, document {}", file.origin, number - 1);
 }
 
 std::string_view strip(std::string_view text) {
@@ -71,57 +58,33 @@ CorpusReader::CorpusReader(CorpusFiles files, CorpusOptions options)
                 "reading documents: the separator must not be empty, but it is; leave it out for the "
                 "default, <|endoftext|>");
   }
-  if (files_.files.size() != 1 || files_.files[0].is_jsonl) return;
+  if (files_.files.size() != 1 || files_.files[0].kind == FileKind::JsonLines) return;
   const CorpusFile& only = files_.files[0];
   const bool was_named = only.path == files_.path || files_.is_standard_input();
   if (was_named && io::state_of(only.path)) {
     require_readable_kind(only);
-    refuse_field(only, options_);
+    if (only.kind == FileKind::Text) refuse_field(only, options_);
   }
 }
 
 bool CorpusReader::open_next() {
   if (file_ == files_.files.size()) return false;
-  const CorpusFile& file = files_.files[file_];
-  require_readable_kind(file);
-  if (file.is_jsonl) {
-    lines_ = std::make_unique<io::JsonLines>(file.path, file.shown, "correct that line, or name another field");
-  } else {
-    refuse_grouping(file, options_);
-    text_ = std::make_unique<io::PieceReader>(file.path, options_.separator, ErrorKind::Data, file.shown);
-  }
+  pieces_ = open_pieces(files_.files[file_], options_);
   return true;
 }
 
-const io::PieceReader& CorpusReader::pieces() const {
-  return lines_ ? lines_->pieces() : *text_;
-}
-
 void CorpusReader::close() {
-  finished_.push_back(facts_of(files_.files[file_], pieces().stream()));
+  finished_.push_back(facts_of(files_.files[file_], pieces_->stream()));
   finished_bytes_ += finished_.back().hashed_bytes;
-  lines_.reset();
-  text_.reset();
+  pieces_.reset();
   ++file_;
 }
 
-std::optional<CorpusReader::Piece> CorpusReader::next_piece() {
-  while (text_ || lines_ || open_next()) {
-    DocumentPlace place{.file = static_cast<uint32_t>(file_)};
-    if (text_) {
-      if (const auto piece = text_->next()) {
-        place.offset = text_->offset();
-        place.bytes = bytes_of(*piece);
-        place.number = text_->number();
-        return Piece{*piece, {}, place};
-      }
-    } else if (const auto object = lines_->next()) {
-      place.offset = lines_->offset();
-      place.bytes = static_cast<uint32_t>(lines_->bytes());
-      place.number = lines_->number();
-      group_ = options_.group_field.empty() ? "" : object->text(options_.group_field);
-      field_ = object->text(options_.field);
-      return Piece{field_, group_, place};
+std::optional<FilePiece> CorpusReader::next_piece() {
+  while (pieces_ || open_next()) {
+    if (auto piece = pieces_->next()) {
+      piece->place.file = static_cast<uint32_t>(file_);
+      return piece;
     }
     close();
   }
@@ -130,7 +93,7 @@ std::optional<CorpusReader::Piece> CorpusReader::next_piece() {
 
 std::optional<StreamedDocument> CorpusReader::next() {
   while (!is_limited_) {
-    const std::optional<Piece> piece = next_piece();
+    const std::optional<FilePiece> piece = next_piece();
     if (!piece) break;
     const std::string_view text = strip(piece->text);
     const bool is_full = options_.limit > 0 && documents_ == options_.limit;
@@ -155,25 +118,24 @@ void CorpusReader::require_documents() const {
 }
 
 uint64_t CorpusReader::consumed() const {
-  return finished_bytes_ + (text_ || lines_ ? pieces().stream().consumed() : 0);
+  return finished_bytes_ + (pieces_ ? pieces_->consumed() : 0);
 }
 
 std::vector<FileFacts> CorpusReader::facts() const {
   std::vector<FileFacts> all = finished_;
-  if (text_ || lines_) all.push_back(facts_of(files_.files[file_], pieces().stream()));
+  if (pieces_) all.push_back(facts_of(files_.files[file_], pieces_->stream()));
   return all;
 }
 
 CorpusMark CorpusReader::mark() const {
-  const bool is_open = text_ || lines_;
   return {.file = static_cast<int64_t>(file_),
-          .stream = is_open ? pieces().mark() : io::StreamMark{},
+          .stream = pieces_ ? pieces_->mark() : io::StreamMark{},
           .read = read_,
           .dropped = dropped_};
 }
 
 void CorpusReader::go_on(const CorpusMark& mark, const std::vector<FileFacts>& earlier) {
-  ASSAY_ASSERT(file_ == 0 && !text_ && !lines_ && mark.file <= std::ssize(files_.files));
+  ASSAY_ASSERT(file_ == 0 && !pieces_ && mark.file <= std::ssize(files_.files));
   for (; std::cmp_less(file_, mark.file); ++file_) {
     const CorpusFile& file = files_.files[file_];
     const FileFacts& before = earlier.at(file_);
@@ -186,9 +148,7 @@ void CorpusReader::go_on(const CorpusMark& mark, const std::vector<FileFacts>& e
     finished_.push_back(before);
     finished_bytes_ += before.hashed_bytes;
   }
-  if (mark.stream.number > 0 && open_next()) {
-    (lines_ ? lines_->pieces() : *text_).skip_to(mark.stream);
-  }
+  if (mark.stream.number > 0 && open_next()) pieces_->skip_to(mark.stream);
   read_ = mark.read;
   dropped_ = mark.dropped;
 }

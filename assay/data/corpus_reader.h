@@ -1,4 +1,4 @@
-// Documents one after the other, from plain text between separators, JSONL or both in a folder, plain or compressed.
+// Documents one after the other, from plain text between separators, JSONL, Parquet or all of them in a folder.
 // Exact: texts and ids are those of read_corpus (corpus.h). Memory: one document, the buffers of one file, and 18 to 36
 // bytes a document to count occurrences by; the corpus itself may be larger than memory.
 #pragma once
@@ -11,18 +11,11 @@
 #include <vector>
 
 #include "assay/data/corpus_files.h"
+#include "assay/data/file_pieces.h"
 #include "assay/data/occurrence_ids.h"
 #include "assay/data/token_block.h"
-#include "assay/io/json_lines.h"
 
 namespace assay::data {
-
-struct CorpusOptions {
-  std::string separator = "<|endoftext|>";  ///< between documents of plain text
-  std::string field = "text";               ///< of a JSONL line
-  std::string group_field = {};             ///< of a JSONL line: names the document's group; empty: none is read
-  int64_t limit = 0;                        ///< documents kept; 0: all
-};
 
 /// A document on its way through; its texts are valid until the next one is asked for.
 struct StreamedDocument {
@@ -48,7 +41,8 @@ struct CorpusMark {
   int64_t read = 0, dropped = 0;
 };
 
-/// "stories.txt, document 3" or "stories.jsonl, line 3": pieces counted from 0, lines from 1.
+/// "stories.txt, document 3", "stories.jsonl, line 3" or "stories.parquet, row 3": pieces counted from 0, lines and
+/// rows from 1.
 std::string source_name(const CorpusFile& file, int64_t number);
 
 /// A piece of text without white space at both ends.
@@ -64,7 +58,7 @@ class CorpusReader {
 
   /// The next document that is not empty; nothing at the end or beyond the limit. Error(Data): a file that is absent,
   /// of an unknown kind, damaged or written to meanwhile, text that is not UTF-8 (byte offset), a line that is no JSON
-  /// object or lacks the field (near matches).
+  /// object or lacks the field (near matches), a row of Parquet without a text.
   std::optional<StreamedDocument> next();
 
   /// Error(Data) where the corpus turned out to hold no document.
@@ -76,7 +70,7 @@ class CorpusReader {
   int64_t dropped() const { return dropped_; }      ///< empty pieces
   int64_t documents() const { return documents_; }  ///< handed out
   bool is_limited() const { return is_limited_; }   ///< whether the limit left documents unread
-  uint64_t consumed() const;                        ///< bytes of the files so far, as they lie on the disk
+  uint64_t consumed() const;                        ///< bytes of the files so far; of Parquet in proportion to its rows
   /// Of the files that were opened, the current one as far as it was read.
   std::vector<FileFacts> facts() const;
 
@@ -89,23 +83,16 @@ class CorpusReader {
   void remember(uint64_t content);
 
  private:
-  struct Piece {
-    std::string_view text, group;
-    DocumentPlace place;
-  };
   bool open_next();
   void close();
-  std::optional<Piece> next_piece();
-  const io::PieceReader& pieces() const;
+  std::optional<FilePiece> next_piece();
 
   CorpusFiles files_;
   CorpusOptions options_;
   size_t file_ = 0;  // the one that is open, or comes next
-  std::unique_ptr<io::PieceReader> text_;
-  std::unique_ptr<io::JsonLines> lines_;
+  std::unique_ptr<FilePieces> pieces_;
   std::vector<FileFacts> finished_;
   OccurrenceIds ids_;
-  std::string field_, group_;
   int64_t read_ = 0, dropped_ = 0, documents_ = 0;
   uint64_t finished_bytes_ = 0;
   bool is_limited_ = false;

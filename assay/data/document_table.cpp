@@ -8,18 +8,61 @@
 #include "assay/core/error.h"
 #include "assay/core/hash.h"
 #include "assay/core/twin.h"
+#include "assay/data/parquet_rows.h"
 #include "assay/io/json_lines.h"
 #include "assay/io/text_file.h"
 
 namespace assay::data {
 namespace {
 
+const char* name_of_piece(FileKind kind) {
+  switch (kind) {
+    case FileKind::JsonLines: return "line ";
+    case FileKind::Parquet: return "row ";
+    case FileKind::Text: break;
+  }
+  return "piece ";
+}
+
 void require_same_text(std::string_view text, const DocumentEntry& entry, const CorpusFile& file) {
   if (hash64(text) == entry.content || ASSAY_TWIN("data.changed_text_is_shown")) return;
   io::Source{.name = file.shown}.refuse(
-      (file.is_jsonl ? "line " : "piece ") + std::to_string(entry.place.number) +
+      name_of_piece(file.kind) + std::to_string(entry.place.number) +
       " must be the text that was tokenized, but it has changed since; put the file back as it was, or start again");
 }
+
+/// Documents of one file by their places, as they stand there.
+class TextsOfFile {
+ public:
+  TextsOfFile(const CorpusFile& file, const std::string& field) : file_(file), field_(field) {
+    require_readable_kind(file);
+    if (file.kind == FileKind::Parquet)
+      rows_.emplace(file.path, file.shown, std::vector{field});
+    else
+      bytes_.emplace(file.path, ErrorKind::Data, file.shown);
+  }
+
+  /// Valid until the next call.
+  std::string_view at(const DocumentPlace& place) {
+    if (rows_) {
+      rows_->go_to(place.number - 1);
+      if (rows_->next()) return rows_->text(0);
+      rows_->source().refuse("row " + std::to_string(place.number) +
+                             " must be there, as it was when it was read before, but the file ends before; put it "
+                             "back as it was");
+    }
+    const std::string_view piece = bytes_->at(place.offset, place.bytes);
+    if (file_.kind == FileKind::Text) return piece;
+    return of_line_ = io::parse_json_line(piece, file_.shown, place.number, "put the file back as it was").text(field_);
+  }
+
+ private:
+  const CorpusFile& file_;
+  const std::string& field_;
+  std::optional<io::TextFile> bytes_;
+  std::optional<ParquetRows> rows_;
+  std::string of_line_;
+};
 
 }  // namespace
 
@@ -53,22 +96,16 @@ std::string DocumentTable::content_hash() const {
 
 void DocumentTable::visit(std::span<const int64_t> documents,
                           const std::function<void(int64_t document, std::string_view text)>& visit) const {
-  std::optional<io::TextFile> text_file;
+  std::optional<TextsOfFile> texts;
   std::optional<uint32_t> open_file;
   for (const int64_t document : documents) {
     const DocumentEntry found = entry(document);
     const CorpusFile& file = files_.files.at(found.place.file);
     if (open_file != found.place.file) {
-      text_file.emplace(file.path, ErrorKind::Data, file.shown);
+      texts.emplace(file, options_.field);
       open_file = found.place.file;
     }
-    const std::string_view piece = text_file->at(found.place.offset, found.place.bytes);
-    std::string of_line;
-    if (file.is_jsonl) {
-      of_line = io::parse_json_line(piece, file.shown, found.place.number, "put the file back as it was")
-                    .text(options_.field);
-    }
-    const std::string_view text = strip(file.is_jsonl ? std::string_view(of_line) : piece);
+    const std::string_view text = strip(texts->at(found.place));
     require_same_text(text, found, file);
     visit(document, text);
   }

@@ -57,7 +57,8 @@ io::Json about_shards(const CorpusReader& reader, const Tokenizer& tokenizer, co
   for (const CorpusFile& file : corpus.files) {
     files.push_back({{"path", lasting_path(file, corpus.is_standard_input())},
                      {"origin", as_utf8(file.origin)},
-                     {"jsonl", file.is_jsonl}});
+                     {"jsonl", file.kind == FileKind::JsonLines}});
+    if (file.kind == FileKind::Parquet) files.back()["parquet"] = true;  // shards of earlier versions lack the key
   }
   const CorpusOptions& options = reader.options();
   return {
@@ -80,8 +81,11 @@ CorpusFiles files_of(const io::JsonObject& about) {
   CorpusFiles files{.path = corpus.text("path"), .files = {}, .passed_over = {}};
   for (const io::JsonObject& file : corpus.objects("files")) {
     const std::string path = file.text("path");
-    files.files.push_back(
-        {.path = path, .shown = path, .origin = file.text("origin"), .is_jsonl = file.boolean("jsonl")});
+    const FileKind other = file.boolean_or("parquet", false) ? FileKind::Parquet : FileKind::Text;
+    files.files.push_back({.path = path,
+                           .shown = path,
+                           .origin = file.text("origin"),
+                           .kind = file.boolean("jsonl") ? FileKind::JsonLines : other});
   }
   return files;
 }

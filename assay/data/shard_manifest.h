@@ -16,7 +16,7 @@ namespace assay::data {
 inline const io::StoreKind kTokenShards{.name = "token-shards", .version = 1};
 
 /// {"tokenizer": {"hash", "kind", "vocabulary"}, "bos", "bos_reason", "context", "long", "corpus": {"path",
-/// "separator", "field", "limit", "files": [{"path", "origin", "jsonl"}]}}.
+/// "separator", "field", "limit", "files": [{"path", "origin", "jsonl"}]}}; a file of Parquet has "parquet": true, too.
 io::Json about_shards(const CorpusReader& reader, const Tokenizer& tokenizer, const ExampleRule& rule);
 
 /// Files and options as `about` says them.

@@ -26,10 +26,10 @@
 
 namespace assay::data {
 
-/// Where a document stands: its piece of plain text, or its JSONL line, in one of the files of a corpus.
+/// Where a document stands: its piece of plain text, its JSONL line or its row, in one of the files of a corpus.
 struct DocumentPlace {
   uint32_t file = 0;
-  uint64_t offset = 0;  ///< of the first byte, in the unpacked text
+  uint64_t offset = 0;  ///< of the first byte, in the unpacked text; of a row of Parquet its place, counted from 0
   uint32_t bytes = 0;
   int64_t number = 0;  ///< counted from 1
 };

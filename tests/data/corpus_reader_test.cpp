@@ -158,13 +158,12 @@ TEST(CorpusFiles, OtherKindsAreRefusedWithWhatToDo) {
     folder.write(name, "PAR1");
     return error_of([&] { read_corpus(folder / name); });
   };
-  EXPECT_THAT(refusal("x.parquet"), Refusal(ErrorKind::Data, "but this is a Parquet file"));
-  EXPECT_THAT(refusal("x.parquet"), Refusal(ErrorKind::Data, "duckdb -c"));
+  EXPECT_THAT(refusal("x.arrow"), Refusal(ErrorKind::Data, "but this is an Arrow file"));
   EXPECT_THAT(refusal("x.jsonl.gz"), Refusal(ErrorKind::Data, "compressed with gzip; unpack it with gunzip"));
   EXPECT_THAT(refusal("x.json"), Refusal(ErrorKind::Data, "jq -c"));
   EXPECT_THAT(refusal("x.tar"), Refusal(ErrorKind::Data, "tar -xf"));
   const ScopedTwin twin("data.any_file_is_text");
-  EXPECT_FALSE(refusal("x.parquet"));
+  EXPECT_FALSE(refusal("x.arrow"));
 }
 
 TEST(CorpusReader, FactsTellHowFarAFileWasRead) {
