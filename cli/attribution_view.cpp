@@ -214,12 +214,13 @@ report::AttributionView attribution_view(const AttributionInputs& inputs, const 
   view.corpus = options.data.data == "-" ? "standard input" : corpus_name(options);
   if (inputs.whole) view.filtered_from = inputs.filtered.searched;
   view.corpus_tokens = inputs.dataset().tokens();
-  view.documents_cut = inputs.text.encoded.long_documents;
+  const data::EncodedCorpus& corpus = inputs.corpus().encoded;
+  const bool is_split = std::ssize(corpus.document_of) > corpus.documents;
+  (is_split ? view.documents_split : view.documents_cut) = inputs.text.encoded.long_documents;
   view.context = static_cast<int>(inputs.context);
   if (options.train_size > 0) view.train_size = options.train_size;
   view.date = today();
-  if (std::ssize(inputs.corpus().encoded.document_of) > inputs.corpus().encoded.documents)
-    view.noun = {"text", "texts"};  // of which several are parts of one document
+  if (is_split) view.noun = {"text", "texts"};  // of which several are parts of one document
   view.layers_not_covered = inputs.not_covered;
   view.warnings = found.warnings;
   if (found.curvature) view.curvature = curvature_view(*found.curvature);

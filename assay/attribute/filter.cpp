@@ -29,8 +29,7 @@ Filtered filter_documents(const FactoryCall& filter, const data::Dataset& corpus
     for (const TokenIndex::Found& one : found) kept.rows.push_back(one.row);
   }
   std::ranges::sort(kept.rows);
-  const auto doubled = std::ranges::unique(kept.rows);
-  kept.rows.erase(doubled.begin(), doubled.end());
+  kept.rows.erase(std::unique(kept.rows.begin(), kept.rows.end()), kept.rows.end());
   if (kept.rows.empty()) {
     throw Error(ErrorKind::Data, "filtering the corpus by " + filter.canonical() +
                                      ": a document must share a token with a question, but none does; leave --filter "

@@ -209,7 +209,7 @@ at::Tensor products_with_rows(const at::Tensor& vectors, const at::Tensor& rows,
     case at::kBFloat16: each_row(call, static_cast<const RowBfloat*>(data), count); break;
     case at::kHalf: each_row(call, static_cast<const RowHalf*>(data), count); break;
     case at::kChar: each_row(call, static_cast<const int8_t*>(data), count); break;
-    default: ASSAY_ASSERT(!"rows of this type are widened by decode_rows first");
+    default: ASSAY_ASSERT(false);  // rows of other types are widened by decode_rows first
   }
   return products;
 }

@@ -116,7 +116,8 @@ struct AttributionView {
   Noun noun;
   std::int64_t filtered_from = 0;  ///< documents of which a filter kept those that were scored; 0: no filter
   std::int64_t corpus_tokens = 0;
-  std::int64_t documents_cut = 0;  ///< longer than the context; `context` tokens of them were read
+  std::int64_t documents_cut = 0;    ///< longer than the context; `context` tokens of them were read
+  std::int64_t documents_split = 0;  ///< or read in parts of that many tokens
   int context = 0;
   std::optional<std::int64_t> train_size;  ///< documents in the model's training set, when known; absent: the searched
                                            ///< documents may not be what the model learned from, and the page says so

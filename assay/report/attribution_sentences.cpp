@@ -133,7 +133,10 @@ std::vector<std::string> headline_facts(const AttributionView& view, std::int64_
                                                 : view.filtered_from > 0 ? ", of " + view.corpus
                                                                          : " of " + view.corpus + ", all searched")};
   if (view.corpus_tokens > 0) facts.push_back(counted_in_digits(view.corpus_tokens, {"token", "tokens"}));
-  if (view.documents_cut > 0) facts.push_back(count(view.documents_cut) + " cut at " + count(view.context) + " tokens");
+  const std::string tokens = count(view.context) + " tokens";
+  if (view.documents_cut > 0) facts.push_back(count(view.documents_cut) + " cut at " + tokens);
+  if (view.documents_split > 0)
+    facts.push_back(counted_in_digits(view.documents_split, {"document", "documents"}) + " split at " + tokens);
   if (view.questions > std::ssize(view.queries)) {
     facts.push_back(count(view.questions) + " queries, the first " + count_in_words(std::ssize(view.queries)) +
                     " told here");

@@ -82,6 +82,7 @@ TEST_F(Filter, DocumentsKeepTheirNumbers) {
     const std::string name =
         (is_split ? "Text " : "Document ") + std::to_string(document) + (is_split ? ", part " : " ");
     EXPECT_THAT(page, HasSubstr(name));
+    if (is_split) EXPECT_THAT(page, HasSubstr("40 documents split at 6 tokens"));
   }
 }
 
