@@ -6,11 +6,13 @@
 #include <filesystem>
 #include <optional>
 
+#include "assay/attribute/methods_options.h"
 #include "assay/core/machine.h"
 #include "assay/io/safetensors.h"
 #include "assay/io/tensor.h"
 #include "assay/report/attribution_report.h"
 #include "cli/attribution_view.h"
+#include "cli/batch_check.h"
 #include "cli/planning.h"
 #include "cli/result.h"
 #include "cli/result_folder.h"
@@ -44,18 +46,23 @@ void write_arrays(const ResultFolder& folder, const AttributionInputs& inputs, c
 
 void run(const AttributeOptions& options, Session& session) {
   const AttributionInputs inputs = load_attribution(options, session.progress);
-  const Plan plan = plan_attribution(inputs, options);
+  Plan plan = plan_attribution(inputs, options);
+  const attribute::Inputs given = method_inputs(inputs, options);
+  const bool checks_batches =
+      attribute::uses_gradients(inputs.method) && plan_batch_check(options.check_batches, plan, given);
   if (stops_at_plan(session, plan, shorter_by_limit(plan, inputs.dataset().size()))) return;
 
   std::optional<ResultFolder> folder;
   if (!options.common.out.empty()) folder.emplace(options.common.out, session.invocation, identity_of(inputs, options));
   reset_peak_resident();  // what measuring the machine took is not the job's
   const auto started = std::chrono::steady_clock::now();
+  const auto check = checks_batches ? checked_batches(given, session.progress) : std::nullopt;
   const Attribution found =
       attribute_documents(inputs, options, folder ? folder->file(kUnfinished) : "", session.progress);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
 
   ordered_json result = attribution_json(inputs, found, options, session);
+  if (check) result["batch_check"] = batch_check_json(*check);
   if (folder) {
     write_arrays(*folder, inputs, found, options, result);
     folder->write("report.html",

@@ -63,6 +63,7 @@ void describe(CLI::App& command, AttributeOptions& options) {
       ->default_str("none: every document is scored");
   method(add_integer(command, "--rank", options.rank, {.minimum = 1},
                      "Keep each question's direction in a layer at this rank: less memory for many questions", "full"));
+  method(add_check_batches(command, options.check_batches));
   method(add_text(command, "--cache", options.cache, "DIR",
                   "Where fitted factors are kept (default: $ASSAY_CACHE, else ~/.cache/assay)"));
 

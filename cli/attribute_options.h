@@ -1,6 +1,7 @@
 #pragma once
 
 #include "assay/core/factory.h"
+#include "cli/batch_check_options.h"
 #include "cli/common_options.h"
 #include "cli/data_options.h"
 
@@ -27,6 +28,7 @@ struct AttributeOptions {
   bool per_layer = false;       ///< also [layers, Q, N]
   bool self_influence = false;  ///< also [N]
   Grouping grouping = Grouping::None;
+  CheckBatches check_batches = CheckBatches::Auto;
   std::string group_field;   ///< the JSONL field that names a document's group; empty: "group"
   int64_t top = 0;           ///< documents shown a query; 0: 20, or all where there are fewer
   int64_t train_size = 0;    ///< documents in the training run, for units; 0: the documents given

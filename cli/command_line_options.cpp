@@ -97,6 +97,12 @@ void check_together(const AttributeOptions& options) {
                                            attribute::method_table(), "method");
   const bool wants_parts = options.per_token || options.per_layer || options.self_influence;
   if (wants_parts && !attribute::uses_gradients(method)) attribute::refuse_parts(method.name());
+  if (options.check_batches == CheckBatches::Yes && !attribute::uses_gradients(method)) {
+    usage_error(
+        fmt::format("reading --check-batches: the method must take gradients of documents in batches, but {} "
+                    "takes none; leave it out",
+                    method.name()));
+  }
   if (options.stability) attribute::require_sampled_labels(method);
   const bool groups_documents = options.grouping == Grouping::Documents || options.grouping == Grouping::Both;
   if (groups_documents && (options.per_token || options.self_influence)) {

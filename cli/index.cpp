@@ -12,6 +12,7 @@
 #include "assay/io/atomic_file.h"
 #include "assay/kernel/ceilings.h"
 #include "assay/nn/checkpoint.h"
+#include "cli/batch_check.h"
 #include "cli/commands.h"
 #include "cli/loading.h"
 #include "cli/planning.h"
@@ -156,6 +157,8 @@ void run(const IndexOptions& options, Session& session) {
                                         .restart = options.common.force};
   Plan plan(kernel::machine_ceilings(cache_folder(options.cache)));
   attribute::add_index_stages(plan, request, rows_before(options));
+  const attribute::Inputs given = attribute::inputs_of(request);
+  const bool checks_batches = plan_batch_check(options.check_batches, plan, given);
   if (stops_at_plan(session, plan, shorter_by_limit(plan, documents.size()))) return;
   const attribute::IndexAbout about = attribute::about_of(request);
   session.progress.note(fmt::format("{} × {} numbers in {}: {} on disk", format_counted(documents.size(), "row"),
@@ -164,10 +167,12 @@ void run(const IndexOptions& options, Session& session) {
 
   reset_peak_resident();
   const auto started = std::chrono::steady_clock::now();
+  const auto check = checks_batches ? checked_batches(given, session.progress) : std::nullopt;
   const attribute::IndexOutcome outcome = attribute::build_index(options.common.out, request, session.progress);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
   if (outcome.was_there) session.progress.note("The index holds these documents already; nothing was done.");
   ordered_json result = index_json(request, outcome, checkpoint, text, options, session);
+  if (check) result["batch_check"] = batch_check_json(*check);
   result["cost"] = cost_report(plan, seconds, folder_bytes(options.common.out));
   io::write_file(options.common.out + "/result.json", json_text(result));
   if (options.common.json) return print_json(result);

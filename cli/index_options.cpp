@@ -48,6 +48,7 @@ Examples:
           ->each([&options](const std::string&) { options.type_given = true; }));
   how(add_switch(command, "--append", options.append,
                  "Put the documents behind those of an index that is there; it keeps its model, projection and type"));
+  how(add_check_batches(command, options.check_batches));
   how(add_text(command, "--cache", options.cache, "DIR",
                "Where covariances for --projection pca are kept (default: $ASSAY_CACHE, else ~/.cache/assay)"));
   describe(command, options.data, true);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "assay/attribute/index_settings.h"
+#include "cli/batch_check_options.h"
 #include "cli/common_options.h"
 #include "cli/data_options.h"
 
@@ -16,6 +17,7 @@ struct IndexOptions {
   int64_t rank_in = 0, rank_out = 0;  ///< of one side; 0: not given
   attribute::IndexSettings settings;  ///< projection, curvature and type of rows
   bool projection_given = false, curvature_given = false, type_given = false;
+  CheckBatches check_batches = CheckBatches::Auto;
   bool append = false;  ///< put the documents behind those of an index that is there
   std::string cache;    ///< empty: the default folder
 };

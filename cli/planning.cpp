@@ -71,13 +71,17 @@ void print_plan(const Session& session, const Plan& plan) {
 
 }  // namespace
 
+bool is_long(const Plan& plan) {
+  return plan.total_seconds() > kLongPlanSeconds;
+}
+
 bool stops_at_plan(const Session& session, const Plan& plan, const std::string& advice) {
   if (session.invocation.common().plan) {
     print_plan(session, plan);
     return true;
   }
   check_memory(session, plan.peak_bytes());
-  if (plan.total_seconds() > kLongPlanSeconds) {
+  if (is_long(plan)) {
     session.progress.note(fmt::format("This will take about {}. {}; --plan shows where the time goes.",
                                       format_seconds(plan.total_seconds()), advice));
   }

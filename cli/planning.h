@@ -19,6 +19,9 @@ bool stops_at_plan(const Session& session, const Plan& plan, const std::string& 
 /// The same for a command of one short stage, which measures the machine's ceilings only when it is asked for a plan.
 bool stops_at_plan(const Session& session, const std::string& stage, const Cost& cost);
 
+/// Whether it is a plan of more than ten minutes.
+bool is_long(const Plan& plan);
+
 /// What makes a plan over this many documents last ten minutes: "--limit 500 would take about ten minutes". Time grows
 /// with the documents; a share that does not (eigendecompositions) makes the number a little too large.
 std::string shorter_by_limit(const Plan& plan, int64_t documents);

@@ -76,6 +76,12 @@ TEST_F(AttributeInput, AMethodsTextIsReadBeforeAnythingIsLoaded) {
   expect_usage_error({"--method", "ekfac(labels=drawn)"}, "labels");
 }
 
+TEST_F(AttributeInput, BatchesAreCheckedOfGradientsAlone) {
+  expect_usage_error({"--check-batches", "maybe"}, "one of auto|yes|no, but it is \"maybe\"");
+  expect_usage_error({"--check-batches", "yes", "--method", "bm25"},
+                     "the method must take gradients of documents in batches, but bm25 takes none");
+}
+
 TEST_F(AttributeInput, AQuestionWithoutACompletion) {
   expect_refusal(asked({"--prompt", "the cat"}), 2, "usage", "--completion is missing or empty");
   expect_refusal(asked({}), 2, "usage", "none is given");

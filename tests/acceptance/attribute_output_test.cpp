@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tests/acceptance/attribution.h"
+#include "tests/acceptance/documented_keys.h"
 
 namespace assay {
 namespace {
@@ -68,6 +69,31 @@ TEST_F(AttributeOutput, StabilityIsRefusedWhereNothingIsSampled) {
   EXPECT_EQ(outcome.exit_code, 2);
   EXPECT_TRUE(is_one_sentence(outcome.err, "usage")) << outcome.err;
   EXPECT_THAT(outcome.err, HasSubstr("leave --stability out"));
+}
+
+TEST_F(AttributeOutput, DocumentsAreComparedAloneAndInABatch) {
+  const Outcome outcome = run_assay(job_.into("checked", {"--check-batches", "yes", "--json"}));
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_THAT(outcome.err, HasSubstr("Checked: 8 documents alone and together give the same losses and gradients to"));
+  const json result = json::parse(outcome.out);
+  expect_documented_keys(result, "attribute");
+  const json& check = result["batch_check"];
+  EXPECT_EQ(check["documents"], 8);
+  for (const char* difference : {"loss_difference", "gradient_difference"})
+    EXPECT_LT(check[difference].get<double>(), check["tolerance"].get<double>());
+  EXPECT_LT(check["gradient_row"].get<int>(), 40);
+  EXPECT_EQ(planned_stages({"--check-batches", "yes"}).back(), "batch check");
+
+  const Outcome plain = run_assay(job_.into("plain", {"--json"}));
+  EXPECT_FALSE(json::parse(plain.out).contains("batch_check")) << "it takes no ten minutes";
+  EXPECT_TRUE(job_.scores("plain") == job_.scores("checked"));
+}
+
+TEST_F(AttributeOutput, OfOneDocumentNothingIsCompared) {
+  const Outcome outcome = run_assay(job_.words({"--check-batches", "yes", "--limit", "1", "--json"}));
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_THAT(outcome.err, HasSubstr("Batches were not checked"));
+  EXPECT_FALSE(json::parse(outcome.out).contains("batch_check"));
 }
 
 }  // namespace

@@ -148,6 +148,17 @@ TEST_F(Index, ScoresTheStrongestAgainInTheSameMode) {
   }
 }
 
+TEST_F(Index, ComparesDocumentsAloneAndInABatch) {
+  const json made = run_json(index("checked", {"--check-batches", "yes"}));
+  expect_documented_keys(made, "index");
+  EXPECT_EQ(made["batch_check"]["documents"], 8);
+  EXPECT_LT(made["batch_check"]["gradient_difference"], made["batch_check"]["tolerance"]);
+  EXPECT_EQ(json::parse(read_bytes(folder_ / "checked/result.json"))["batch_check"], made["batch_check"]);
+  EXPECT_FALSE(run_json(index("short", {"--quiet"})).contains("batch_check"));
+  EXPECT_TRUE(blocks("short") == blocks("checked"));
+  EXPECT_EQ(run_json(ask("short", {"--check-batches", "yes"}))["batch_check"]["documents"], 8);
+}
+
 // Whole rows of scores, which an agreement needs, are kept of the first questions alone.
 TEST_F(Index, SaysOnHowManyQuestionsItAgrees) {
   run_json(index("index", {"--quiet"}));
@@ -283,6 +294,7 @@ TEST_F(Index, RefusesWhatDoesNotFit) {
           "logra needs --store");
   refused({"attribute", model_, "--data", corpus_, "--completion", "the", "--rescore", "5"}, 2, "usage",
           "it needs --store");
+  refused(index("none", {"--check-batches", "maybe"}), 2, "usage", "one of auto|yes|no, but it is \"maybe\"");
   refused({"attribute", model_, "--completion", "the"}, 2, "usage", "--data is needed");
 
   const std::string other = folder_ / "other";

@@ -1,5 +1,6 @@
 // An index as a thing on disk: rows as they are stored, blocks, interruption, further documents, what is refused.
 #include <ATen/ops/randn.h>
+#include <ATen/ops/zeros.h>
 #include <gtest/gtest.h>
 
 #include <filesystem>
