@@ -61,6 +61,16 @@ Measured measured(const Inputs& inputs, std::span<const int64_t> rows) {
   return found;
 }
 
+/// Of one call of measured(): however few its positions, every weight comes from memory, forward and back.
+Cost measuring_cost(const Inputs& inputs, std::span<const int64_t> rows) {
+  const WalkShapes shapes = shapes_of(inputs, data::subset(inputs.train.dataset, rows), 0);
+  Cost cost = gradient_walk(shapes);
+  products_of(shapes, cost) += 2 * shapes.tracked * shapes.positions;  // squares of gradients that are formed
+  cost.bytes_moved += 2 * shapes.parameter_bytes + shapes.element_bytes * shapes.tracked * shapes.examples;
+  cost.peak_bytes += static_cast<int64_t>(shapes.element_bytes * shapes.largest_gradient * shapes.examples);
+  return cost;
+}
+
 double difference(double alone, double together, double scale) {
   if (!std::isfinite(alone) || alone == together) return 0;
   if (!std::isfinite(together)) return std::numeric_limits<double>::infinity();
@@ -130,11 +140,8 @@ std::vector<int64_t> batch_check_rows(const Inputs& inputs) {
 Cost batch_check_cost(const Inputs& inputs) {
   const std::vector<int64_t> rows = batch_check_rows(inputs);
   if (rows.empty()) return {};
-  const WalkShapes shapes = shapes_of(inputs, data::subset(inputs.train.dataset, rows), 0);
-  Cost cost = gradient_walk(shapes);
-  // As one padded batch, whose gradient of one layer is formed at most.
-  cost.peak_bytes += static_cast<int64_t>(shapes.element_bytes * shapes.largest_gradient * shapes.examples);
-  cost += cost;
+  Cost cost = measuring_cost(inputs, rows);
+  for (const int64_t& row : rows) cost += measuring_cost(inputs, {&row, 1});
   return cost;
 }
 

@@ -66,15 +66,15 @@ ASSAY_INLINE void exponentiate(Lanes<Number, kBytes>& x) {
 
 /// 2^r = Σ c_i r^i for |r| <= 1/2. In float32 fitted to the relative error, 2e-9; in float64 Taylor's.
 template <typename Number>
-constexpr auto kPowerSeries = std::array{1.0,
-                                         0.6931472028550838,
-                                         0.2402264791362658,
-                                         0.05550332471099852,
-                                         0.009618437357812861,
-                                         0.0013398874422358333,
-                                         0.0001535336189129468};
+inline constexpr auto kPowerSeries = std::array{1.0,
+                                                0.6931472028550838,
+                                                0.2402264791362658,
+                                                0.05550332471099852,
+                                                0.009618437357812861,
+                                                0.0013398874422358333,
+                                                0.0001535336189129468};
 template <>
-constexpr auto kPowerSeries<double> = [] {
+inline constexpr auto kPowerSeries<double> = [] {
   std::array<double, 14> terms{};
   double term = 1;
   for (size_t i = 0; i < terms.size(); ++i) {

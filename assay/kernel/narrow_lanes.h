@@ -72,9 +72,9 @@ constexpr auto kNarrowPower = [] {
   return terms;
 }();
 template <>
-constexpr std::array<float, 6> kNarrowPower<float> = {1.0000000716552204F,   0.6931469670632651F,
-                                                      0.24022119721166807F,  0.05550713274650411F,
-                                                      0.009675541479841619F, 0.0013276472028545627F};
+inline constexpr std::array<float, 6> kNarrowPower<float> = {1.0000000716552204F,   0.6931469670632651F,
+                                                             0.24022119721166807F,  0.05550713274650411F,
+                                                             0.009675541479841619F, 0.0013276472028545627F};
 
 template <typename Number>
 struct NarrowView {

@@ -185,7 +185,7 @@ TEST_F(Amx, LabelsInvertTheCumulativeSum) {
   const at::Tensor sums = at::softmax(c.logits(), 1).cumsum(1);
   const auto wrong = [&] {
     int64_t count = 0;
-    for (const uint64_t seed : {3, 4, 5}) {
+    for (const uint64_t seed : {uint64_t{3}, uint64_t{4}, uint64_t{5}}) {
       std::vector<DrawKey> keys;
       for (uint64_t row = 0; row < 70; ++row) keys.push_back({row, 5});
       const at::Tensor labels = AmxHead(c.rows, c.head, false).draw(seed, keys.data());

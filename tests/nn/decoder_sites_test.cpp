@@ -62,7 +62,8 @@ TEST_P(Sites, TheResidualStreamIsTheSumOfItsWrites) {
 TEST_P(Sites, HaveTheShapesOfTheirNames) {
   const auto run = model.run(batch, Taps{}.record("*"));
   const int64_t n = 2, t = 11, h = facts.heads, k = facts.head_width, d = facts.width;
-  for (const auto& [site, value] : run.recording->values) {
+  for (const auto& [name, value] : run.recording->values) {
+    const std::string& site = name;
     std::vector<int64_t> shape{n, t, d};
     const auto is = [&](std::initializer_list<const char*> endings) {
       return std::any_of(endings.begin(), endings.end(), [&](const char* end) { return site.ends_with(end); });
