@@ -52,7 +52,7 @@ nlohmann::json measure_index(const Workload& workload, const Task& task, int64_t
       scorer->scan(1, workload.compared_queries, false, {}, silent_progress()).whole.to(at::kFloat).contiguous();
   std::ofstream file(scores_file(task.folder, workload.name, task.dtype, task.what), std::ios::binary);
   file.write(static_cast<const char*>(scores.const_data_ptr()), static_cast<std::streamsize>(scores.nbytes()));
-  return {{"rows", {to_json(row)}}};
+  return {{"rows", nlohmann::json::array({to_json(row)})}};
 }
 
 }  // namespace assay::bench

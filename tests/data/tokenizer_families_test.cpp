@@ -49,7 +49,7 @@ class Families : public testing::Test {
     const std::string folder = data_path("tokenizers/gpt2");
     if (folder.empty()) GTEST_SKIP() << no_data("tokenizers/gpt2");
     file_ = io::read_json(folder + "/tokenizer.json", ErrorKind::Model);
-    file_["added_tokens"] = {added(50256, "<|endoftext|>")};
+    file_["added_tokens"] = json::array({added(50256, "<|endoftext|>")});
   }
 
   Tokenizer load() const {
