@@ -119,6 +119,7 @@ void tokenize_corpus(const TokenizeOptions& options, Session& session) {
   const ResultFolder folder(options.common.out, session.invocation, identity_of(job, tokenizer));
   check_disk(options, estimate.cost.disk_bytes, session.progress);
   reset_peak_resident();  // what measuring the machine took is not the job's
+  session.progress.note("BOS: " + data::bos_reason(tokenizer, job.encoding.bos));
   const data::ShardSummary summary = data::write_token_shards(job, tokenizer, session.progress);
   tell_counts(summary, session.progress);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();

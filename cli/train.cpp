@@ -92,6 +92,7 @@ void run(const TrainOptions& options, Session& session) {
   const train::Recipe recipe = recipe_of(options);
   const std::string recipe_hash = hash_file(options.recipe);  // now: it may lie in --out, which --force empties
   const train::PreparedRun prepared = train::prepare(recipe, dtype_of(options.common));
+  session.progress.note("BOS: " + prepared.corpus.bos_reason);
   train::Trainer trainer(prepared.start, prepared.corpus.dataset, prepared.options);
   Plan plan(kernel::machine_ceilings(cache_folder("")));
   plan.add("training", train::training_cost(trainer));

@@ -104,6 +104,20 @@ inline Model tiny_decoder(const std::string& name, at::ScalarType dtype = at::kD
 }
 
 /// One of each: what every contract between sites is checked on.
+/// All that tiny_decoder knows.
+inline const std::vector<std::string>& decoder_variants() {
+  static const std::vector<std::string> names{
+      "llama",          "llama, tied", "llama, biased",         "llama 3", "llama, linear", "qwen2",
+      "qwen2, windows", "gpt2",        "gpt2, scaled by block", "gpt_neo", "gpt_neox",      "gpt_neox, sequential"};
+  return names;
+}
+/// The name of a variant as that of a test.
+inline constexpr auto kNameOfVariant = [](const auto& variant) {
+  std::string name = variant.param;
+  std::erase_if(name, [](char c) { return c == ',' || c == ' '; });
+  return name;
+};
+
 inline const std::vector<std::string>& decoder_names() {
   static const std::vector<std::string> names{"llama", "qwen2, windows", "gpt2", "gpt_neo", "gpt_neox"};
   return names;

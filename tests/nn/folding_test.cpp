@@ -34,22 +34,14 @@ Model all_of_it(const Model& model, const std::string& family) {
   return center_unembedding(subtracts_means(family) ? center_writing_weights(folded) : folded);
 }
 
-class Folding : public ::testing::TestWithParam<const char*> {
+class Folding : public ::testing::TestWithParam<std::string> {
  protected:
   const std::string family = GetParam();
   const Model model = tiny_decoder(family);
   const at::Tensor expected = log_probabilities(model);
 };
 
-INSTANTIATE_TEST_SUITE_P(Families, Folding,
-                         ::testing::Values("llama", "llama, tied", "llama, biased", "llama 3", "qwen2",
-                                           "qwen2, windows", "gpt2", "gpt2, scaled by block", "gpt_neo", "gpt_neox",
-                                           "gpt_neox, sequential"),
-                         [](const auto& family) {
-                           std::string name = family.param;
-                           std::erase_if(name, [](char c) { return c == ',' || c == ' '; });
-                           return name;
-                         });
+INSTANTIATE_TEST_SUITE_P(Families, Folding, ::testing::ValuesIn(decoder_variants()), kNameOfVariant);
 
 TEST_P(Folding, LeavesLogProbabilitiesAsTheyAre) {
   const std::string before = model.parameters().hash();

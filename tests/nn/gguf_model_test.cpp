@@ -121,11 +121,7 @@ TEST_P(GgufFamily, GivesTheModelThatWasConverted) {
 INSTANTIATE_TEST_SUITE_P(Families, GgufFamily,
                          ::testing::Values("llama", "llama, tied", "llama, biased", "llama, linear", "qwen2", "gpt2",
                                            "gpt_neox", "gpt_neox, sequential"),
-                         [](const auto& family) {
-                           std::string name = family.param;
-                           std::erase_if(name, [](char c) { return c == ',' || c == ' '; });
-                           return name;
-                         });
+                         kNameOfVariant);
 
 TEST(GgufModel, RowsInTheFilesOrderWouldBeAnotherModel) {
   const TemporaryFolder folder;
