@@ -87,7 +87,7 @@ void check_trust(const AttributionInputs& inputs, const AttributeOptions& option
   std::vector<int64_t> rows(found.queries.size());
   std::iota(rows.begin(), rows.end(), 0);
   const auto seed = static_cast<uint64_t>(options.common.seed);
-  const auto requests = attribute::trust_requests(found.apart.total, looked_at(inputs), seed);
+  const auto requests = attribute::trust_requests(found.apart.total, looked_at(inputs), seed, told_among(found));
   const int64_t memory_bytes = attribute::trust_memory_bytes(method_inputs(inputs, options).memory_bytes);
   const train::TailPatchResult result =
       train::tail_patch(inputs.checkpoint.model, inputs.dataset(), data::subset(inputs.query_dataset, rows), requests,
@@ -157,6 +157,9 @@ void filter_corpus(AttributionInputs& inputs, const AttributeOptions& options, P
 
 /// What a reader must know of directions that were compressed.
 std::string rank_sentence(const at::Tensor& errors) {
+  constexpr double kRounding = 1e-5;  // of float32 decompositions
+  if (errors.max().item<double>() < kRounding)
+    return "The questions' directions fit into the rank asked for: nothing but rounding was lost.";
   return fmt::format(
       "The questions' directions were kept at a lower rank, which lost {:.2g} % of their length on average "
       "and {:.2g} % at most.",
@@ -343,7 +346,7 @@ Attribution attribute_documents(const AttributionInputs& inputs, const Attribute
   std::vector<int64_t> closely(static_cast<size_t>(looked_at(inputs)));
   std::iota(closely.begin(), closely.end(), 0);
   auto shown = attribute::shown_documents(*scorer, inputs.documents(), found.apart.total, closely,
-                                          shown_each(options, inputs.dataset().size()), progress);
+                                          shown_each(options, inputs.dataset().size()), progress, told_among(found));
   for (size_t q = 0; q < closely.size(); ++q) {
     found.queries.push_back({std::move(shown[q]),
                              attribute::read_tokens(inputs.checkpoint.model, inputs.queries[q].example, kReportedTokens,

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -74,7 +75,7 @@ struct StoreFindings {
   std::vector<attribute::LayerGroup> groups;
   std::vector<attribute::RankingEnd> group_top;  ///< by group
   std::vector<at::Tensor> group_whole;           ///< by group [W,N]
-  int64_t rescored = 0;                          ///< documents that were scored again
+  std::vector<int64_t> rescored;                 ///< rows that were scored again, ascending; they alone are told then
   std::optional<FactoryCall> exact;              ///< by this
   std::vector<double> agreement, scale;          ///< [W] between both, where there are two
 };
@@ -91,6 +92,8 @@ struct Attribution {
   std::optional<StoreFindings> store;    ///< then `apart` may hold the first questions alone
 };
 
+/// The rows that may be told: those with exact scores where some were scored again, else (empty) all.
+std::span<const int64_t> told_among(const Attribution& found);
 /// Computes it; sums on the way are kept below `folder` (nowhere if it is empty).
 Attribution attribute_documents(const AttributionInputs& inputs, const AttributeOptions& options,
                                 const std::string& folder, Progress& progress);

@@ -41,19 +41,20 @@ std::vector<SummedRanking> summed_rankings(const AttributionInputs& inputs, cons
                                            const AttributeOptions& options) {
   if (options.grouping == Grouping::None) return {};
   const bool sums_questions = options.grouping != Grouping::Documents;
-  const int64_t columns = found.scores.total.size(1);
+  const auto among = are_groups(inputs) ? std::span<const int64_t>() : told_among(found);
+  const int64_t columns = among.empty() ? found.scores.total.size(1) : std::ssize(among);
   const int64_t each_end = std::min(columns, options.top > 0 ? options.top : kRankedByDefault);
   std::vector<SummedRanking> rankings;
   for (int64_t q = 0; q < std::min(kRankedQuestions, found.scores.total.size(0)); ++q) {
     const at::Tensor row = found.scores.total[q].to(at::kDouble).contiguous();
-    const std::span<const double> sums(row.const_data_ptr<double>(), static_cast<size_t>(columns));
+    const std::span<const double> sums(row.const_data_ptr<double>(), static_cast<size_t>(row.numel()));
     SummedRanking ranking;
     if (!sums_questions) ranking.question = static_cast<size_t>(q);
-    ranking.columns = attribute::strongest_supporters(sums, are_groups(inputs) ? columns : each_end, false);
+    ranking.columns = attribute::strongest_supporters(sums, are_groups(inputs) ? columns : each_end, false, among);
     if (2 * each_end < columns) {
       ranking.columns.resize(static_cast<size_t>(each_end));
       if (found.meaning.is_signed) {
-        std::vector<int64_t> against = attribute::strongest_opponents(sums, each_end);
+        std::vector<int64_t> against = attribute::strongest_opponents(sums, each_end, among);
         ranking.columns.insert(ranking.columns.end(), against.rbegin(), against.rend());
       }
     }

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <map>
 
+#include "assay/attribute/methods_options.h"
 #include "assay/attribute/stability.h"
 #include "assay/core/hash.h"
 #include "assay/core/machine.h"
@@ -207,6 +208,8 @@ report::AttributionView attribution_view(const AttributionInputs& inputs, const 
   view.method = inputs.method.canonical();
   view.method_title = found.meaning.title;
   view.is_signed = found.meaning.is_signed;
+  view.of_gradients = attribute::uses_gradients(inputs.method);
+  view.is_projected = inputs.index && !found.store->exact;
   view.is_closeness = found.meaning.is_closeness;
   view.measure = inputs.measurement.name;
   view.nats_per_raw = nats_per_raw(inputs, found, options);

@@ -65,29 +65,35 @@ bool needs_self(const AttributionInputs& inputs, const AttributeOptions& options
   return options.self_influence || !inputs.method.is_word("mode", "dot");
 }
 
+std::string told_sentence(const std::string& method, int64_t rescored, int64_t documents) {
+  if (rescored == documents)
+    return fmt::format("Every score is that of {}: all {} were scored again.", method,
+                       format_counted(documents, "document"));
+  return fmt::format(
+      "Documents are told in the order of {}: {} of {} were scored again, and no other is listed; the "
+      "others keep the index's estimate, brought to the same scale, for sums and shares over all.",
+      method, rescored, format_counted(documents, "document"));
+}
+
 std::unique_ptr<attribute::Scorer> score_again(const AttributionInputs& inputs, const AttributeOptions& options,
                                                const attribute::Inputs& given, const attribute::ScanResult& scan,
-                                               int64_t shown, curvature::Workspace& workspace, Attribution& found,
+                                               curvature::Workspace& workspace, Attribution& found,
                                                Progress& progress) {
-  const std::vector<int64_t> rows = attribute::rows_to_rescore(scan, options.rescore);
+  std::vector<int64_t> rows = attribute::rows_to_rescore(scan, options.rescore);
   const FactoryCall method = exact_method(inputs.method);
   auto exact = attribute::make_scorer(method, given, progress);
   const data::Dataset again = data::subset(inputs.dataset(), rows);
   const at::Tensor scores = exact->score({again}, {}, workspace, progress).total;
-  const int64_t told = std::max(shown, attribute::trust_counts(inputs.dataset().size()).top);
-  attribute::Rescored merged = attribute::rescored(scan, rows, scores, told);
+  attribute::Rescored merged = attribute::rescored(scan, rows, scores);
   found.apart.total = std::move(merged.whole);
   found.store->top = std::move(merged.top);
   found.store->bottom = std::move(merged.bottom);
-  found.store->rescored = std::ssize(rows);
   found.store->exact = method;
   found.store->agreement = std::move(merged.agreement);
   found.store->scale = std::move(merged.scale);
   for (std::string& warning : exact->warnings()) found.warnings.push_back(std::move(warning));
-  found.warnings.push_back(
-      fmt::format("The order of the strongest is that of {}: {} of {} were scored again; the others keep the index's "
-                  "estimate, brought to the same scale.",
-                  exact->meaning().title, rows.size(), format_counted(inputs.dataset().size(), "document")));
+  found.warnings.push_back(told_sentence(exact->meaning().title, std::ssize(rows), inputs.dataset().size()));
+  found.store->rescored = std::move(rows);
   const auto poor = std::ranges::count_if(found.store->agreement,
                                           [](double value) { return !std::isnan(value) && value < kPoorAgreement; });
   if (poor > 0) {
@@ -182,6 +188,10 @@ void plan_store(Plan& plan, const AttributionInputs& inputs, const AttributeOpti
                               options.rescore > 0 ? exact_method(inputs.method) : inputs.method);
 }
 
+std::span<const int64_t> told_among(const Attribution& found) {
+  return found.store ? std::span(found.store->rescored) : std::span<const int64_t>();
+}
+
 std::unique_ptr<attribute::Scorer> score_by_store(const AttributionInputs& inputs, const AttributeOptions& options,
                                                   const attribute::Inputs& given, int64_t closely, int64_t shown,
                                                   curvature::Workspace& workspace, Attribution& found,
@@ -197,7 +207,7 @@ std::unique_ptr<attribute::Scorer> score_by_store(const AttributionInputs& input
                  .groups = groups,
                  .group_top = scan.group_top,
                  .group_whole = scan.group_whole,
-                 .rescored = 0,
+                 .rescored = {},
                  .exact = {},
                  .agreement = {},
                  .scale = {}};
@@ -205,7 +215,7 @@ std::unique_ptr<attribute::Scorer> score_by_store(const AttributionInputs& input
   found.apart.per_layer = scan.per_layer;
   if (options.self_influence) found.apart.self_influence = scorer->self_influence(progress);
   if (options.rescore == 0) return scorer;
-  return score_again(inputs, options, given, scan, shown, workspace, found, progress);
+  return score_again(inputs, options, given, scan, workspace, found, progress);
 }
 
 }  // namespace assay::cli

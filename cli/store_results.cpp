@@ -1,6 +1,7 @@
 #include "cli/store_results.h"
 
 #include <ATen/ops/stack.h>
+#include <ATen/ops/tensor.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -26,7 +27,7 @@ ordered_json store_json(const AttributionInputs& inputs, const Attribution& foun
                       {"curvature", to_string(about.settings.curvature)},
                       {"type", to_string(about.settings.rows)}};
   if (found.store->exact) {
-    result["rescored"] = found.store->rescored;
+    result["rescored"] = found.store->rescored.size();
     result["rescored_by"] = found.store->exact->canonical();
     result["agreement_questions"] = std::min(found.store->agreement.size(), found.queries.size());
   }
@@ -68,6 +69,7 @@ void add_store_arrays(io::Arrays& arrays, const Attribution& found) {
   add("top_scores", store.top.scores.to(at::kFloat));
   add("bottom_rows", store.bottom.rows);
   add("bottom_scores", store.bottom.scores.to(at::kFloat));
+  if (store.exact) add("rescored_rows", at::tensor(at::IntArrayRef(store.rescored), at::kLong));
   if (store.groups.empty()) return;
   std::vector<at::Tensor> rows, scores;
   for (const attribute::RankingEnd& top : store.group_top) {

@@ -57,7 +57,7 @@ std::vector<int64_t> rows_to_rescore(const ScanResult& scan, int64_t each_end) {
   return {rows.begin(), rows.end()};
 }
 
-Rescored rescored(const ScanResult& scan, const std::vector<int64_t>& rows, const at::Tensor& exact, int64_t told) {
+Rescored rescored(const ScanResult& scan, const std::vector<int64_t>& rows, const at::Tensor& exact) {
   const auto count = static_cast<int64_t>(rows.size());
   ASSAY_ASSERT(exact.size(1) == count);
   const int64_t kept = std::min(count, scan.top.rows.size(1));
@@ -68,16 +68,12 @@ Rescored rescored(const ScanResult& scan, const std::vector<int64_t>& rows, cons
                   .scale = {}};
   if (ASSAY_TWIN("attribute.rescored_in_the_order_of_the_index")) result.top = scan.top;
   const at::Tensor places = at::tensor(at::IntArrayRef(rows.data(), rows.size()), at::kLong);
-  const int64_t last = std::min(told, kept) - 1;
   for (int64_t q = 0; q < result.whole.size(0); ++q) {
     at::Tensor scores = result.whole[q];
     const std::vector<double> estimated = as_doubles(scores.index_select(0, places)), known = as_doubles(exact[q]);
     result.agreement.push_back(math::spearman(estimated, known));
     result.scale.push_back(scale_between(estimated, known));
-    constexpr double kBelow = 1 - 1e-6;  // a tie would be told in the order of the corpus
-    const double highest = kBelow * std::max(0.0, result.top.scores[q][last].item<double>());
-    const double lowest = kBelow * std::min(0.0, result.bottom.scores[q][last].item<double>());
-    scores.mul_(result.scale.back()).clamp_(lowest, highest);
+    scores.mul_(result.scale.back());
     scores.index_copy_(0, places, exact[q].to(scores.scalar_type()));
   }
   return result;

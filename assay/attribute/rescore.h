@@ -3,8 +3,8 @@
 // scored on all that any of them took, so that their lists hold exact scores throughout.
 //
 // Documents that were not scored again keep the index's estimate, brought to the exact scores' scale (least squares
-// through zero over those that have both) and held below the last of them that is told: where an estimate and an exact
-// score disagree, the exact one stands before.
+// through zero over those that have both), for sums and shares over the corpus alone: an estimate is never told beside
+// an exact score.
 #pragma once
 
 #include <vector>
@@ -23,7 +23,7 @@ struct Rescored {
   std::vector<double> scale;      ///< [W] exact score a unit of the index's; 0 where they disagree in sign
 };
 
-/// exact: [Q,U] for the rows of rows_to_rescore. told: how far down a ranking anything is read.
-Rescored rescored(const ScanResult& scan, const std::vector<int64_t>& rows, const at::Tensor& exact, int64_t told);
+/// exact: [Q,U] for the rows of rows_to_rescore.
+Rescored rescored(const ScanResult& scan, const std::vector<int64_t>& rows, const at::Tensor& exact);
 
 }  // namespace assay::attribute

@@ -18,9 +18,13 @@ std::vector<double> row_of(const at::Tensor& scores, int64_t query) {
 }
 
 template <class Before>
-std::vector<int64_t> ordered(std::span<const double> scores, int64_t count, const Before& before) {
-  std::vector<int64_t> rows(scores.size());
-  std::iota(rows.begin(), rows.end(), 0);
+std::vector<int64_t> ordered(std::span<const double> scores, int64_t count, std::span<const int64_t> among,
+                             const Before& before) {
+  std::vector<int64_t> rows(among.begin(), among.end());
+  if (among.empty() || ASSAY_TWIN("attribute.estimates_among_exact_scores")) {
+    rows.resize(scores.size());
+    std::iota(rows.begin(), rows.end(), 0);
+  }
   const auto kept = static_cast<std::ptrdiff_t>(std::min<int64_t>(count, static_cast<int64_t>(rows.size())));
   std::partial_sort(rows.begin(), rows.begin() + kept, rows.end(), [&](int64_t a, int64_t b) {
     const double x = scores[static_cast<size_t>(a)], y = scores[static_cast<size_t>(b)];
@@ -57,36 +61,39 @@ void add_parts(Shown& shown, const Scores& parts, int64_t place, std::span<const
 
 }  // namespace
 
-std::vector<int64_t> strongest_supporters(std::span<const double> scores, int64_t count, bool only_positive) {
-  std::vector<int64_t> rows = ordered(scores, count, std::greater<>());
+std::vector<int64_t> strongest_supporters(std::span<const double> scores, int64_t count, bool only_positive,
+                                          std::span<const int64_t> among) {
+  std::vector<int64_t> rows = ordered(scores, count, among, std::greater<>());
   if (only_positive) std::erase_if(rows, [&](int64_t row) { return scores[static_cast<size_t>(row)] <= 0; });
   return rows;
 }
 
-std::vector<int64_t> strongest_opponents(std::span<const double> scores, int64_t count) {
-  std::vector<int64_t> rows = ordered(scores, count, std::less<>());
+std::vector<int64_t> strongest_opponents(std::span<const double> scores, int64_t count,
+                                         std::span<const int64_t> among) {
+  std::vector<int64_t> rows = ordered(scores, count, among, std::less<>());
   std::erase_if(rows, [&](int64_t row) { return scores[static_cast<size_t>(row)] >= 0; });
   return rows;
 }
 
 namespace {
 
-Shown ends_of(std::span<const double> scores, int64_t count, bool is_signed) {
+Shown ends_of(std::span<const double> scores, int64_t count, bool is_signed, std::span<const int64_t> among) {
   Shown shown;
-  shown.top = strongest_supporters(scores, count, is_signed);
-  if (is_signed) shown.bottom = strongest_opponents(scores, count);
+  shown.top = strongest_supporters(scores, count, is_signed, among);
+  if (is_signed) shown.bottom = strongest_opponents(scores, count, among);
   return shown;
 }
 
 }  // namespace
 
 std::vector<Shown> shown_documents(const Scorer& scorer, const Documents& documents, const at::Tensor& scores,
-                                   std::span<const int64_t> queries, int64_t count, Progress& progress) {
+                                   std::span<const int64_t> queries, int64_t count, Progress& progress,
+                                   std::span<const int64_t> among) {
   const Meaning meaning = scorer.meaning();
   std::vector<Shown> all;
   std::set<int64_t> walked;
   for (const int64_t query : queries) {
-    all.push_back(ends_of(row_of(scores, query), count, meaning.is_signed));
+    all.push_back(ends_of(row_of(scores, query), count, meaning.is_signed, among));
     walked.insert(all.back().top.begin(), all.back().top.end());
     walked.insert(all.back().bottom.begin(), all.back().bottom.end());
   }

@@ -23,7 +23,8 @@ TrustCounts trust_counts(int64_t documents) {
   return {top, std::min(kTrustRandom, documents - top)};
 }
 
-std::vector<train::TailPatchRequest> trust_requests(const at::Tensor& scores, int64_t queries, uint64_t seed) {
+std::vector<train::TailPatchRequest> trust_requests(const at::Tensor& scores, int64_t queries, uint64_t seed,
+                                                    std::span<const int64_t> among) {
   const int64_t documents = scores.size(1);
   const TrustCounts counts = trust_counts(documents);
   std::vector<train::TailPatchRequest> requests;
@@ -31,7 +32,7 @@ std::vector<train::TailPatchRequest> trust_requests(const at::Tensor& scores, in
   for (int64_t q = 0; q < queries; ++q) {
     const at::Tensor row = scores.select(0, q).to(at::kDouble).contiguous();
     const std::span<const double> values(row.const_data_ptr<double>(), static_cast<size_t>(documents));
-    requests.push_back({.top = strongest_supporters(values, counts.top, /*only_positive=*/false)});
+    requests.push_back({.top = strongest_supporters(values, counts.top, /*only_positive=*/false, among)});
     all_top.insert(all_top.end(), requests.back().top.begin(), requests.back().top.end());
   }
   const std::vector<int64_t> shared = random_rows(documents, counts.random, all_top, seed);

@@ -5,6 +5,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -20,8 +21,10 @@ struct TrustCounts {
 TrustCounts trust_counts(int64_t documents);
 
 /// For the first `queries` rows of `scores` [Q,N]. Random documents are the same for all queries and nobody's top ones
-/// where the corpus has enough of those; else each query draws its own from those that are not its top ones.
-std::vector<train::TailPatchRequest> trust_requests(const at::Tensor& scores, int64_t queries, uint64_t seed);
+/// where the corpus has enough of those; else each query draws its own from those that are not its top ones. With
+/// `among` (ascending) the top ones are of those rows.
+std::vector<train::TailPatchRequest> trust_requests(const at::Tensor& scores, int64_t queries, uint64_t seed,
+                                                    std::span<const int64_t> among = {});
 
 /// For gradients of queries, of what a method may hold (Inputs::memory_bytes): never more than the check's own default.
 int64_t trust_memory_bytes(int64_t memory_bytes);

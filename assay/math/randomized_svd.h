@@ -3,8 +3,8 @@
 // the small QᵀA.
 //
 // Approximate: the range found misses a little of the best one where the spectrum is flat, and what the result loses is
-// measured, not estimated: ‖A - LR‖² = ‖A‖² - ‖LR‖², L being orthogonal columns scaled and LR a projection of A. Costs
-// 2·(q + 1) products O·M·(r + p) instead of some 20·O·M·min(O,M). Where r + p is no smaller than min(O,M)/2 the exact
+// measured, not estimated: ‖A - LR‖² of the residual. Costs 2·(q + 1) products O·M·(r + p) and one of O·M·r for the
+// residual instead of some 20·O·M·min(O,M). Where r + p is no smaller than min(O,M)/2 the exact
 // decomposition is taken.
 #pragma once
 

@@ -69,6 +69,13 @@ std::string text_of(const std::vector<QueryToken>& tokens, std::size_t begin, st
   return text;
 }
 
+std::string QueryFacts::thing() const {
+  const std::size_t begin = std::min(completion.find_first_not_of(' '), completion.size());
+  const std::size_t gap = completion.find_first_of(" \n", begin);
+  const bool is_word = gap == std::string::npos || completion.find_first_not_of(" \n", gap) == std::string::npos;
+  return is_word ? "word" : "sentence";
+}
+
 std::optional<double> QueryFacts::logprob_nats() const {
   double sum = 0;
   for (std::size_t i = static_cast<std::size_t>(query->prompt_tokens); i < query->tokens.size(); ++i) {

@@ -34,6 +34,8 @@ struct QueryFacts {
   bool has_shares() const { return has_nats() && view->is_signed; }
   /// Sum over the completion; absent if any of its tokens was not predicted.
   std::optional<double> logprob_nats() const;
+  /// What the completion is: "word", or "sentence" where it has several.
+  std::string thing() const;
 };
 
 /// One entry a query. Checks the view: throws ErrorKind::Internal where it contradicts itself or is not finite.

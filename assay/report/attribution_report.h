@@ -108,6 +108,8 @@ struct AttributionView {
   std::string method;                  ///< factory string: "ekfac(damping=0.1,labels=sampled)"
   std::string method_title;            ///< "EK-FAC influence, damping 0.1"
   bool is_signed = true;               ///< false: BM25, random; then nothing opposes
+  bool of_gradients = false;           ///< scores compare gradients, not the texts alone
+  bool is_projected = false;           ///< then: seen through an index's projection
   bool is_closeness = false;           ///< then: of gradients, so that the score does know the model
   std::string measure = "logprob";     ///< logprob, loss, margin
   std::optional<double> nats_per_raw;  ///< score in nats = raw score × this; absent where a score has no unit

@@ -11,15 +11,6 @@
 namespace assay::report {
 namespace {
 
-/// One word is a word, more are a sentence.
-std::string thing(const QueryFacts& facts) {
-  const std::string& text = facts.completion;
-  const std::size_t begin = std::min(text.find_first_not_of(' '), text.size());
-  const std::size_t gap = text.find_first_of(" \n", begin);
-  const bool is_word = gap == std::string::npos || text.find_first_not_of(" \n", gap) == std::string::npos;
-  return is_word ? "word" : "sentence";
-}
-
 std::string quoted_list(const std::vector<std::string>& words) {
   std::string out;
   for (std::size_t i = 0; i < words.size(); ++i) {
@@ -57,7 +48,7 @@ std::string page_title(const QueryFacts& facts) {
 std::string headline_finding(const QueryFacts& facts) {
   const Support& support = facts.support;
   const Noun& noun = facts.view->noun;
-  const std::string whose = "this " + thing(facts);
+  const std::string whose = "this " + facts.thing();
   const std::int64_t n = support.documents();
   if (n == 0) return "There was nothing to search: the corpus has no " + noun.many;
   if (facts.query->trust && verdict_of(*facts.query->trust) == Verdict::DoNotBelieve) {
@@ -103,7 +94,7 @@ Html headline_deck(const QueryFacts& facts) {
     const std::string done = check.is_retraining
                                  ? "Leaving out a " + noun.one + " that the scores put first lowers"
                                  : "One training step on a " + noun.one + " that the scores put first raises";
-    out += html("{} the {} {}, {} (t = {}). ", done, thing(facts), cases(check), against_random(check, noun),
+    out += html("{} the {} {}, {} (t = {}). ", done, facts.thing(), cases(check), against_random(check, noun),
                 fixed(check.t, 1));
   } else if (facts.has_nats()) {
     out += Html::text("The scores were not checked by training: read the ranking as a hypothesis. ");
@@ -145,106 +136,6 @@ std::vector<std::string> headline_facts(const AttributionView& view, std::int64_
   }
   facts.push_back(view.date);
   return facts;
-}
-
-// ── The query ───────────────────────────────────────────────────────────────────────────────────────────────────────
-
-Html query_quote(const std::string& text) {
-  constexpr std::size_t kLongest = 160;
-  const std::size_t begin = std::min(text.find_first_not_of(' '), text.size());
-  if (text.size() - begin <= kLongest)
-    return html("<q>{}</q>", Html::text(std::string_view(text).substr(begin), Breaks::Show));
-  // Cut between words: a cut inside a character would show as broken bytes.
-  std::size_t head = text.rfind(' ', kLongest / 2);
-  if (head == std::string::npos) head = 0;
-  std::size_t tail = text.find(' ', text.size() - kLongest / 2);
-  if (tail == std::string::npos) tail = text.size();
-  return html("<q>{} … {}</q>", Html::text(std::string_view(text).substr(0, head), Breaks::Show),
-              Html::text(std::string_view(text).substr(tail), Breaks::Show));
-}
-
-namespace {
-
-/// The completion's least expected token.
-struct Doubt {
-  const QueryToken* token = nullptr;
-  std::size_t index = 0;
-  double probability = 1;
-  double share = 0;                    ///< of the completion's surprise
-  const Alternative* rival = nullptr;  ///< strongest other token
-};
-
-Doubt doubt_of(const DisplayTokens& shown) {
-  Doubt doubt;
-  double total = 0;
-  double largest = -1;
-  for (std::size_t i = static_cast<std::size_t>(shown.prompt_tokens); i < shown.tokens.size(); ++i) {
-    const double nats = -shown.tokens[i].logprob_nats.value_or(0);
-    total += nats;
-    if (nats <= largest || !shown.tokens[i].logprob_nats) continue;
-    largest = nats;
-    doubt.token = &shown.tokens[i];
-    doubt.index = i;
-    doubt.probability = std::exp(-nats);
-  }
-  if (doubt.token == nullptr) return doubt;
-  doubt.share = total > 0 ? largest / total : 0;
-  for (const Alternative& alternative : doubt.token->alternatives) {
-    if (alternative.text == doubt.token->text) continue;
-    if (doubt.rival == nullptr || alternative.probability > doubt.rival->probability) doubt.rival = &alternative;
-  }
-  return doubt;
-}
-
-/// Without the blank before the word.
-Html token_quote(const std::string& text) {
-  const std::size_t word = text.find_first_not_of(' ');
-  if (word == std::string::npos) return Html::markup("<q>␣</q>");
-  return html("<q>{}</q>", Html::text(shortened(std::string_view(text).substr(word), 40), Breaks::Show));
-}
-
-}  // namespace
-
-Html doubt_finding(const QueryFacts& facts) {
-  const DisplayTokens shown = display_tokens(facts.query->tokens, facts.query->prompt_tokens);
-  const Doubt doubt = doubt_of(shown);
-  if (doubt.token == nullptr) return html("The {}, token by token", thing(facts));
-  if (doubt.probability >= 0.9) return html("No real doubt: every token has at least {}", percent(doubt.probability));
-  const Html own = html("{} {}", token_quote(doubt.token->text), percent(doubt.probability));
-  if (doubt.rival == nullptr) return html("The largest doubt: {}", own);
-  const Html rival = html("{} {}", token_quote(doubt.rival->text), percent(doubt.rival->probability));
-  if (doubt.rival->probability > doubt.probability) return html("It would rather say {} than {}", rival, own);
-  return html("{}: {}, {}", doubt.share >= 0.6 ? "The one real doubt" : "The largest doubt", own, rival);
-}
-
-Html doubt_note(const QueryFacts& facts) {
-  const DisplayTokens shown = display_tokens(facts.query->tokens, facts.query->prompt_tokens);
-  const Doubt doubt = doubt_of(shown);
-  const auto logprob = facts.logprob_nats();
-  if (!logprob || doubt.token == nullptr) return {};
-  Html out = html("The completion’s log-probability is <b style=\"color:var(--ink)\">{} nats</b>", fixed(*logprob, 3));
-  if (*logprob > -9.2) out += html(" ({})", percent(std::exp(*logprob), 1));
-  out += Html::text(". ");
-  if (doubt.share > 0 && shown.tokens.size() > static_cast<std::size_t>(shown.prompt_tokens) + 1) {
-    out += html("One token, {}, holds {} of that", token_quote(doubt.token->text), percent(doubt.share));
-    if (!doubt.token->alternatives.empty() && doubt.index > 0) {
-      double named = 0;
-      Html list;
-      for (const Alternative& alternative : doubt.token->alternatives) {
-        list += html("{} {}, ", token_quote(alternative.text), percent(alternative.probability));
-        named += finite(alternative.probability, "the probability of an alternative");
-      }
-      const std::size_t before = doubt.index >= 2 ? doubt.index - 2 : 0;
-      out += html(": after {} the model gives {}everything else {}",
-                  query_quote(text_of(shown.tokens, before, doubt.index)), list, percent(std::max(0.0, 1 - named)));
-    }
-    out += Html::text(". ");
-  }
-  if (facts.query->has_boundary_token) {
-    out +=
-        Html::text("The end of the question and the start of the completion share one token; it counts as completion.");
-  }
-  return out;
 }
 
 // ── Documents ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -303,6 +194,9 @@ Html effect_sentence(double value, const CardScale& scale) {
   if (p < 1e-6) return {};
   const PercentPair pair = percent_pair(p, p_after);
   const std::string condition = scale.is_removal ? "Without it" : "If seen once more";
+  constexpr double kBeyond = 0.05;  // nats above certainty that rounding does not explain
+  if (after > kBeyond)
+    return html("{}, {} would pass 100&nbsp;%: more than a first-order estimate can tell", condition, scale.question);
   if (!pair.differs) return html("{}, {} stays at <b>{}&nbsp;%</b>", condition, scale.question, pair.first);
   return html("{}, {} {} from <b>{}</b> to <b>{}&nbsp;%</b>", condition, scale.question,
               p_after > p ? "rises" : "falls", pair.first, pair.second);

@@ -69,6 +69,16 @@ std::vector<ReadingLine> reading_lines(const QueryFacts& facts) {
         {"Limits.", html("A first-order estimate at the final weights, layers taken one by one. Many alike {} can "
                          "replace each other: removing one of them then changes less than its score says.",
                          noun.many)});
+  } else if (view.is_projected) {
+    lines.push_back(
+        {"Limits.", html("First-order, at the final weights, and of each matrix’s gradient a few directions alone: the "
+                         "order is rough, and scores compare {} with each other only. "
+                         "<code>--rescore</code> gives the strongest the order and the unit of EK-FAC.",
+                         noun.many)});
+  } else if (view.of_gradients) {
+    lines.push_back({"Limits.", html("A first-order comparison of gradients at the final weights: it orders the {} and "
+                                     "does not say how far training on one of them would move the model.",
+                                     noun.many)});
   } else {
     lines.push_back({"Limits.", html("This is a baseline to compare with. That two texts are alike does not show that "
                                      "the model learned one from the other.")});

@@ -162,8 +162,10 @@ Html support_strip(FigureNumbers& numbers, const Support& support, const ScoreUn
     out += svg_figure(numbers, kHeight, "All support, " + noun.one + " by " + noun.one,
                       "A bar of all positive scores, one slice a " + noun.one + ", largest first. The first " +
                           count(support.half) + " reach " + percent(support.share(support.half), 1) + " of " +
-                          fixed(support.support_total * unit.factor, unit.decimals) + " " + unit.name + "; the other " +
-                          count(support.supporters() - support.half) + " share the rest.",
+                          fixed(support.support_total * unit.factor, unit.decimals) + " " + unit.name +
+                          (support.supporters() == support.half
+                               ? "."
+                               : "; the other " + count(support.supporters() - support.half) + " share the rest."),
                       slices(support, unit, noun, scale, shown));
   }
   if (support.opponents() > 0) out += opponents(numbers, support, unit, noun, scale);

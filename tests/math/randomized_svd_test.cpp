@@ -9,6 +9,8 @@
 #include <ATen/ops/zeros.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "assay/core/philox.h"
 #include "assay/core/twin.h"
 
@@ -75,6 +77,17 @@ TEST(RandomizedSvd, SaysWhatItLoses) {
     EXPECT_NEAR(found.lost.item<double>(), measured, 1e-12) << rank;
     EXPECT_EQ(found.left.size(2), std::min<int64_t>(rank, 40));
   }
+}
+
+TEST(RandomizedSvd, LosesNothingAtFullRankInFloat32) {
+  const at::Tensor matrix = noise(60, 80, 11).to(at::kFloat).unsqueeze(0);
+  const auto error = [&] {
+    return std::sqrt(randomized_svd(matrix, 60, 0).lost.item<double>() / matrix.square().sum().item<double>());
+  };
+  // Rounding of a decomposition and of products of depth 60: ε·√60 = 5e-7 of the length, and some.
+  EXPECT_LT(error(), 5e-6);
+  const ScopedTwin twin("math.lost_as_a_difference_of_squares");
+  EXPECT_GT(error(), 5e-6);
 }
 
 TEST(RandomizedSvd, AMatrixIsTheSameInAnyCompany) {

@@ -18,6 +18,7 @@
 namespace assay::report {
 namespace {
 
+using ::testing::AllOf;
 using testing::fault_in;
 using ::testing::HasSubstr;
 using ::testing::Not;
@@ -210,6 +211,26 @@ TEST(AttributionPage, MethodsWithoutUnitOrSignSayLess) {
   EXPECT_THAT(page, Not(HasSubstr("half of this")));
   EXPECT_THAT(page, Not(HasSubstr("class=\"v pos\"")));
   EXPECT_THAT(page, Not(HasSubstr("<nan")));
+}
+
+TEST(AttributionPage, TheLimitsAreThoseOfTheMethod) {
+  AttributionView view = sample::attribution();
+  view.nats_per_raw.reset();
+  const std::string words = "That two texts are alike does not show";
+  EXPECT_THAT(attribution_report(view), HasSubstr(words));
+  view.of_gradients = true;
+  EXPECT_THAT(attribution_report(view),
+              AllOf(Not(HasSubstr(words)), HasSubstr("A first-order comparison of gradients")));
+  view.is_projected = true;
+  EXPECT_THAT(attribution_report(view), AllOf(Not(HasSubstr(words)), HasSubstr("the order is rough")));
+}
+
+TEST(AttributionPage, NothingRisesAboveCertainty) {
+  AttributionView view = sample::attribution();
+  EXPECT_THAT(attribution_report(view), Not(HasSubstr("would pass 100")));
+  view.train_size.reset();  // trained on once more: scores add
+  for (double& score : view.queries[0].scores) score *= 1e4;
+  EXPECT_THAT(attribution_report(view), HasSubstr("would pass 100"));
 }
 
 TEST(AttributionPage, HandlesNoneOneAndManyDocuments) {
