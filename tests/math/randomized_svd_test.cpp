@@ -9,6 +9,7 @@
 #include <ATen/ops/zeros.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "assay/core/philox.h"
@@ -80,14 +81,19 @@ TEST(RandomizedSvd, SaysWhatItLoses) {
 }
 
 TEST(RandomizedSvd, LosesNothingAtFullRankInFloat32) {
-  const at::Tensor matrix = noise(60, 80, 11).to(at::kFloat).unsqueeze(0);
-  const auto error = [&] {
-    return std::sqrt(randomized_svd(matrix, 60, 0).lost.item<double>() / matrix.square().sum().item<double>());
+  const auto largest_error = [] {
+    double largest = 0;
+    for (uint64_t seed = 0; seed < 8; ++seed) {
+      const at::Tensor matrix = noise(60, 80, seed).to(at::kFloat).unsqueeze(0);
+      const double lost = randomized_svd(matrix, 60, 0).lost.item<double>();
+      largest = std::max(largest, std::sqrt(lost / matrix.square().sum().item<double>()));
+    }
+    return largest;
   };
   // Rounding of a decomposition and of products of depth 60: ε·√60 = 5e-7 of the length, and some.
-  EXPECT_LT(error(), 5e-6);
-  const ScopedTwin twin("math.lost_as_a_difference_of_squares");
-  EXPECT_GT(error(), 5e-6);
+  EXPECT_LT(largest_error(), 5e-6);
+  const ScopedTwin twin("math.lost_as_a_difference_of_squares");  // below zero it is cut to it: not every seed shows it
+  EXPECT_GT(largest_error(), 5e-6);
 }
 
 TEST(RandomizedSvd, AMatrixIsTheSameInAnyCompany) {
