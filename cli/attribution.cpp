@@ -19,6 +19,7 @@
 #include "assay/core/version.h"
 #include "assay/io/source.h"
 #include "assay/kernel/ceilings.h"
+#include "assay/report/numbers.h"
 #include "cli/attribution_sums.h"
 #include "cli/planning.h"
 #include "cli/store_attribution.h"
@@ -59,9 +60,9 @@ int64_t memory_of(const AttributeOptions& options) {
 std::string filter_sentence(const AttributionInputs& inputs) {
   const attribute::Filtered& kept = inputs.filtered;
   return fmt::format(
-      "The filter kept {} of {} ({:.2g} %), those nearest to a question in words; the others are not scored, however "
-      "strong they may be.",
-      format_count(std::ssize(kept.rows)), format_counted(kept.searched, "document"), 100 * kept.share());
+      "The filter kept {} of {} ({}), those nearest to a question in words; the others are not scored, however strong "
+      "they may be.",
+      format_count(std::ssize(kept.rows)), format_counted(kept.searched, "document"), report::percent(kept.share()));
 }
 
 std::string group_field_of(const AttributeOptions& options) {
@@ -158,9 +159,8 @@ void filter_corpus(AttributionInputs& inputs, const AttributeOptions& options, P
 /// What a reader must know of directions that were compressed.
 std::string rank_sentence(const at::Tensor& errors) {
   return fmt::format(
-      "The questions' directions were kept at a lower rank, which lost {:.2g} % of their length on average "
-      "and {:.2g} % at most.",
-      100 * errors.mean().item<double>(), 100 * errors.max().item<double>());
+      "The questions' directions were kept at a lower rank, which lost {} of their length on average and {} at most.",
+      report::percent(errors.mean().item<double>()), report::percent(errors.max().item<double>()));
 }
 
 }  // namespace
