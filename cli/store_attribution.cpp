@@ -125,7 +125,7 @@ data::TokenizedCorpus indexed_text(const attribute::IndexedDocuments& documents,
   encoded.document_of = documents.document_of;
   encoded.is_part = documents.is_part;
   encoded.adds_bos = documents.adds_bos;
-  encoded.bos_reason = documents.adds_bos ? "before every text, as in the index" : "before no text, as in the index";
+  encoded.bos_reason = bos_as_in_index(documents.adds_bos);
   int64_t last = -1;
   for (int64_t row = 0; row < documents.size(); ++row) {
     const auto place = static_cast<size_t>(row);
