@@ -213,6 +213,7 @@ AttributionInputs load_attribution(const AttributeOptions& options, Progress& pr
                            .measurement = nn::measurement_named(measure_name(options.measure)),
                            .layers = {},
                            .not_covered = {},
+                           .layer_groups = {},
                            .index = index,
                            .indexed = indexed,
                            .whole = {},
@@ -238,6 +239,7 @@ AttributionInputs load_attribution(const AttributeOptions& options, Progress& pr
   inputs.layers =
       index ? index_layers(*index, options, kept) : kept.match_layers(options.layers.empty() ? "*" : options.layers);
   inputs.not_covered = kept.uncovered_parameters(inputs.layers);
+  if (index) inputs.layer_groups = layer_groups(inputs, options);
   check_top(options, inputs.dataset().size());
   return inputs;
 }
@@ -271,7 +273,8 @@ std::string identity_of(const AttributionInputs& inputs, const AttributeOptions&
   hasher.add("attribute").add(version()).add(inputs.checkpoint.hash).add(inputs.tokenizer.hash());
   hasher.add(inputs.text.manifest.hash).add(inputs.dataset().content_hash()).add(inputs.query_dataset.content_hash());
   for (const data::Query& query : inputs.queries) hasher.add(static_cast<uint64_t>(query.example.first_counted));
-  if (inputs.index) hasher.add("store").add(inputs.index->hash()).add(options.layer_groups);
+  if (inputs.index) hasher.add("store").add(inputs.index->hash());
+  for (const NamedLayers& group : options.layer_groups) hasher.add(group.name).add(group.pattern);
   hasher.add(static_cast<uint64_t>(options.rescore)).add(static_cast<uint64_t>(options.all_scores ? 1 : 0));
   hasher.add(inputs.method.canonical())
       .add(inputs.measurement.name)
