@@ -319,6 +319,13 @@ TEST_F(Index, RefusesWhatDoesNotFit) {
   asked({"--rescore", "30", "--method", "logra(mode=l2)"}, "the method must have an exact form in EK-FAC");
   asked({"--layers", "blocks.9.*"}, "blocks.9");
   asked({"--layer-groups", "attention"}, "NAME=PATTERN");
+  asked({"--layer-groups", ""}, "NAME=PATTERN, but one is \"\"; correct it");
+  asked({"--layer-groups", "a=blocks.9.*"}, "choosing layers: pattern \"blocks.9.*\" must match");
+  asked({"--layer-groups", "a=unembed"}, "\"unembed\" cannot be tracked because");
+  asked({"--layers", "blocks.0.*", "--layer-groups", "a=blocks.1.*"}, "\"a\" has none; correct its pattern");
+  // Nothing is done before: a plan refuses it, too.
+  refused(ask("index", {"--plan", "--layer-groups", "a=blocks.9.*"}), 2, "usage", "must match");
+  asked({"--train-size", "9"}, "those of an index have none until --rescore brings them to the scale of EK-FAC");
   asked({"--layer-groups", "a=blocks.*.attn.*;a=blocks.*.mlp.*"}, "\"a\" is there twice");
   refused({"index", model_, "--data", corpus_, "--out", folder_ / "none", "--rank", "0"}, 2, "usage",
           "reading --rank: it must be a whole number from 1 to");
