@@ -1,11 +1,41 @@
 #include "cli/attribute_options.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <string_view>
+#include <utility>
+
 #include "assay/attribute/filter_options.h"
 #include "assay/attribute/methods_options.h"
 #include "cli/typed_options.h"
 
 namespace assay::cli {
 namespace {
+
+std::vector<NamedLayers> parse_layer_groups(const std::string& text) {
+  const auto refuse = [](const std::string& rule) {
+    throw Error(ErrorKind::Usage, "reading --layer-groups: each group must " + rule);
+  };
+  std::vector<NamedLayers> groups;
+  std::string_view rest = text;
+  do {
+    const std::string_view one = rest.substr(0, rest.find(';'));
+    rest.remove_prefix(std::min(rest.size(), one.size() + 1));
+    const size_t equals = one.find('=');
+    if (equals == 0 || equals == std::string_view::npos || equals + 1 == one.size())
+      refuse(fmt::format("be written NAME=PATTERN, but one is \"{}\"; correct it", one));
+    NamedLayers group{std::string(one.substr(0, equals)), std::string(one.substr(equals + 1))};
+    if (std::ranges::find(groups, group.name, &NamedLayers::name) != groups.end()) {
+      refuse(
+          fmt::format("have a name of its own, but \"{}\" is there twice; rename one, or join their patterns by a "
+                      "comma",
+                      group.name));
+    }
+    groups.push_back(std::move(group));
+  } while (!rest.empty());
+  return groups;
+}
 
 std::string footer() {
   return R"(A positive score pushes the measurement up: removing the document should lower it
@@ -48,9 +78,9 @@ void describe(CLI::App& command, AttributeOptions& options) {
   method(command.add_option_function<std::string>("--method", read_method, "Method with its arguments; listed below"))
       ->type_name("NAME(...)")
       ->default_str(options.method + ", with --store logra");
-  method(add_text(command, "--layers", options.layers, "PATTERN",
-                  "Track only layers whose name matches, e.g. 'blocks.*.mlp.*' (default: all that can be)"));
-  method(add_integer(command, "--train-size", options.train_size, {.minimum = 0},
+  method(add_filled_text(command, "--layers", options.layers, "PATTERN",
+                         "Track only layers whose name matches, e.g. 'blocks.*.mlp.*' (default: all that can be)"));
+  method(add_integer(command, "--train-size", options.train_size, {.minimum = 1},
                      "Documents in the training run: turns scores into nats for removing one",
                      "as many as are scored: state it with --limit"));
   auto read_filter = [&options](const std::string& text) {
@@ -92,8 +122,11 @@ void describe(CLI::App& command, AttributeOptions& options) {
                  "A gradient index that assay index has made, in the place of --data; its method is logra"));
   store(add_integer(command, "--rescore", options.rescore, {.minimum = 0},
                     "Score the strongest N of either end of each ranking again by full EK-FAC", "none"));
-  store(add_text(command, "--layer-groups", options.layer_groups, "NAME=PATTERN;...",
-                 "Rank by groups of layers, too, e.g. 'attention=blocks.*.attn.*;mlp=blocks.*.mlp.*'"));
+  auto read_groups = [&options](const std::string& text) { options.layer_groups = parse_layer_groups(text); };
+  store(command.add_option_function<std::string>(
+            "--layer-groups", read_groups,
+            "Rank by groups of layers, too, e.g. 'attention=blocks.*.attn.*;mlp=blocks.*.mlp.*'"))
+      ->type_name("NAME=PATTERN;...");
   store(add_switch(command, "--all-scores", options.all_scores,
                    "Keep every question's score of every document, not the ends of its ranking alone"));
 

@@ -19,6 +19,7 @@
 #include "assay/core/version.h"
 #include "assay/io/source.h"
 #include "assay/kernel/ceilings.h"
+#include "assay/report/numbers.h"
 #include "cli/attribution_sums.h"
 #include "cli/planning.h"
 #include "cli/store_attribution.h"
@@ -59,9 +60,9 @@ int64_t memory_of(const AttributeOptions& options) {
 std::string filter_sentence(const AttributionInputs& inputs) {
   const attribute::Filtered& kept = inputs.filtered;
   return fmt::format(
-      "The filter kept {} of {} ({:.2g} %), those nearest to a question in words; the others are not scored, however "
-      "strong they may be.",
-      format_count(std::ssize(kept.rows)), format_counted(kept.searched, "document"), 100 * kept.share());
+      "The filter kept {} of {} ({}), those nearest to a question in words; the others are not scored, however strong "
+      "they may be.",
+      format_count(std::ssize(kept.rows)), format_counted(kept.searched, "document"), report::percent(kept.share()));
 }
 
 std::string group_field_of(const AttributeOptions& options) {
@@ -161,9 +162,8 @@ std::string rank_sentence(const at::Tensor& errors) {
   if (errors.max().item<double>() < kRounding)
     return "The questions' directions fit into the rank asked for: nothing but rounding was lost.";
   return fmt::format(
-      "The questions' directions were kept at a lower rank, which lost {:.2g} % of their length on average "
-      "and {:.2g} % at most.",
-      100 * errors.mean().item<double>(), 100 * errors.max().item<double>());
+      "The questions' directions were kept at a lower rank, which lost {} of their length on average and {} at most.",
+      report::percent(errors.mean().item<double>()), report::percent(errors.max().item<double>()));
 }
 
 }  // namespace
@@ -216,6 +216,7 @@ AttributionInputs load_attribution(const AttributeOptions& options, Progress& pr
                            .measurement = nn::measurement_named(measure_name(options.measure)),
                            .layers = {},
                            .not_covered = {},
+                           .layer_groups = {},
                            .index = index,
                            .indexed = indexed,
                            .whole = {},
@@ -241,6 +242,7 @@ AttributionInputs load_attribution(const AttributeOptions& options, Progress& pr
   inputs.layers =
       index ? index_layers(*index, options, kept) : kept.match_layers(options.layers.empty() ? "*" : options.layers);
   inputs.not_covered = kept.uncovered_parameters(inputs.layers);
+  if (index) inputs.layer_groups = layer_groups(inputs, options);
   check_top(options, inputs.dataset().size());
   return inputs;
 }
@@ -274,7 +276,8 @@ std::string identity_of(const AttributionInputs& inputs, const AttributeOptions&
   hasher.add("attribute").add(version()).add(inputs.checkpoint.hash).add(inputs.tokenizer.hash());
   hasher.add(inputs.text.manifest.hash).add(inputs.dataset().content_hash()).add(inputs.query_dataset.content_hash());
   for (const data::Query& query : inputs.queries) hasher.add(static_cast<uint64_t>(query.example.first_counted));
-  if (inputs.index) hasher.add("store").add(inputs.index->hash()).add(options.layer_groups);
+  if (inputs.index) hasher.add("store").add(inputs.index->hash());
+  for (const NamedLayers& group : options.layer_groups) hasher.add(group.name).add(group.pattern);
   hasher.add(static_cast<uint64_t>(options.rescore)).add(static_cast<uint64_t>(options.all_scores ? 1 : 0));
   hasher.add(inputs.method.canonical())
       .add(inputs.measurement.name)

@@ -38,6 +38,7 @@ struct AttributionInputs {
   nn::Measurement measurement;
   std::vector<nn::LayerId> layers;
   std::vector<std::string> not_covered;
+  std::vector<attribute::LayerGroup> layer_groups;        ///< that a store is ranked by, too
   std::shared_ptr<const attribute::GradientIndex> index;  ///< where the documents are those of one
   attribute::IndexedDocuments indexed;                    ///< then: their texts and sources
   std::optional<data::TokenizedCorpus> whole;             ///< the corpus that `text` was filtered from, where it was

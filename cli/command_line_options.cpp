@@ -82,15 +82,34 @@ void check_source(const AttributeOptions& options) {
   }
 }
 
+/// The size of a training turns scores into nats; what is no prediction of a removal has none.
+void check_train_size(const AttributeOptions& options, const FactoryCall& method) {
+  if (options.train_size == 0) return;
+  if (attribute::reads_index(method)) {
+    if (method.is_word("mode", "dot") && options.rescore > 0) return;
+    usage_error(
+        "reading --train-size: it turns scores into nats, but those of an index have none until --rescore brings them "
+        "to the scale of EK-FAC; leave it out, or add --rescore N and use mode=dot");
+  }
+  if (attribute::predicts_changes(method)) return;
+  usage_error(
+      fmt::format("reading --train-size: it turns scores into nats, but those of {} have none; leave it out, or choose "
+                  "ekfac",
+                  method.name()));
+}
+
 void check_together(const AttributeOptions& options) {
   const bool has_pair = !options.prompt.empty() || !options.completion.empty();
   if (has_pair && !options.queries.empty()) {
     usage_error(
-        "reading the question: it must come from --prompt and --completion or from --queries, but both are given");
+        "reading the question: it must come from --prompt and --completion or from --queries, but both are given; "
+        "leave "
+        "one of them out");
   }
   if (options.queries.empty() && options.completion.empty()) {
     usage_error("reading the question: --prompt with --completion, or --queries FILE.jsonl, is needed and " +
-                std::string(options.prompt.empty() ? "none is given" : "--completion is missing or empty"));
+                std::string(options.prompt.empty() ? "none is given; add one of them"
+                                                   : "--completion is missing or empty; add --completion TEXT"));
   }
   check_source(options);
   const FactoryCall method = parse_factory(options.method_given || options.store.empty() ? options.method : "logra",
@@ -104,6 +123,10 @@ void check_together(const AttributeOptions& options) {
                     method.name()));
   }
   if (options.stability) attribute::require_sampled_labels(method);
+  check_train_size(options, method);
+  if (attribute::reads_index(method) && method.is_word("mode", "l2") &&
+      (options.per_layer || !options.layer_groups.empty()))
+    attribute::refuse_parts_of_l2();
   const bool groups_documents = options.grouping == Grouping::Documents || options.grouping == Grouping::Both;
   if (groups_documents && (options.per_token || options.self_influence)) {
     usage_error(
@@ -202,8 +225,8 @@ Scan scan_words(const CLI::App& app, std::span<const std::string> words) {
     const std::string full_name = display_name(*option);
     if (option->check_lname("help")) scan.wants_help = true;
     if (std::find(scan.given.begin(), scan.given.end(), full_name) != scan.given.end()) {
-      usage_error(
-          fmt::format("running \"{}\": {} may be given once, but it is given twice", app.get_name(), full_name));
+      usage_error(fmt::format("running \"{}\": {} may be given once, but it is given twice; leave one of them out",
+                              app.get_name(), full_name));
     }
     scan.given.push_back(full_name);
     std::string value;
@@ -211,8 +234,8 @@ Scan scan_words(const CLI::App& app, std::span<const std::string> words) {
       value = words[i].substr(name.size() + 1);
     } else if (option->get_expected_max() > 0) {
       if (++i == words.size()) {
-        usage_error(fmt::format("running \"{}\": {} needs a value ({}) and none follows", app.get_name(), full_name,
-                                option->get_type_name()));
+        usage_error(fmt::format("running \"{0}\": {1} needs a value ({2}) and none follows; write {1} {2}",
+                                app.get_name(), full_name, option->get_type_name()));
       }
       value = words[i];
     }

@@ -1,4 +1,4 @@
-// Options that every command has.
+// Options that every command has, but for those that would do nothing in it.
 #pragma once
 
 #include <cstdint>
@@ -30,8 +30,20 @@ struct CommonOptions {
   Device device = Device::Cpu;
 };
 
-/// `kept`: what the command leaves in --out, as help says it.
-void describe(CLI::App& command, CommonOptions& options,
-              const std::string& kept = "result.json, arrays and report.html");
+/// What a command does with numbers: which --dtype it takes.
+enum class Arithmetic {
+  None,      ///< no --dtype
+  Loading,   ///< it holds a model and computes nothing with it
+  Training,  ///< no bf16
+  Any,
+};
+
+struct CommonScope {
+  std::string kept = "result.json, arrays and report.html";  ///< what the command leaves in --out, as help says it
+  Arithmetic arithmetic = Arithmetic::Any;
+  bool is_random = true;  ///< it takes --seed
+};
+
+void describe(CLI::App& command, CommonOptions& options, const CommonScope& scope = {});
 
 }  // namespace assay::cli

@@ -41,8 +41,8 @@ void describe(CLI::App& command, DataOptions& options, bool required) {
       ->default_str(options.separator);
   grouped(add_text(command, "--field", options.field, "NAME",
                    "The field of JSONL or Parquet that holds the text; plain text has none"));
-  grouped(add_integer(command, "--limit", options.limit, {.minimum = 0}, "Read only the first N documents", "all"));
-  grouped(add_integer(command, "--context", options.context, {.minimum = 0}, "Tokens of one document, BOS included",
+  grouped(add_integer(command, "--limit", options.limit, {.minimum = 1}, "Read only the first N documents", "all"));
+  grouped(add_integer(command, "--context", options.context, {.minimum = 1}, "Tokens of one document, BOS included",
                       "the model's context"));
   grouped(add_choice<LongText>(command, "--long", options.long_text,
                                {{"cut", LongText::Cut}, {"split", LongText::Split}, {"refuse", LongText::Refuse}},

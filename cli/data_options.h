@@ -22,6 +22,7 @@ struct DataOptions {
   LongText long_text = LongText::Cut;       ///< what becomes of longer documents
   bool long_given = false;
   BeginToken begin_token = BeginToken::Auto;  ///< whether BOS stands before each document; Auto: as the tokenizer says
+  bool begin_inherited = false;               ///< an index says so, to which documents are appended
 };
 
 /// `required`: whether the command needs --data.

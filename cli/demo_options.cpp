@@ -18,7 +18,9 @@ Examples:
   assay demo --no-retrain)");
   command.add_flag_callback(
       "--no-retrain", [&options] { options.retrain = false; }, "Leave out the proof by retraining");
-  describe(command, options.common, "report.html, result.json, the corpus, the models and their scores");
+  describe(command, options.common,
+           {.kept = "report.html, result.json, the corpus, the models and their scores",
+            .arithmetic = Arithmetic::Training});
 }
 
 }  // namespace assay::cli

@@ -15,7 +15,7 @@ Examples:
   add_text(command, "--cache", options.cache, "DIR",
            "Cache folder to report on (default: $ASSAY_CACHE, else ~/.cache/assay)");
   add_switch(command, "--clear-cache", options.clear_cache, "Remove every cached factor and measurement, and stop");
-  describe(command, options.common, "result.json");
+  describe(command, options.common, {.kept = "result.json", .arithmetic = Arithmetic::None, .is_random = false});
 }
 
 }  // namespace assay::cli

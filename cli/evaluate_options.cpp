@@ -14,7 +14,7 @@ Examples:
   assay evaluate model/ --data stories.jsonl.zst --field story --limit 100 --json)");
   add_text(command, "model", options.model, "MODEL", "Model folder or .gguf file")->required();
   describe(command, options.data, true);
-  describe(command, options.common, "result.json and report.html");
+  describe(command, options.common, {.kept = "result.json and report.html", .is_random = false});
 }
 
 }  // namespace assay::cli

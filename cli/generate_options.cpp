@@ -27,7 +27,7 @@ Examples:
   add_integer(command, "--top-k", options.top_k, {.minimum = 0}, "Sample among the N likeliest tokens", "all");
   add_number(command, "--top-p", options.top_p, {.minimum = 0, .maximum = 1},
              "Sample among the likeliest tokens that hold this probability");
-  describe(command, options.common, "result.json");
+  describe(command, options.common, {.kept = "result.json"});
 }
 
 }  // namespace assay::cli

@@ -12,6 +12,7 @@
 #include "assay/io/atomic_file.h"
 #include "assay/kernel/ceilings.h"
 #include "assay/nn/checkpoint.h"
+#include "cli/append_check.h"
 #include "cli/batch_check.h"
 #include "cli/commands.h"
 #include "cli/loading.h"
@@ -56,7 +57,10 @@ DataOptions reading_of(const IndexOptions& options, const std::optional<attribut
   DataOptions reading = options.data;
   if (!there) return reading;
   if (reading.context == 0) reading.context = there->context;
-  if (reading.begin_token == BeginToken::Auto) reading.begin_token = there->adds_bos ? BeginToken::Yes : BeginToken::No;
+  if (reading.begin_token == BeginToken::Auto) {
+    reading.begin_token = there->adds_bos ? BeginToken::Yes : BeginToken::No;
+    reading.begin_inherited = true;
+  }
   for (const LongText each : {LongText::Cut, LongText::Split, LongText::Refuse})
     if (!reading.long_given && there->long_texts == long_text_name(each)) reading.long_text = each;
   return reading;
@@ -135,6 +139,8 @@ void run(const IndexOptions& options, Session& session) {
   const data::Tokenizer tokenizer = data::load_tokenizer(options.model);
   data::require_tokenizer_fits(tokenizer, architecture.facts().vocabulary);
   const std::optional<attribute::IndexAbout> there = earlier(options);
+  const std::vector<nn::LayerId> layers = architecture.match_layers(layer_pattern(options, there));
+  if (there) require_same_settings(options, *there, checkpoint, layers);
   const DataOptions reading = reading_of(options, there);
   const int64_t context = context_of(reading, architecture);
   const data::TokenizedCorpus text = load_text(reading, tokenizer, context, session.progress);
@@ -145,7 +151,7 @@ void run(const IndexOptions& options, Session& session) {
   const int64_t memory = options.common.memory_bytes > 0 ? options.common.memory_bytes : available_memory_bytes();
   const attribute::IndexRequest request{.model = checkpoint.model,
                                         .documents = documents,
-                                        .layers = architecture.match_layers(layer_pattern(options, there)),
+                                        .layers = layers,
                                         .settings = settings_of(options, there),
                                         .model_hash = checkpoint.hash,
                                         .tokenizer_hash = tokenizer.hash(),

@@ -21,8 +21,8 @@ Examples:
   add_text(command, "model", options.model, "MODEL", "Model folder or .gguf file")->required();
 
   const auto how = [](CLI::Option* option) { return option->group("How"); };
-  how(add_text(command, "--layers", options.layers, "PATTERN",
-               "Index only layers whose name matches, e.g. 'blocks.*.mlp.*' (default: all that can be)"));
+  how(add_filled_text(command, "--layers", options.layers, "PATTERN",
+                      "Index only layers whose name matches, e.g. 'blocks.*.mlp.*' (default: all that can be)"));
   how(add_integer(command, "--rank", options.rank, {.minimum = 1, .maximum = 1 << 20},
                   "Dimensions kept of a layer's inputs and of its outputs", "16"));
   how(add_integer(command, "--rank-in", options.rank_in, {.minimum = 1, .maximum = 1 << 20}, "Of its inputs alone",
@@ -52,7 +52,7 @@ Examples:
   how(add_text(command, "--cache", options.cache, "DIR",
                "Where covariances for --projection pca are kept (default: $ASSAY_CACHE, else ~/.cache/assay)"));
   describe(command, options.data, true);
-  describe(command, options.common, "the index itself, and result.json");
+  describe(command, options.common, {.kept = "the index itself, and result.json"});
 }
 
 }  // namespace assay::cli

@@ -17,7 +17,7 @@ Examples:
   add_switch(command, "--sites", options.sites, "List the activations that can be recorded or edited");
   add_switch(command, "--layers", options.layers, "List the linear layers and say which can be tracked");
   add_switch(command, "--weights", options.weights, "List every tensor: shape, type in the file, norm");
-  describe(command, options.common, "result.json");
+  describe(command, options.common, {.kept = "result.json", .arithmetic = Arithmetic::Loading, .is_random = false});
 }
 
 }  // namespace assay::cli

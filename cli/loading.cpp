@@ -100,6 +100,10 @@ std::string shown_name(const DataOptions& options) {
   return options.data == "-" ? "standard input" : options.data;
 }
 
+std::string bos_as_in_index(bool adds_bos) {
+  return adds_bos ? "before every text, as in the index" : "before no text, as in the index";
+}
+
 data::TokenizedCorpus load_text(const DataOptions& options, const data::Tokenizer& tokenizer, int64_t context,
                                 Progress& progress, const std::string& group_field) {
   data::CorpusOptions reading = corpus_options(options);
@@ -121,7 +125,7 @@ data::TokenizedCorpus load_text(const DataOptions& options, const data::Tokenize
                             : fmt::format("cut, {} lost", format_counted(encoded.tokens_cut, "token")));
   }
   if (!text.manifest.shards.empty()) line += "; from token shards";
-  line += "; BOS: " + encoded.bos_reason;
+  line += "; BOS: " + (options.begin_inherited ? bos_as_in_index(encoded.adds_bos) : encoded.bos_reason);
   progress.note(line);
   if (!text.has_files)
     progress.note("The files that the shards were made from are not there: texts are told by their tokens.");

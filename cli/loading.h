@@ -38,6 +38,9 @@ Cost loading_cost(const std::string& model_path, Precision precision);
 /// What messages call the data: the path as it was typed, or standard input.
 std::string shown_name(const DataOptions& options);
 
+/// Why documents of an index, or beside them, have BOS or not.
+std::string bos_as_in_index(bool adds_bos);
+
 /// The corpus of --data as tokens; what was passed over, dropped, cut and split is noted once. `group_field`: of JSONL
 /// lines, where documents are to be grouped.
 data::TokenizedCorpus load_text(const DataOptions& options, const data::Tokenizer& tokenizer, int64_t context,

@@ -18,44 +18,6 @@ namespace {
 
 constexpr double kPoorAgreement = 0.3;
 
-/// The groups of --layer-groups, as places in the index.
-std::vector<attribute::LayerGroup> layer_groups(const AttributionInputs& inputs, const AttributeOptions& options) {
-  std::vector<attribute::LayerGroup> groups;
-  std::string_view rest = options.layer_groups;
-  while (!rest.empty()) {
-    const std::string_view one = rest.substr(0, rest.find(';'));
-    rest.remove_prefix(std::min(rest.size(), one.size() + 1));
-    const size_t equals = one.find('=');
-    if (equals == 0 || equals == std::string_view::npos || equals + 1 == one.size()) {
-      throw Error(ErrorKind::Usage, fmt::format("reading --layer-groups: each group must be written NAME=PATTERN, but "
-                                                "one is \"{}\"; correct it",
-                                                one));
-    }
-    const std::string name(one.substr(0, equals));
-    if (std::ranges::find(groups, name, &attribute::LayerGroup::name) != groups.end()) {
-      throw Error(ErrorKind::Usage, fmt::format("reading --layer-groups: each group must have a name of its own, but "
-                                                "\"{}\" is there twice; rename one, or join their patterns by a comma",
-                                                name));
-    }
-    attribute::LayerGroup group{.name = name, .layers = {}};
-    const std::vector<nn::LayerId> held = inputs.index->layer_ids(inputs.checkpoint.model.architecture());
-    for (const nn::LayerId layer :
-         inputs.checkpoint.model.architecture().match_layers(std::string(one.substr(equals + 1)))) {
-      const auto found = std::ranges::find(held, layer);
-      const bool is_used = std::ranges::find(inputs.layers, layer) != inputs.layers.end();
-      if (found != held.end() && is_used) group.layers.push_back(static_cast<size_t>(found - held.begin()));
-    }
-    if (group.layers.empty()) {
-      throw Error(ErrorKind::Usage,
-                  fmt::format("reading --layer-groups: each group must have a layer of the index, but "
-                              "\"{}\" has none; correct its pattern",
-                              group.name));
-    }
-    groups.push_back(std::move(group));
-  }
-  return groups;
-}
-
 int64_t whole_rows(const AttributionInputs& inputs, const AttributeOptions& options, int64_t closely) {
   const bool needs_all = options.all_scores || options.grouping == Grouping::Queries;
   return needs_all ? std::ssize(inputs.queries) : closely;
@@ -131,7 +93,7 @@ data::TokenizedCorpus indexed_text(const attribute::IndexedDocuments& documents,
   encoded.document_of = documents.document_of;
   encoded.is_part = documents.is_part;
   encoded.adds_bos = documents.adds_bos;
-  encoded.bos_reason = documents.adds_bos ? "before every text, as in the index" : "before no text, as in the index";
+  encoded.bos_reason = bos_as_in_index(documents.adds_bos);
   int64_t last = -1;
   for (int64_t row = 0; row < documents.size(); ++row) {
     const auto place = static_cast<size_t>(row);
@@ -163,6 +125,28 @@ std::vector<nn::LayerId> index_layers(const attribute::GradientIndex& index, con
                     held.size(), name, closest_clause(name, known)));
   }
   return chosen;
+}
+
+std::vector<attribute::LayerGroup> layer_groups(const AttributionInputs& inputs, const AttributeOptions& options) {
+  std::vector<attribute::LayerGroup> groups;
+  const nn::Architecture& architecture = inputs.checkpoint.model.architecture();
+  const std::vector<nn::LayerId> held = inputs.index->layer_ids(architecture);
+  for (const NamedLayers& named : options.layer_groups) {
+    attribute::LayerGroup group{.name = named.name, .layers = {}};
+    for (const nn::LayerId layer : architecture.match_layers(named.pattern)) {
+      const auto found = std::ranges::find(held, layer);
+      const bool is_used = std::ranges::find(inputs.layers, layer) != inputs.layers.end();
+      if (found != held.end() && is_used) group.layers.push_back(static_cast<size_t>(found - held.begin()));
+    }
+    if (group.layers.empty()) {
+      throw Error(ErrorKind::Usage,
+                  fmt::format("reading --layer-groups: each group must have a layer of the index, but "
+                              "\"{}\" has none; correct its pattern",
+                              group.name));
+    }
+    groups.push_back(std::move(group));
+  }
+  return groups;
 }
 
 FactoryCall exact_method(const FactoryCall& method) {
@@ -197,14 +181,13 @@ std::unique_ptr<attribute::Scorer> score_by_store(const AttributionInputs& input
                                                   curvature::Workspace& workspace, Attribution& found,
                                                   Progress& progress) {
   auto scorer = attribute::make_logra_scorer(inputs.method, given, progress);
-  const std::vector<attribute::LayerGroup> groups = layer_groups(inputs, options);
   const int64_t strongest = std::max({options.rescore, shown, attribute::trust_counts(inputs.dataset().size()).top});
   attribute::ScanResult scan =
-      scorer->scan(strongest, whole_rows(inputs, options, closely), options.per_layer, groups, progress);
+      scorer->scan(strongest, whole_rows(inputs, options, closely), options.per_layer, inputs.layer_groups, progress);
   found.warnings = scorer->warnings();
   found.store = {.top = scan.top,
                  .bottom = scan.bottom,
-                 .groups = groups,
+                 .groups = inputs.layer_groups,
                  .group_top = scan.group_top,
                  .group_whole = scan.group_whole,
                  .rescored = {},

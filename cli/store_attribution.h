@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <vector>
 
 #include "cli/attribution.h"
 
@@ -19,6 +20,9 @@ data::TokenizedCorpus indexed_text(const attribute::IndexedDocuments& documents,
 /// Those of its layers that --layers names; Error(Usage) where it names others.
 std::vector<nn::LayerId> index_layers(const attribute::GradientIndex& index, const AttributeOptions& options,
                                       const nn::Architecture& architecture);
+
+/// The groups of --layer-groups, as places in the index; Error(Usage) where one has no layer of it.
+std::vector<attribute::LayerGroup> layer_groups(const AttributionInputs& inputs, const AttributeOptions& options);
 
 /// What scores the ends of the rankings again: EK-FAC in the same mode and with the same damping. Error(Usage) where
 /// there is none.

@@ -43,7 +43,7 @@ std::string visible(const std::string& token) {
 
 void run(const TokenizeOptions& options, Session& session) {
   if (!options.data.data.empty()) return tokenize_corpus(options, session);
-  if (stops_at_plan(session, "tokenize", loading_cost(options.model, options.common.precision))) return;
+  if (stops_at_plan(session, "tokenize", loading_cost(options.model, Precision::Float32))) return;
   const data::Tokenizer tokenizer = data::load_tokenizer(options.model);
   const std::string text = text_of(options);
   Hasher identity;

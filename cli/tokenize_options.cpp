@@ -18,7 +18,9 @@ Examples:
   add_text(command, "--text", options.text, "TEXT", "One text; - reads standard input")
       ->each([&options](const std::string&) { options.text_given = true; });
   describe(command, options.data, false);
-  describe(command, options.common, "result.json, and with --data the folder shards/");
+  describe(
+      command, options.common,
+      {.kept = "result.json, and with --data the folder shards/", .arithmetic = Arithmetic::None, .is_random = false});
 }
 
 }  // namespace assay::cli

@@ -14,7 +14,8 @@ Examples:
   assay train recipe.toml --out model/
   assay train recipe.toml --out model/ --plan)");
   add_text(command, "recipe", options.recipe, "RECIPE", "Recipe file (.toml)")->required();
-  describe(command, options.common, "the model, its checkpoints, result.json and report.html");
+  describe(command, options.common,
+           {.kept = "the model, its checkpoints, result.json and report.html", .arithmetic = Arithmetic::Training});
   command.get_option("--seed")
       ->description("Of fresh weights and of the order of documents; the same seed gives the same bits")
       ->default_str("the recipe's");

@@ -40,6 +40,18 @@ CLI::Option* add_text(CLI::App& command, const std::string& name, std::string& v
   return command.add_option(name, value, doc)->type_name(type)->default_str(value);
 }
 
+CLI::Option* add_filled_text(CLI::App& command, const std::string& name, std::string& value, const std::string& type,
+                             const std::string& doc) {
+  auto read = [name, type, &value](const std::string& text) {
+    if (text.empty()) {
+      throw Error(ErrorKind::Usage, fmt::format("reading {}: it must be {}, but it is empty; give one, or leave {} out",
+                                                name, type, name));
+    }
+    value = text;
+  };
+  return command.add_option_function<std::string>(name, read, doc)->type_name(type)->default_str(value);
+}
+
 CLI::Option* add_integer(CLI::App& command, const std::string& name, int64_t& value, IntegerRange range,
                          const std::string& doc, const std::string& zero) {
   auto read = [name, range, &value](const std::string& text) {

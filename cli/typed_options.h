@@ -28,6 +28,10 @@ struct NumberRange {
 CLI::Option* add_text(CLI::App& command, const std::string& name, std::string& value, const std::string& type,
                       const std::string& doc);
 
+/// A text that says something: an empty one, which an unset variable of a shell leaves, is refused.
+CLI::Option* add_filled_text(CLI::App& command, const std::string& name, std::string& value, const std::string& type,
+                             const std::string& doc);
+
 /// A whole number. `zero` is what help prints for a default of 0 ("all"); empty prints the number.
 CLI::Option* add_integer(CLI::App& command, const std::string& name, int64_t& value, IntegerRange range,
                          const std::string& doc, const std::string& zero = "");
@@ -38,10 +42,11 @@ CLI::Option* add_number(CLI::App& command, const std::string& name, double& valu
 
 CLI::Option* add_switch(CLI::App& command, const std::string& name, bool& value, const std::string& doc);
 
-/// One of a few words.
+/// One of a few words; `why` says in a refusal what they have in common.
 template <typename Enum>
 CLI::Option* add_choice(CLI::App& command, const std::string& name, Enum& value,
-                        const std::vector<std::pair<std::string, Enum>>& choices, const std::string& doc) {
+                        const std::vector<std::pair<std::string, Enum>>& choices, const std::string& doc,
+                        const std::string& why = "") {
   std::vector<std::string> words;
   std::string type, default_word;
   for (const auto& [word, meaning] : choices) {
@@ -49,7 +54,8 @@ CLI::Option* add_choice(CLI::App& command, const std::string& name, Enum& value,
     type += (type.empty() ? "" : "|") + word;
     if (meaning == value) default_word = word;
   }
-  auto read = [name, choices, words, type, &value](const std::string& text) {
+  const std::string rule = why.empty() ? type : type + ", " + why;
+  auto read = [name, choices, words, rule, &value](const std::string& text) {
     for (const auto& [word, meaning] : choices) {
       if (word == text) {
         value = meaning;
@@ -57,7 +63,7 @@ CLI::Option* add_choice(CLI::App& command, const std::string& name, Enum& value,
       }
     }
     const std::string closest = closest_clause(text, words);
-    throw Error(ErrorKind::Usage, "reading " + name + ": it must be one of " + type + ", but it is \"" + text + "\"" +
+    throw Error(ErrorKind::Usage, "reading " + name + ": it must be one of " + rule + ", but it is \"" + text + "\"" +
                                       (closest.empty() ? "; choose one of them" : closest));
   };
   CLI::Option* option = command.add_option_function<std::string>(name, read, doc)->type_name(type);

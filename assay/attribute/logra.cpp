@@ -10,6 +10,7 @@
 
 #include "assay/attribute/directions.h"
 #include "assay/attribute/methods.h"
+#include "assay/attribute/methods_options.h"
 #include "assay/attribute/projected_rows.h"
 #include "assay/attribute/score_walk.h"
 #include "assay/attribute/walk_batches.h"
@@ -40,13 +41,6 @@ curvature::Projection projection_for(const GradientIndex& index, const nn::Model
 at::Tensor layer_of(const at::Tensor& rows, const IndexAbout::Layer& layer) {  // [n,r_o,r_i]
   return rows.narrow(1, layer.offset, layer.shape.size())
       .reshape({rows.size(0), layer.shape.rows, layer.shape.columns});
-}
-
-[[noreturn]] void refuse_parts_of_l2() {
-  throw Error(
-      ErrorKind::Usage,
-      "scoring with logra(mode=l2): a distance between whole gradients has no parts by token, layer or group of "
-      "layers, but such are asked for; leave out --per-token, --per-layer and --layer-groups, or use mode=dot");
 }
 
 }  // namespace

@@ -118,6 +118,10 @@ bool fits_curvature(const FactoryCall& method) {
   return what_it_reads(method) == Reads::Curvature;
 }
 
+bool predicts_changes(const FactoryCall& method) {
+  return fits_curvature(method) && method.name() != "relatif";
+}
+
 bool reads_index(const FactoryCall& method) {
   return what_it_reads(method) == Reads::Index;
 }
@@ -127,6 +131,13 @@ void refuse_parts(std::string_view method) {
               "scoring with " + std::string(method) +
                   ": --per-token, --per-layer and --self need a method that differentiates the model, but "
                   "this one does not; leave them out or choose ekfac");
+}
+
+void refuse_parts_of_l2() {
+  throw Error(
+      ErrorKind::Usage,
+      "scoring with logra(mode=l2): a distance between whole gradients has no parts by token, layer or group of "
+      "layers, but such are asked for; leave out --per-token, --per-layer and --layer-groups, or use mode=dot");
 }
 
 void require_sampled_labels(const FactoryCall& method) {

@@ -47,8 +47,15 @@ class Parser {
  public:
   Parser(std::string_view text, std::string_view what) : text_(text), what_(what) {}
 
-  [[noreturn]] void refuse(const std::string& problem) const {
-    throw Error(ErrorKind::Usage, fmt::format("reading the {} \"{}\": {}", what_, text_, problem));
+  [[noreturn]] void refuse(const std::string& problem, const std::string& advice) const {
+    throw Error(ErrorKind::Usage, fmt::format("reading the {} \"{}\": {}; {}", what_, text_, problem, advice));
+  }
+  /// The nearest of the known names is the advice, where one is near.
+  [[noreturn]] void refuse_name(const std::string& problem, std::string_view name,
+                                const std::vector<std::string>& known, const std::string& advice) const {
+    const std::string closest = closest_clause(name, known);
+    if (closest.empty()) refuse(problem, advice);
+    throw Error(ErrorKind::Usage, fmt::format("reading the {} \"{}\": {}{}", what_, text_, problem, closest));
   }
 
   std::string word() {
@@ -70,7 +77,8 @@ class Parser {
     if (take(c)) return;
     const std::string found = at_ == text_.size() ? "the end" : fmt::format("\"{}\"", text_.substr(at_, 1));
     refuse(fmt::format("it must read name(key=value,key=value), but character {} is {} where '{}' belongs", at_ + 1,
-                       found, c));
+                       found, c),
+           "write it so");
   }
 
   std::string value() {
@@ -130,8 +138,8 @@ std::string range_rule(const FactoryArgument& argument, const char* kind) {
 /// The value in its canonical form, or a refusal.
 std::string checked_value(const Parser& parser, const FactoryArgument& argument, const std::string& text) {
   const auto refuse = [&](const std::string& rule) {
-    parser.refuse(fmt::format("{} must be {}, but it is \"{}\"{}", argument.name, rule, text,
-                              closest_clause(text, argument.choices)));
+    parser.refuse_name(fmt::format("{} must be {}, but it is \"{}\"", argument.name, rule, text), text,
+                       argument.choices, fmt::format("correct it, or leave it out for {}", argument.default_value));
   };
   const bool is_listed = std::find(argument.choices.begin(), argument.choices.end(), text) != argument.choices.end();
   const auto inside = [&](double number) { return number >= argument.minimum && number <= argument.maximum; };
@@ -204,8 +212,11 @@ FactoryCall parse_factory(std::string_view text, std::span<const FactorySpec> ta
   for (const FactorySpec& spec : table) names.push_back(spec.name);
   const auto spec = std::find(names.begin(), names.end(), call.name_);
   if (spec == names.end()) {
-    parser.refuse(fmt::format("it must begin with one of {}, but it begins with \"{}\"{}", fmt::join(names, ", "),
-                              call.name_, closest_clause(call.name_, names)));
+    parser.refuse_name(names.size() == 1
+                           ? fmt::format("it must begin with {}, but it begins with \"{}\"", names.front(), call.name_)
+                           : fmt::format("it must begin with one of {}, but it begins with \"{}\"",
+                                         fmt::join(names, ", "), call.name_),
+                       call.name_, names, names.size() == 1 ? "write " + names.front() : "choose one of these");
   }
 
   std::vector<std::string> known;
@@ -223,18 +234,19 @@ FactoryCall parse_factory(std::string_view text, std::span<const FactorySpec> ta
       const auto place = std::find(known.begin(), known.end(), key);
       if (place == known.end()) {
         const std::string takes = known.empty() ? "no arguments" : fmt::format("{}", fmt::join(known, ", "));
-        parser.refuse(fmt::format("{} takes {}, but found \"{}\"{}", call.name_, takes,
-                                  key.empty() ? std::string(parser.rest().substr(0, 1)) : key,
-                                  closest_clause(key, known)));
+        parser.refuse_name(fmt::format("{} takes {}, but found \"{}\"", call.name_, takes,
+                                       key.empty() ? std::string(parser.rest().substr(0, 1)) : key),
+                           key, known, "leave that out");
       }
       if (std::find(seen.begin(), seen.end(), key) != seen.end())
-        parser.refuse(key + " may stand once, but stands twice");
+        parser.refuse(key + " may stand once, but stands twice", "leave one of them out");
       seen.push_back(key);
       if (!is_first_number) parser.expect('=');
       FactoryCall::Value& value = call.values_[static_cast<size_t>(place - known.begin())];
       value.text = checked_value(parser, value.argument, parser.value());
     }
-    if (!parser.at_end()) parser.refuse(fmt::format("nothing may follow the ')', but \"{}\" does", parser.rest()));
+    if (!parser.at_end())
+      parser.refuse(fmt::format("nothing may follow the ')', but \"{}\" does", parser.rest()), "leave it out");
   }
   return call;
 }

@@ -12,6 +12,7 @@
 #include "assay/core/twin.h"
 #include "assay/data/parquet_rows.h"
 #include "assay/io/byte_stream.h"
+#include "assay/io/file_descriptor.h"
 
 namespace assay::data {
 namespace {
@@ -91,7 +92,7 @@ void add_files_below(const std::string& folder, CorpusFiles& corpus) {
 struct ForeignKind {
   std::string_view ending;
   std::string_view found;
-  std::string_view advice;
+  std::string_view advice;  ///< holds {} for the file and {} for one of lines beside it where it names them
 };
 
 constexpr std::array<ForeignKind, 10> kForeignKinds{{
@@ -99,7 +100,7 @@ constexpr std::array<ForeignKind, 10> kForeignKinds{{
     {".parquet.zst", "a Parquet file in zstd", "unpack it with unzstd: Parquet is compressed within"},
     {".parquet", "a Parquet file, and this build of Assay has no Arrow library to read it with",
      "build it where Arrow and Parquet are installed, or with ASSAY_ARROW_DIR (docs/corpora.md), or turn the file into "
-     "lines with `duckdb -c \"COPY 'x.parquet' TO 'x.jsonl'\"`"},
+     "lines with `duckdb -c \"COPY (FROM '{}') TO '{}' (FORMAT json)\"`"},
     {".arrow", "an Arrow file", "turn it into lines with the program that made it (in Python: Dataset.to_json)"},
     {".gz", "compressed with gzip", "unpack it with gunzip; what is compressed with zstd is read as it is"},
     {".bz2", "compressed with bzip2", "unpack it with bunzip2; what is compressed with zstd is read as it is"},
@@ -108,6 +109,17 @@ constexpr std::array<ForeignKind, 10> kForeignKinds{{
     {".tar", "an archive", "unpack it with tar -xf and name the folder"},
     {".tgz", "an archive", "unpack it with tar -xf and name the folder"},
 }};
+
+std::string in_sql(std::string_view path) {
+  std::string text;
+  for (const char c : path) text += c == '\'' ? "''" : std::string(1, c);
+  return text;
+}
+
+std::string advice_on(const ForeignKind& kind, const CorpusFile& file) {
+  const std::string lines = fs::path(file.path).replace_extension(".jsonl").string();
+  return fmt::format(fmt::runtime(kind.advice), in_sql(file.path), in_sql(lines));
+}
 
 }  // namespace
 
@@ -141,9 +153,10 @@ void require_readable_kind(const CorpusFile& file) {
   if (file.kind == FileKind::Parquet && !arrow_version().empty()) return;
   for (const ForeignKind& kind : kForeignKinds) {
     if (!has_ending(file.path, kind.ending)) continue;
+    io::open_for_reading(file.path, ErrorKind::Data);  // a name of that ending may have no file behind it
     throw Error(ErrorKind::Data, fmt::format("reading \"{}\": documents must be plain text, JSONL (one object a "
                                              "line, .jsonl) or Parquet, but this is {}; {}",
-                                             file.shown, kind.found, kind.advice));
+                                             file.shown, kind.found, advice_on(kind, file)));
   }
 }
 

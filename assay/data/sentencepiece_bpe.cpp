@@ -11,6 +11,7 @@
 
 #include "assay/core/error.h"
 #include "assay/data/byte_fallback.h"
+#include "assay/data/marked_words.h"
 #include "assay/data/space_mark.h"
 #include "assay/data/unicode_classes.h"
 #include "assay/data/word_cache.h"
@@ -34,31 +35,11 @@ class SentencePieceBpe final : public SubwordModel {
 
   void encode(std::string_view text, int64_t offset, StretchPlace place, TokenSink& sink) const override {
     std::vector<Symbol> symbols;
-    std::vector<int32_t> ids;
-    WordCache& cache = WordCache::of_this_thread();
-    bool has_space = puts_space(added_space_, place, text);
-    for (size_t begin = 0; begin < text.size();) {
-      const size_t end = word_end(text, begin, word_cuts_);
-      const std::string_view word = text.substr(begin, end - begin);
-      const bool is_cached = !has_space && !sink.wants_spans() && word.size() <= WordCache::kMostBytes;
-      WordCache::Place* const kept = is_cached ? &cache.place_of(word) : nullptr;
-      if (kept != nullptr && kept->holds(owner_, word)) {
-        sink.put(kept->tokens());
-      } else {
-        encode_word(word, has_space, symbols);
-        ids.clear();
-        int64_t from = offset + static_cast<int64_t>(begin);
-        for (const Symbol& symbol : symbols) {
-          const int64_t to = offset + static_cast<int64_t>(begin) + symbol.end;
-          sink.put(symbol.id, from, to);
-          ids.push_back(symbol.id);
-          from = to;
-        }
-        if (kept != nullptr) kept->keep(owner_, word, ids);
-      }
-      has_space = false;
-      begin = end;
-    }
+    encode_marked_words(text, offset, puts_space(added_space_, place, text), word_cuts_, owner_, sink,
+                        [&](std::string_view word, bool has_space, WordTokens& tokens) {
+                          encode_word(word, has_space, symbols);
+                          for (const Symbol& symbol : symbols) tokens.put(symbol.id, symbol.end);
+                        });
   }
 
   std::string token_text(int32_t id) const override {

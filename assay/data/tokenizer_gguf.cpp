@@ -8,7 +8,6 @@
 #include <cmath>
 
 #include "assay/core/error.h"
-#include "assay/core/near_match.h"
 #include "assay/data/subword_model.h"
 #include "assay/data/tokenizer_files.h"
 #include "assay/data/unicode_classes.h"
@@ -17,6 +16,8 @@
 
 namespace assay::data {
 namespace {
+
+constexpr const char* kAnother = "take a model with another tokenizer";
 
 /// llama.cpp's names of pre-tokenizers, as far as Assay knows them.
 struct NamedSplit {
@@ -61,8 +62,8 @@ const NamedSplit& split_named(const io::GgufMetadata& metadata, const std::strin
     if (split.name == name) return split;
     known.push_back(split.name);
   }
-  metadata.refuse(
-      key, fmt::format("a pre-tokenizer that Assay knows ({}){}", fmt::join(known, ", "), closest_clause(name, known)));
+  metadata.refuse(key, fmt::format("a pre-tokenizer that Assay knows ({})", fmt::join(known, ", ")),
+                  "take a model with one of these, or this one as a folder with its tokenizer.json");
 }
 
 /// The kinds of token that the metadata tell apart.
@@ -163,7 +164,7 @@ void read_byte_level(const io::GgufMetadata& metadata, TokenizerDefinition& defi
   definition.kind = TokenizerKind::ByteLevelBpe;
   const NamedSplit& split = split_named(metadata, "tokenizer.ggml.pre");
   if (metadata.boolean_or("tokenizer.ggml.add_space_prefix", false)) {
-    metadata.refuse("tokenizer.ggml.add_space_prefix", "false for byte-level BPE");
+    metadata.refuse("tokenizer.ggml.add_space_prefix", "false for byte-level BPE", kAnother);
   }
   definition.merges = resolve_merges(merges_of(metadata), definition.vocabulary, definition.source);
   definition.split_rules = split.rules;
@@ -176,10 +177,10 @@ void read_sentencepiece(const io::GgufMetadata& metadata, const std::vector<int6
                         TokenizerDefinition& definition) {
   definition.kind = TokenizerKind::SentencePieceBpe;
   if (metadata.text_or("tokenizer.ggml.pre", "default") != "default") {
-    metadata.refuse("tokenizer.ggml.pre", "\"default\" for SentencePiece BPE");
+    metadata.refuse("tokenizer.ggml.pre", "\"default\" for SentencePiece BPE", kAnother);
   }
   for (const char* key : {"tokenizer.ggml.precompiled_charsmap", "tokenizer.ggml.remove_extra_whitespaces"}) {
-    if (metadata.has(key)) metadata.refuse(key, "absent: Assay does not normalise as it asks");
+    if (metadata.has(key)) metadata.refuse(key, "absent: Assay does not normalise as it asks", kAnother);
   }
   definition.merges = merges_by_score(metadata, definition.vocabulary, types, definition.source);
   const bool adds_space = metadata.boolean_or("tokenizer.ggml.add_space_prefix", true);
@@ -197,10 +198,11 @@ TokenizerDefinition read_tokenizer_gguf(const std::string& path) {
   if (model != "gpt2" && model != "llama") {
     metadata.refuse("tokenizer.ggml.model",
                     "\"gpt2\" (byte-level BPE) or \"llama\" (SentencePiece BPE), the kinds that Assay reads from GGUF "
-                    "files");
+                    "files",
+                    "take a model with one of these");
   }
   if (metadata.boolean_or("tokenizer.ggml.add_eos_token", false)) {
-    metadata.refuse("tokenizer.ggml.add_eos_token", "false (texts end without a mark)");
+    metadata.refuse("tokenizer.ggml.add_eos_token", "false (texts end without a mark)", kAnother);
   }
 
   TokenizerDefinition definition;

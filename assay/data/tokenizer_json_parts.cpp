@@ -189,7 +189,8 @@ void read_tokenizer_config(const std::string& path, TokenizerDefinition& definit
   if (const auto bos = named_token(config, "bos_token", definition)) definition.bos = bos;
   definition.eos = named_token(config, "eos_token", definition);
   definition.chat_template = chat_template_of(config);
-  if (config.boolean_or("add_eos_token", false)) config.refuse("add_eos_token", "false (texts end without a mark)");
+  if (config.boolean_or("add_eos_token", false))
+    config.refuse("add_eos_token", "false (texts end without a mark)", "set it so, or take another model");
   if (config.has("add_bos_token")) definition.adds_bos = config.boolean("add_bos_token");
   if (definition.adds_bos && !definition.bos) config.refuse("add_bos_token", "false where bos_token is not given");
 }

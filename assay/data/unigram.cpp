@@ -16,6 +16,7 @@
 #include "assay/core/twin.h"
 #include "assay/data/byte_fallback.h"
 #include "assay/data/flat_table.h"
+#include "assay/data/marked_words.h"
 #include "assay/data/space_mark.h"
 #include "assay/data/unicode_classes.h"
 #include "assay/data/word_cache.h"
@@ -83,28 +84,9 @@ class Unigram final : public SubwordModel {
 
   void encode(std::string_view text, int64_t offset, StretchPlace place, TokenSink& sink) const override {
     Work work;
-    WordCache& cache = WordCache::of_this_thread();
-    bool has_space = puts_space(added_space_, place, text);
-    for (size_t begin = 0; begin < text.size();) {
-      const size_t end = word_end(text, begin, word_cuts_);
-      const std::string_view word = text.substr(begin, end - begin);
-      const bool is_cached = !has_space && !sink.wants_spans() && word.size() <= WordCache::kMostBytes;
-      WordCache::Place* const kept = is_cached ? &cache.place_of(word) : nullptr;
-      if (kept != nullptr && kept->holds(owner_, word)) {
-        sink.put(kept->tokens());
-      } else {
-        encode_word(word, has_space, work);
-        int64_t from = offset + static_cast<int64_t>(begin);
-        for (size_t i = 0; i < work.ids.size(); ++i) {
-          const int64_t to = offset + static_cast<int64_t>(begin + work.ends[i]);
-          sink.put(work.ids[i], from, to);
-          from = to;
-        }
-        if (kept != nullptr) kept->keep(owner_, word, work.ids);
-      }
-      has_space = false;
-      begin = end;
-    }
+    encode_marked_words(
+        text, offset, puts_space(added_space_, place, text), word_cuts_, owner_, sink,
+        [&](std::string_view word, bool has_space, WordTokens& tokens) { encode_word(word, has_space, work, tokens); });
   }
 
   std::string token_text(int32_t id) const override {
@@ -128,11 +110,9 @@ class Unigram final : public SubwordModel {
     std::vector<uint32_t> places;  // by byte of `marked`: the byte of the word after it
     std::vector<Best> best;        // by byte of `marked`, and one for its end
     std::vector<Best> path;        // from the end; a run of unknowns is one
-    std::vector<int32_t> ids;
-    std::vector<uint32_t> ends;  // of each token in the word
   };
 
-  void encode_word(std::string_view word, bool has_space, Work& work) const {
+  void encode_word(std::string_view word, bool has_space, Work& work, WordTokens& tokens) const {
     ASSAY_ASSERT(word.size() < UINT32_MAX / 4);
     mark(word, has_space, work);
     find_best(work.marked, work.best);
@@ -147,11 +127,9 @@ class Unigram final : public SubwordModel {
       }
       end = last.begin;
     }
-    work.ids.clear();
-    work.ends.clear();
     for (size_t i = work.path.size(); i-- > 0;) {
       const uint32_t end = i == 0 ? static_cast<uint32_t>(work.marked.size()) : work.path[i - 1].begin;
-      put_token(work.path[i].id, work.path[i].begin, end, work);
+      put_token(work.path[i].id, work.path[i].begin, end, work, tokens);
     }
   }
 
@@ -201,11 +179,8 @@ class Unigram final : public SubwordModel {
     }
   }
 
-  void put_token(int32_t id, uint32_t begin, uint32_t end, Work& work) const {
-    const auto put = [&](int32_t token, uint32_t token_end) {
-      work.ids.push_back(token);
-      work.ends.push_back(work.places[token_end - 1]);
-    };
+  void put_token(int32_t id, uint32_t begin, uint32_t end, const Work& work, WordTokens& tokens) const {
+    const auto put = [&](int32_t token, uint32_t token_end) { tokens.put(token, work.places[token_end - 1]); };
     if (id != unknown_) return put(id, end);
     const std::string_view piece = std::string_view(work.marked).substr(begin, end - begin);
     if (const auto found = ids_.find(piece); found != ids_.end()) return put(found->second, end);

@@ -35,8 +35,9 @@ const GgufValue& GgufMetadata::find(std::string_view key) const {
   source_.refuse("metadata " + quote(key) + " must be given, but it is missing" + closest_clause(key, keys()));
 }
 
-void GgufMetadata::refuse(std::string_view key, const std::string& rule) const {
-  source_.refuse("metadata " + quote(key) + " must be " + rule + ", but it is " + brief(find(key)));
+void GgufMetadata::refuse(std::string_view key, const std::string& rule, const std::string& advice) const {
+  source_.refuse("metadata " + quote(key) + " must be " + rule + ", but it is " + brief(find(key)) +
+                 (advice.empty() ? "" : "; " + advice));
 }
 
 template <class T>

@@ -54,8 +54,9 @@ class GgufMetadata {
   bool boolean_or(std::string_view key, bool fallback) const { return has(key) ? boolean(key) : fallback; }
   std::string text_or(std::string_view key, std::string fallback) const { return has(key) ? text(key) : fallback; }
 
-  /// Throws `reading "m.gguf": metadata "KEY" must be RULE, but it is VALUE`; for rules that only a caller knows.
-  [[noreturn]] void refuse(std::string_view key, const std::string& rule) const;
+  /// Throws `reading "m.gguf": metadata "KEY" must be RULE, but it is VALUE; ADVICE`; for rules that only a caller
+  /// knows. Without advice of its own, the source's.
+  [[noreturn]] void refuse(std::string_view key, const std::string& rule, const std::string& advice = "") const;
 
  private:
   const GgufValue& find(std::string_view key) const;

@@ -20,7 +20,19 @@ std::string place_of(std::string_view text, size_t offset, size_t first_line) {
   return "line " + std::to_string(first_line + line) + ", column " + std::to_string(before.size() - line_start + 1);
 }
 
-/// The library's own words without its prefix "[json.exception.parse_error.101] parse error at line 1, column 5: ".
+std::string without_semicolons(std::string text) {
+  std::replace(text.begin(), text.end(), ';', ',');
+  return text;
+}
+
+std::string in_quotes(std::string_view text) {
+  std::string quoted;
+  for (const char c : text) quoted += c == '"' || c == '\\' ? std::string{'\\', c} : std::string(1, c);
+  return quote(quoted);
+}
+
+/// The library's own words without its prefix "[json.exception.parse_error.101] parse error at line 1, column 5: ", and
+/// without semicolons of its own: behind one, a sentence says what to do.
 std::string reason_of(const Json::exception& error) {
   std::string words = error.what();
   if (const size_t bracket = words.find("] "); bracket != std::string::npos) words.erase(0, bracket + 2);
@@ -30,7 +42,12 @@ std::string reason_of(const Json::exception& error) {
   // What was read last is quoted as it came: half a character, an escape sequence.
   std::replace_if(
       words.begin(), words.end(), [](unsigned char c) { return c < 0x20 || c >= 0x7F; }, '?');
-  return words;
+  constexpr std::string_view kLast = "; last read: '", kExpected = "'; expected ";
+  const size_t last = words.find(kLast);
+  if (last == std::string::npos) return without_semicolons(words);
+  const size_t begin = last + kLast.size(), end = std::min(words.rfind(kExpected), words.size() - 1);
+  return without_semicolons(words.substr(0, last)) + ", last read: " + in_quotes(words.substr(begin, end - begin)) +
+         without_semicolons(words.substr(end + 1));
 }
 
 constexpr int kDeepest = 256;  // what copies, compares and prints a value calls itself at every level of it
@@ -38,13 +55,16 @@ constexpr int kDeepest = 256;  // what copies, compares and prints a value calls
 /// Follows the parser: how deep it stands, and which keys every open object has, innermost last.
 class Guard {
  public:
-  Guard(const Source& source, DuplicateKeys duplicates) : source_(source), duplicates_(duplicates) {}
+  Guard(std::string_view text, const Source& source, DuplicateKeys duplicates)
+      : source_(source), duplicates_(duplicates) {
+    if (text.find('\n') == std::string_view::npos) line_ = " in line " + std::to_string(source.first_line);
+  }
 
   bool operator()(int depth, Json::parse_event_t event, Json& parsed) {
     const bool opens = event == Json::parse_event_t::object_start || event == Json::parse_event_t::array_start;
     if (opens && depth >= kDeepest && !ASSAY_TWIN("io.json_depth_unchecked")) {
       source_.refuse("lists and objects must nest at most " + std::to_string(kDeepest) +
-                     " deep, but these nest deeper");
+                     " deep, but these nest deeper" + line_);
     }
     if (duplicates_ == DuplicateKeys::KeepLast) return true;
     if (event == Json::parse_event_t::object_start) open_.emplace_back();
@@ -56,12 +76,13 @@ class Guard {
  private:
   void add(const std::string& key) {
     if (open_.back().insert(key).second || ASSAY_TWIN("io.json_duplicate_key_kept")) return;
-    source_.refuse("a key must stand once in its object, but " + quote(key) +
-                   " stands there twice; remove one of them");
+    source_.refuse("a key must stand once in its object, but " + quote(key) + " stands there twice" + line_ +
+                   "; remove one of them");
   }
 
   const Source& source_;
   DuplicateKeys duplicates_;
+  std::string line_;  // where the text is one line of many; the parser does not say how far it has come
   std::vector<std::set<std::string>> open_;
 };
 
@@ -69,7 +90,7 @@ class Guard {
 
 Json parse_json(std::string_view text, const Source& source, DuplicateKeys duplicates) {
   try {
-    return Json::parse(text.begin(), text.end(), Guard(source, duplicates));
+    return Json::parse(text.begin(), text.end(), Guard(text, source, duplicates));
   } catch (const Json::parse_error& error) {
     source.refuse("the text must be JSON, but at " +
                   place_of(text, error.byte == 0 ? 0 : error.byte - 1, source.first_line) + " there is a " +
@@ -93,7 +114,15 @@ std::string brief(const Json& value) {
   if (text.size() <= kLimit) return text;
   size_t end = kLimit;
   while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;  // never half a character
-  return text.substr(0, end) + "…";
+  text.resize(end);
+  bool is_quoted = false;  // a text that is cut is closed: whoever reads on finds its end
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '\\' && is_quoted)
+      ++i;
+    else if (text[i] == '"')
+      is_quoted = !is_quoted;
+  }
+  return text + (is_quoted ? "…\"" : "…");
 }
 
 JsonObject::JsonObject(Json value, Source source)
@@ -124,11 +153,14 @@ std::string JsonObject::path_of(std::string_view key) const {
 
 const Json& JsonObject::value(std::string_view key) const {
   if (has(key)) return *value_->find(key);
-  source_->refuse("key " + quote(path_of(key)) + " must be given, but it is missing" + closest_clause(key, keys()));
+  const std::string rule = "key " + quote(path_of(key)) + " must be given, but it is ";
+  if (value_->contains(key)) source_->refuse(rule + "null");
+  source_->refuse(rule + "missing" + closest_clause(key, keys()));
 }
 
-void JsonObject::refuse(std::string_view key, const std::string& rule) const {
-  source_->refuse(quote(path_of(key)) + " must be " + rule + ", but it is " + brief(value(key)));
+void JsonObject::refuse(std::string_view key, const std::string& rule, const std::string& advice) const {
+  source_->refuse(quote(path_of(key)) + " must be " + rule + ", but it is " + brief(value(key)) +
+                  (advice.empty() ? "" : "; " + advice));
 }
 
 int64_t JsonObject::integer(std::string_view key, int64_t least, int64_t most) const {

@@ -71,8 +71,9 @@ class JsonObject {
   /// Refuses a key that is not among `known`, with the nearest of them.
   void refuse_unknown(std::initializer_list<std::string_view> known) const;
 
-  /// `reading "config.json": "rope.factor" must be RULE, but it is VALUE`, thrown; for rules that only a caller knows.
-  [[noreturn]] void refuse(std::string_view key, const std::string& rule) const;
+  /// `reading "config.json": "rope.factor" must be RULE, but it is VALUE; ADVICE`, thrown; for rules that only a caller
+  /// knows. Without advice of its own, the source's.
+  [[noreturn]] void refuse(std::string_view key, const std::string& rule, const std::string& advice = "") const;
 
  private:
   JsonObject(std::shared_ptr<const Json> value, std::shared_ptr<const Source> source, std::string path);

@@ -73,9 +73,9 @@ std::vector<LayerId> Architecture::match_layers(const std::string& pattern) cons
       if (!matches_pattern(layer.name, part)) continue;
       if (!layer.excluded.empty()) {
         if (layer.name == part) {
-          throw Error(ErrorKind::Usage,
-                      fmt::format("choosing layers: \"{}\" cannot be tracked because {}; leave it out of --layers",
-                                  part, layer.excluded));
+          throw Error(
+              ErrorKind::Usage,
+              fmt::format("choosing layers: \"{}\" cannot be tracked because {}; leave it out", part, layer.excluded));
         }
         continue;
       }

@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "assay/core/error.h"
-#include "assay/core/near_match.h"
 #include "assay/core/twin.h"
 #include "assay/io/tensor.h"
 #include "assay/kernel/rotary.h"
@@ -31,7 +30,9 @@ class GgufKeys {
   int64_t size_or(const char* name, int64_t fallback) const {
     return metadata().positive_or(key(name), fallback, kMostWidth);
   }
-  [[noreturn]] void refuse(const char* name, const std::string& rule) const { metadata().refuse(key(name), rule); }
+  [[noreturn]] void refuse(const char* name, const std::string& rule, const std::string& advice = "") const {
+    metadata().refuse(key(name), rule, advice);
+  }
 
   /// A file without a tokenizer may still state its size.
   int64_t vocabulary() const {
@@ -95,7 +96,10 @@ json scaling_of(const io::Gguf& file, const GgufKeys& keys, double base, int64_t
   const std::string type = keys.metadata().text_or(keys.key("rope.scaling.type"), "none");
   if (type == "linear")
     return {{"rope_type", "linear"}, {"factor", keys.metadata().positive_real(keys.key("rope.scaling.factor"))}};
-  if (type != "none") keys.refuse("rope.scaling.type", "absent, none or linear, the scalings that Assay knows by name");
+  if (type != "none") {
+    keys.refuse("rope.scaling.type", "absent, none or linear, the scalings that Assay knows by name",
+                "take a model with one of these");
+  }
   const auto divisors = file.tensors().find("rope_freqs.weight");
   if (divisors == file.tensors().end()) return nullptr;
   const at::Tensor numbers = io::to_tensor(file.load("rope_freqs.weight"));
@@ -196,9 +200,8 @@ nlohmann::json config_of_gguf(const io::Gguf& file) {
   if (architecture == "llama" || architecture == "qwen2") return llama_config(file, keys, architecture.c_str());
   if (architecture == "gpt2") return gpt2_config(keys);
   if (architecture == "gptneox") return neox_config(keys);
-  const std::vector<std::string> known{"gpt2", "gptneox", "llama", "qwen2"};
-  file.metadata().refuse("general.architecture", "one that Assay reads from GGUF (gpt2, gptneox, llama, qwen2" +
-                                                     closest_clause(architecture, known) + ")");
+  file.metadata().refuse("general.architecture", "one that Assay reads from GGUF (gpt2, gptneox, llama, qwen2)",
+                         "take a model of one of these");
 }
 
 const DecoderNames& gguf_weight_names(const std::string& model_type) {

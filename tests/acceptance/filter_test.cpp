@@ -43,7 +43,7 @@ TEST_F(Filter, ScoresWhatItKeepsAsTheWholeCorpusWould) {
   EXPECT_EQ(some["filter"]["scored"], 7);
   EXPECT_DOUBLE_EQ(some["filter"]["share"].get<double>(), 7.0 / 40);
   EXPECT_EQ(some["queries"][0]["filtered"], 7);
-  EXPECT_THAT(some["warnings"].dump(), HasSubstr("The filter kept 7 of 40 documents (18 %)"));
+  EXPECT_THAT(some["warnings"].dump(), HasSubstr("The filter kept 7 of 40 documents (18\u00A0%)"));
 
   const io::Arrays all = io::read_safetensors(tiny_.out("whole") + "/scores.safetensors", ErrorKind::Data).tensors;
   const io::Arrays kept = io::read_safetensors(tiny_.out("some") + "/scores.safetensors", ErrorKind::Data).tensors;
@@ -60,6 +60,11 @@ TEST_F(Filter, ScoresWhatItKeepsAsTheWholeCorpusWould) {
   const json& best = some["queries"][0]["top"][0];
   EXPECT_EQ(best["document"], rows[best["row"].get<size_t>()]);
   ASSERT_NE(best["document"], best["row"]) << "the filter kept the first documents: this shows nothing";
+}
+
+TEST_F(Filter, SaysThatItKeptAllInPlainNumbers) {
+  const json all = run_json(tiny_.words({"--filter", "bm25(500000)"}));
+  EXPECT_THAT(all["warnings"].dump(), HasSubstr("The filter kept 40 of 40 documents (100\u00A0%)"));
 }
 
 // Everywhere a reader sees it, a document has its number in the corpus, whatever the filter left or split.
@@ -88,7 +93,9 @@ TEST_F(Filter, DocumentsKeepTheirNumbers) {
 
 TEST_F(Filter, IsRefusedWhereItMeansNothing) {
   refused({"--filter", "bm52(10)"}, "closest: \"bm25\"");
-  refused({"--filter", "bm25(0)"}, "count must be a whole number, 1 or more");
+  refused({"--filter", "bm25(0)"},
+          "count must be a whole number, 1 or more, but it is \"0\"; correct it, or leave it out for 10000");
+  refused({"--filter", "tfidf(10)"}, "it must begin with bm25, but it begins with \"tfidf\"; write bm25");
   refused({"--rank", "2", "--method", "identity"}, "reading --rank: the method must keep directions");
   refused({"--rank", "2", "--method", "ekfac(rank=3)"}, "leave --rank out");
 }

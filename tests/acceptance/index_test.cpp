@@ -202,8 +202,41 @@ TEST_F(Index, TakesFurtherDocuments) {
       run_assay({"index", model_, "--data", rest, "--out", folder_ / "parts", "--append", "--threads", "1"});
   EXPECT_EQ(again.exit_code, 0) << again.err;
   EXPECT_THAT(again.err, HasSubstr("holds these documents already"));
-  append.insert(append.end(), {"--rank", "5"});
-  refused(append, 3, "data", "rank_in\" was 4 and is now 5");
+}
+
+// What an index was made with is its own: an option that says otherwise is refused by its name, before anything is
+// read.
+TEST_F(Index, AnAppendKeepsWhatTheIndexWasMadeWith) {
+  run_json(index("index", {"--quiet", "--seed", "3", "--layers", "blocks.*.mlp.*"}));
+  const std::vector<std::string> append{"index",           model_,     "--data",  corpus_,     "--out",
+                                        folder_ / "index", "--append", "--quiet", "--threads", "1"};
+  const auto with = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> words = append;
+    words.insert(words.end(), more.begin(), more.end());
+    return words;
+  };
+  const std::vector<std::pair<std::vector<std::string>, std::string>> others{
+      {{"--rank", "5"}, "--rank 4, but 5 is given; leave --rank out"},
+      {{"--rank-in", "5"}, "--rank-in 4, but 5 is given; leave --rank-in out"},
+      {{"--rank-out", "5"}, "--rank-out 4, but 5 is given; leave --rank-out out"},
+      {{"--store-dtype", "int8"}, "--store-dtype fp32, but int8 is given; leave --store-dtype out"},
+      {{"--curvature", "kfac"}, "--curvature raw, but kfac is given; leave --curvature out"},
+      {{"--projection", "pca"}, "--projection random, but pca is given; leave --projection out"},
+      {{"--context", "8"}, "--context 16, but 8 is given; leave --context out"},
+      {{"--seed", "4"}, "--seed 3, but 4 is given; leave --seed out"},
+      {{"--layers", "blocks.0.*"},
+       "keeps the 6 layers of its index, but \"blocks.0.*\" names others; leave --layers out"},
+      {{"--dtype", "fp64"}, "keeps the precision of its index, fp32, but --dtype is fp64; give --dtype fp32"},
+  };
+  for (const auto& [more, said] : others) refused(with(more), 2, "usage", said);
+  const Outcome same =
+      run_assay(with({"--rank", "4", "--store-dtype", "fp32", "--seed", "3", "--layers", "blocks.*.mlp.*", "--plan"}));
+  EXPECT_EQ(same.exit_code, 0) << same.err;
+  const std::string other = folder_ / "another";
+  write_tiny_model(other, 2);
+  std::vector<std::string> words = append;
+  words[1] = other;
+  refused(words, 3, "data", "name that model, or make an index in another folder");
 }
 
 TEST_F(Index, SaysWhatItHoldsAlready) {
@@ -225,10 +258,12 @@ TEST_F(Index, ReadsFurtherDocumentsAsTheFirst) {
   const json added = run_json({"index", model_, "--data", more, "--out", folder_ / "index", "--append", "--quiet"});
   EXPECT_EQ(added["added"]["rows"], 2);
   EXPECT_EQ(added["data"]["tokens"], 9) << "no begin tokens";
-  refused({"index", model_, "--data", more, "--out", folder_ / "index", "--append", "--quiet", "--bos", "yes"}, 3,
-          "data", "\"reading.bos\" was false and is now true");
-  refused({"index", model_, "--data", more, "--out", folder_ / "index", "--append", "--quiet", "--long", "cut"}, 3,
-          "data", "\"reading.long\" was \"split\" and is now \"cut\"");
+  const Outcome told = run_assay({"index", model_, "--data", more, "--out", folder_ / "index", "--append"});
+  EXPECT_THAT(told.err, HasSubstr("BOS: before no text, as in the index"));
+  refused({"index", model_, "--data", more, "--out", folder_ / "index", "--append", "--quiet", "--bos", "yes"}, 2,
+          "usage", "--bos no, but yes is given; leave --bos out");
+  refused({"index", model_, "--data", more, "--out", folder_ / "index", "--append", "--quiet", "--long", "cut"}, 2,
+          "usage", "--long split, but cut is given; leave --long out");
 }
 
 TEST_F(Index, ListsTheNearestByDistance) {
@@ -284,6 +319,13 @@ TEST_F(Index, RefusesWhatDoesNotFit) {
   asked({"--rescore", "30", "--method", "logra(mode=l2)"}, "the method must have an exact form in EK-FAC");
   asked({"--layers", "blocks.9.*"}, "blocks.9");
   asked({"--layer-groups", "attention"}, "NAME=PATTERN");
+  asked({"--layer-groups", ""}, "NAME=PATTERN, but one is \"\"; correct it");
+  asked({"--layer-groups", "a=blocks.9.*"}, "choosing layers: pattern \"blocks.9.*\" must match");
+  asked({"--layer-groups", "a=unembed"}, "\"unembed\" cannot be tracked because");
+  asked({"--layers", "blocks.0.*", "--layer-groups", "a=blocks.1.*"}, "\"a\" has none; correct its pattern");
+  // Nothing is done before: a plan refuses it, too.
+  refused(ask("index", {"--plan", "--layer-groups", "a=blocks.9.*"}), 2, "usage", "must match");
+  asked({"--train-size", "9"}, "those of an index have none until --rescore brings them to the scale of EK-FAC");
   asked({"--layer-groups", "a=blocks.*.attn.*;a=blocks.*.mlp.*"}, "\"a\" is there twice");
   refused({"index", model_, "--data", corpus_, "--out", folder_ / "none", "--rank", "0"}, 2, "usage",
           "reading --rank: it must be a whole number from 1 to");

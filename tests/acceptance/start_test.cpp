@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstring>
 
@@ -86,10 +87,18 @@ TEST(Start, EveryCommandExplainsItself) {
     EXPECT_EQ(outcome.exit_code, 0) << command;
     EXPECT_THAT(outcome.out, HasSubstr("Usage: assay " + command));
     EXPECT_THAT(outcome.out, HasSubstr("Examples:\n"));
-    for (const char* option : {"--out", "--json", "--quiet", "--seed", "--threads", "--memory", "--dtype", "--device",
-                               "--plan", "--force", "--config"}) {
+    for (const char* option :
+         {"--out", "--json", "--quiet", "--threads", "--memory", "--device", "--plan", "--force", "--config"}) {
       EXPECT_THAT(outcome.out, HasSubstr(option)) << command;
     }
+    const auto is_among = [&](const std::vector<std::string>& commands) {
+      return std::ranges::find(commands, command) != commands.end();
+    };
+    const auto lists = [&](const char* text) { return outcome.out.find(text) != std::string::npos; };
+    EXPECT_EQ(lists("--seed N"), !is_among({"inspect", "tokenize", "doctor", "evaluate"})) << command;
+    EXPECT_EQ(lists("--dtype"), !is_among({"tokenize", "doctor"})) << command;
+    EXPECT_EQ(lists("--dtype fp32|fp64 "), is_among({"train", "demo"})) << outcome.out;
+    EXPECT_EQ(lists("there is no bf16: training loses its"), is_among({"train", "demo"})) << outcome.out;
     EXPECT_EQ(run_assay({"help", command}).out, outcome.out);
     EXPECT_EQ(run_assay({command, "-h"}).out, outcome.out);
   }
@@ -113,17 +122,31 @@ TEST(Start, UsageErrorsAreOneSentenceWithTheNearestName) {
       {{"inspect"}, "MODEL is needed"},
       {{"inspect", "m", "--sits"}, "closest: \"--sites\""},
       {{"inspect", "m", "extra"}, "\"extra\" is one word too many"},
-      {{"inspect", "m", "--seed"}, "--seed needs a value"},
-      {{"inspect", "m", "--seed", "x"}, "reading --seed: it must be a whole number, 0 or more, but it is \"x\""},
+      {{"index", "m", "--seed"}, "--seed needs a value (N) and none follows; write --seed N"},
+      {{"index", "m", "--data", "d", "--seed", "x"},
+       "reading --seed: it must be a whole number, 0 or more, but it is \"x\""},
+      {{"inspect", "m", "--seed", "1"}, "\"--seed\" is not one of its options"},
+      {{"tokenize", "m", "--text", "t", "--dtype", "fp64"}, "\"--dtype\" is not one of its options"},
+      {{"demo", "--plan", "--dtype", "bf16"},
+       "reading --dtype: it must be one of fp32|fp64, in which small steps of training are kept, but it is \"bf16\"; "
+       "choose one of them"},
+      {{"train", "r.toml", "--dtype", "bf16"}, "in which small steps of training are kept, but it is \"bf16\""},
+      {{"evaluate", "m", "--data", "d", "--limit", "0"}, "reading --limit: it must be a whole number, 1 or more"},
+      {{"index", "m", "--data", "d", "--layers", ""},
+       "reading --layers: it must be PATTERN, but it is empty; give one, or leave --layers out"},
       {{"inspect", "m", "--threads", "0"}, "a whole number from 1 to 4096"},
       {{"inspect", "m", "--memory", "8 apples"}, "a size such as 8GB"},
       {{"inspect", "m", "--dtype", "fp46"}, "must be one of fp32|fp64|bf16, but it is \"fp46\"; closest: \"fp64\""},
-      {{"inspect", "m", "--seed", "1", "--seed", "2"}, "--seed may be given once"},
+      {{"index", "m", "--seed", "1", "--seed", "2"}, "but it is given twice; leave one of them out"},
       {{"generate", "m", "--prompt", "p", "--temperature", "0,5"}, "with a decimal point, but it is \"0,5\""},
       {{"generate", "m", "--prompt", "p", "--temperature", "nan"}, "must be a number"},
       {{"evaluate", "m"}, "--data is needed"},
-      {with({}), "--prompt with --completion, or --queries FILE.jsonl, is needed"},
-      {with({"--prompt", "p", "--completion", "c", "--queries", "q"}), "both are given"},
+      {with({}), "--prompt with --completion, or --queries FILE.jsonl, is needed and none is given; add one of them"},
+      {with({"--prompt", "p"}), "--completion is missing or empty; add --completion TEXT"},
+      {with({"--prompt", "p", "--completion", "c", "--queries", "q"}), "both are given; leave one of them out"},
+      {with({"--prompt", "p", "--completion", "c", "--layers", ""}), "reading --layers: it must be PATTERN"},
+      {with({"--prompt", "p", "--completion", "c", "--method", "bm25", "--train-size", "9"}),
+       "reading --train-size: it turns scores into nats, but those of bm25 have none; leave it out"},
       {with({"--method", "ekfca"}), "closest: \"ekfac\""},
       {with({"--method", "ekfac(dampign=1)"}), "closest: \"damping\""},
       {with({"--method", "ekfac(damping=-1)"}), "damping must be a number"},

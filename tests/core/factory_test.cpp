@@ -80,19 +80,22 @@ TEST(Factory, CanonicalFormsParseToThemselves) {
 TEST(Factory, RefusalsNameThePlaceTheRuleAndTheNearestName) {
   EXPECT_THAT(refusal("ekfca"), HasSubstr("closest: \"ekfac\""));
   EXPECT_THAT(refusal("ekfac(dampign=1)"), HasSubstr("closest: \"damping\""));
-  EXPECT_THAT(refusal("ekfac(damping=0,1)"), HasSubstr("ekfac takes damping, labels, but found \"1\""));
-  EXPECT_THAT(refusal("ekfac(damping=-1)"), HasSubstr("a number, 0 or more, or \"auto\", but it is \"-1\""));
+  EXPECT_THAT(refusal("ekfac(damping=0,1)"), HasSubstr("ekfac takes damping, labels, but found \"1\"; leave that out"));
+  EXPECT_THAT(refusal("ekfac(damping=-1)"), HasSubstr("a number, 0 or more, or \"auto\", but it is \"-1\"; correct it, "
+                                                      "or leave it out for 0.1"));
   EXPECT_THAT(refusal("ekfac(damping=nan)"), HasSubstr("must be a number"));
   EXPECT_THAT(refusal("ekfac(damping=)"), HasSubstr("but it is \"\""));
   EXPECT_THAT(refusal("ekfac(labels=exakt)"), HasSubstr("closest: \"exact\""));
-  EXPECT_THAT(refusal("ekfac(damping=1"), HasSubstr("is the end where ','"));
+  EXPECT_THAT(refusal("ekfac(damping=1"), HasSubstr("is the end where ',' belongs; write it so"));
   EXPECT_THAT(refusal("ekfac damping"), HasSubstr("where '(' belongs"));
-  EXPECT_THAT(refusal("ekfac(damping=1)x"), HasSubstr("nothing may follow"));
-  EXPECT_THAT(refusal("ekfac(damping=1,damping=2)"), HasSubstr("stands twice"));
+  EXPECT_THAT(refusal("ekfac(damping=1)x"), HasSubstr("nothing may follow the ')', but \"x\" does; leave it out"));
+  EXPECT_THAT(refusal("ekfac(damping=1,damping=2)"), HasSubstr("stands twice; leave one of them out"));
   EXPECT_THAT(refusal("project(rank=1.5)"), HasSubstr("a whole number from 1 to 4096"));
-  EXPECT_THAT(refusal("project(rank=5000)"), HasSubstr("from 1 to 4096"));
-  EXPECT_THAT(refusal("random(seed=1)"), HasSubstr("random takes no arguments"));
+  EXPECT_THAT(refusal("project(rank=5000)"),
+              HasSubstr("from 1 to 4096, but it is \"5000\"; correct it, or leave it out for 64"));
+  EXPECT_THAT(refusal("random(seed=1)"), HasSubstr("random takes no arguments, but found \"seed\"; leave that out"));
   EXPECT_THAT(refusal(""), HasSubstr("it must begin with one of"));
+  EXPECT_THAT(refusal("tfidf(10)"), HasSubstr("but it begins with \"tfidf\"; choose one of these"));
   EXPECT_THAT(refusal("named(note=\"open"), HasSubstr("is the end"));
 }
 

@@ -162,6 +162,8 @@ TEST(CorpusFiles, OtherKindsAreRefusedWithWhatToDo) {
   EXPECT_THAT(refusal("x.jsonl.gz"), Refusal(ErrorKind::Data, "compressed with gzip; unpack it with gunzip"));
   EXPECT_THAT(refusal("x.json"), Refusal(ErrorKind::Data, "jq -c"));
   EXPECT_THAT(refusal("x.tar"), Refusal(ErrorKind::Data, "tar -xf"));
+  for (const char* name : {"absent.jsonl.gz", "absent.arrow", "absent.parquet", "absent.parquet.zst"})
+    EXPECT_THAT(error_of([&] { read_corpus(folder / name); }), Refusal(ErrorKind::Data, "there is none of this name"));
   const ScopedTwin twin("data.any_file_is_text");
   EXPECT_FALSE(refusal("x.arrow"));
 }

@@ -21,7 +21,8 @@ TEST(Parquet, IsRefusedWithWhatToDoWithoutArrow) {
                 Refusal(ErrorKind::Data, "this is a Parquet file, and this build of Assay has no Arrow library"));
     EXPECT_THAT(error,
                 Refusal(ErrorKind::Data, "build it where Arrow and Parquet are installed, or with ASSAY_ARROW_DIR"));
-    EXPECT_THAT(error, Refusal(ErrorKind::Data, "duckdb -c"));
+    EXPECT_THAT(error, Refusal(ErrorKind::Data, "`duckdb -c \"COPY (FROM '" + path + "') TO '" + folder.path() +
+                                                    "/corpus/x.jsonl' (FORMAT json)\"`"));
   }
   EXPECT_THAT(error_of([&] { ParquetRows(path, "x.parquet", {"text"}); }),
               Refusal(ErrorKind::Data, "this build of Assay has none"));

@@ -100,13 +100,16 @@ TEST(TokenizerGguf, WhatAssayDoesNotDoIsRefusedByItsName) {
   EXPECT_THAT(refusal_of(gguf_tokenizer("llama", "default")), Refusal(ErrorKind::Model, "tokenizer.ggml.scores"));
   EXPECT_THAT(refusal_of(gguf_sentencepiece().text("tokenizer.ggml.precompiled_charsmap", "x")),
               Refusal(ErrorKind::Model, "precompiled_charsmap"));
-  EXPECT_THAT(refusal_of(gguf_tokenizer("gpt2", "smolm")), Refusal(ErrorKind::Model, "closest: \"smollm\""));
+  EXPECT_THAT(refusal_of(gguf_tokenizer("gpt2", "smolm")),
+              Refusal(ErrorKind::Model,
+                      "but it is \"smolm\"; take a model with one of these, or this one as a folder with "
+                      "its tokenizer.json"));
   EXPECT_THAT(refusal_of(gguf_tokenizer("gpt2", "smolm")),
               Refusal(ErrorKind::Model, "must be a pre-tokenizer that Assay"));
   EXPECT_THAT(refusal_of(gguf_tokenizer("bert")),
               Refusal(ErrorKind::Model,
                       "must be \"gpt2\" (byte-level BPE) or \"llama\" (SentencePiece BPE), the kinds that Assay reads "
-                      "from GGUF files, but it is \"bert\"; fetch or convert the model again"));
+                      "from GGUF files, but it is \"bert\"; take a model with one of these"));
   EXPECT_THAT(refusal_of(gguf_tokenizer().value("tokenizer.ggml.add_eos_token", 7, std::string(1, 1))),
               Refusal(ErrorKind::Model, "add_eos_token"));
   EXPECT_THAT(refusal_of(gguf_tokenizer().integer("tokenizer.ggml.eos_token_id", 4)),

@@ -26,13 +26,18 @@ TEST(Json, ABrokenTextIsRefusedByLineAndColumn) {
   expect_parse_refusal("{\"a\": \"\xff\"}", "must be JSON");
   expect_parse_refusal("{} {}", "must be JSON");
   expect_parse_refusal("{\"a\": 1e999}", "must be JSON");
+  // The parser's words have semicolons of their own: what to do next follows all the same, once.
+  expect_parse_refusal("{", "unexpected end of input, expected string literal; fetch or convert the model again");
+  expect_parse_refusal("{\"a\": 1;}", "invalid literal, last read: \"1;\"");
+  expect_parse_refusal("{\"a\": 1;}", "; fetch or convert the model again");
   EXPECT_THAT(error_of([] { parse_json("{", {.name = "x.jsonl", .first_line = 41}); }),
               Refusal(ErrorKind::Data, "line 41"));
 }
 
 TEST(Json, AKeyGivenTwiceIsRefusedAtEveryDepthUnlessAskedFor) {
   const std::string twice = R"({"a": [{"b": 1, "b": 2}], "b": 3})";
-  expect_parse_refusal(twice, R"("b" stands there twice)");
+  expect_parse_refusal(twice, R"("b" stands there twice in line 1; remove one of them)");
+  expect_parse_refusal("{\"a\": 1,\n\"a\": 2}", R"("a" stands there twice; remove one of them)");
   EXPECT_EQ(parse_json(twice, {.name = "x"}, DuplicateKeys::KeepLast)["a"][0]["b"], 2);
   EXPECT_NO_THROW(object(R"({"a": {"b": 1}, "b": {"b": 2}})"));
   const ScopedTwin twin("io.json_duplicate_key_kept");
@@ -96,7 +101,7 @@ TEST(JsonObject, AWrongValueIsNamedWithItsPathTheRuleAndWhatWasFound) {
   refusal([&] { config.texts("list"); }, "must be a list of texts");
   refusal([&] { config.objects("objects")[1].text("k"); }, R"("objects[1].k" must be a text, but it is [])");
   refusal([&] { config.text("hiden_size"); }, R"(but it is missing; closest: "hidden_size")");
-  refusal([&] { config.text("null"); }, "but it is missing");
+  refusal([&] { config.text("null"); }, "but it is null");
   refusal([&] { config.object("n"); }, R"("n" must be a JSON object, but it is 0)");
   refusal([&] { object("[1]"); }, "it must be a JSON object, but it is [1]");
   refusal(
@@ -131,6 +136,7 @@ TEST(Json, ALongValueIsCutBetweenCharacters) {
   const std::string shown = brief(Json(long_text));
   EXPECT_LT(shown.size(), 70u);
   EXPECT_NO_THROW(Json(shown).dump());
+  EXPECT_TRUE(shown.ends_with("…\"")) << "what is quoted is closed, so that advice behind it is found: " << shown;
 }
 
 }  // namespace

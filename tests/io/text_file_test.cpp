@@ -165,10 +165,12 @@ TEST_F(JsonLinesFile, EveryFaultIsOneSentenceWithItsLine) {
   EXPECT_THAT(
       refusal(good + "{\"txet\": \"b\"}"),
       Refusal(ErrorKind::Data, "x.jsonl, line 2\": key \"text\" must be given, but it is missing; closest: \"txet\""));
+  EXPECT_THAT(refusal(good + "{\"text\": null}"),
+              Refusal(ErrorKind::Data, "key \"text\" must be given, but it is null; correct that line"));
   EXPECT_THAT(refusal(good + "{\"text\": 3}"),
               Refusal(ErrorKind::Data, "line 2\": \"text\" must be a text, but it is 3; correct that line"));
   EXPECT_THAT(refusal(good + "{\"text\": \"a\", \"text\": \"b\"}"),
-              Refusal(ErrorKind::Data, "\"text\" stands there twice"));
+              Refusal(ErrorKind::Data, "\"text\" stands there twice in line 2; remove one of them"));
   EXPECT_THAT(refusal(good + "[1]"), Refusal(ErrorKind::Data, "line 2\": it must be a JSON object"));
   EXPECT_THAT(refusal(good + "{\"text\": \"\xFF\"}"), Refusal(ErrorKind::Data, "must be UTF-8, but byte 24 (0xFF)"));
   EXPECT_THAT(refusal(""), Refusal(ErrorKind::Data, "must not be empty"));

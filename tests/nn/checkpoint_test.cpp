@@ -81,8 +81,16 @@ TEST_F(CheckpointFolder, NumbersThatAreNotFiniteAreRefused) {
 }
 
 TEST_F(CheckpointFolder, UnknownFamiliesAndSettingsAreNamed) {
-  configure("model_type", "lama");
-  EXPECT_THAT(refusal(), Refusal(ErrorKind::Model, "closest: \"llama\""));
+  for (const char* family : {"mamba", "gptj"}) {
+    configure("model_type", family);
+    EXPECT_THAT(refusal(),
+                Refusal(ErrorKind::Model, "(gpt2, gpt_neo, gpt_neox, llama, mlp, qwen2), but it is \"" +
+                                              std::string(family) + "\"; take a model of one of these families"));
+  }
+  configure("model_type", nullptr);
+  EXPECT_THAT(refusal(),
+              Refusal(ErrorKind::Model, "key \"model_type\" must be given, but it is null; correct the file"));
+  configure("model_type", "llama");
   configure("rope_scaling", {{"rope_type", "yarn"}, {"factor", 4.0}});
   EXPECT_THAT(refusal(), Refusal(ErrorKind::Model, "rope_scaling"));
   configure("num_attention_heads", 3);

@@ -83,6 +83,8 @@ TEST(Families, SettingsThatNoModelHasAreNamed) {
   EXPECT_THAT(refusal("qwen2, windows", "layer_types", {"full_attention"}), Refusal(ErrorKind::Model, "layer_types"));
   EXPECT_THAT(refusal("llama", "rope_scaling", {{"rope_type", "yarn"}, {"factor", 4.0}}),
               Refusal(ErrorKind::Model, "\"rope_scaling\" must be absent or of type default, linear or llama3"));
+  EXPECT_THAT(refusal("llama", "rope_scaling", {{"rope_type", "yarn"}, {"factor", 4.0}}),
+              Refusal(ErrorKind::Model, "; take a model with one of these"));
   EXPECT_THAT(refusal("llama", "rope_scaling", {{"rope_type", "factors"}, {"factors", {1.0, 2.0}}}),
               Refusal(ErrorKind::Model, "a list of 4 positive numbers"));
   nlohmann::json rope = decoder_config("llama 3").at("rope_scaling");

@@ -188,9 +188,10 @@ TEST(GgufModel, ScaledPositionsThatOnlyATensorTellsAreApplied) {
 TEST(GgufModel, ArchitecturesThatAreNotOursAreNamed) {
   const TemporaryFolder folder;
   GgufWriter file;
-  file.text("general.architecture", "gpt-neox");
-  EXPECT_THAT(error_of([&] { load_checkpoint(folder.write("model.gguf", file.bytes())); }),
-              Refusal(ErrorKind::Model, "closest: \"gptneox\""));
+  file.text("general.architecture", "phi3");
+  EXPECT_THAT(
+      error_of([&] { load_checkpoint(folder.write("model.gguf", file.bytes())); }),
+      Refusal(ErrorKind::Model, "(gpt2, gptneox, llama, qwen2), but it is \"phi3\"; take a model of one of these"));
 }
 
 GgufWriter llama_header(const std::string& without = "") {
@@ -284,7 +285,9 @@ TEST(LlamaGguf, RefusesPositionsOfAScalingItDoesNotKnow) {
   GgufWriter file = whole_llama();
   file.text("llama.rope.scaling.type", "yarn");
   EXPECT_THAT(error_of([&] { load_checkpoint(folder.write("model.gguf", file.bytes())); }),
-              Refusal(ErrorKind::Model, "\"llama.rope.scaling.type\" must be absent, none or linear"));
+              Refusal(ErrorKind::Model,
+                      "\"llama.rope.scaling.type\" must be absent, none or linear, the scalings that "
+                      "Assay knows by name, but it is \"yarn\"; take a model with one of these"));
 }
 
 }  // namespace

@@ -30,7 +30,8 @@ at::Tensor scaled_frequencies(const at::Tensor& frequencies, const io::JsonObjec
       rope.refuse("factors", fmt::format("a list of {} positive numbers, one a pair", frequencies.numel()));
     return frequencies.div(at::tensor(divisors, at::kDouble));
   }
-  config.refuse(key, "absent or of type default, linear or llama3, the scalings of rotary positions that Assay knows");
+  config.refuse(key, "absent or of type default, linear or llama3, the scalings of rotary positions that Assay knows",
+                "take a model with one of these");
 }
 
 }  // namespace
@@ -49,8 +50,8 @@ Activation activation_named(const io::JsonObject& config, const char* key, const
   if (name == "gelu_new" || name == "gelu_fast" || name == "gelu_pytorch_tanh") return Activation::GeluTanh;
   if (name == "relu") return Activation::Relu;
   config.refuse(key,
-                "gelu, gelu_new, gelu_fast, gelu_pytorch_tanh or relu, the activations of a plain MLP that Assay "
-                "knows");
+                "gelu, gelu_new, gelu_fast, gelu_pytorch_tanh or relu, the activations of a plain MLP that Assay knows",
+                "take a model with one of these");
 }
 
 at::Tensor rotary_frequencies_of(const io::JsonObject& config, int64_t width, const char* base_key) {

@@ -28,8 +28,11 @@ std::shared_ptr<const Architecture> make_architecture(const nlohmann::json& conf
     if (model_type == family.model_type) return family.make(object);
     known.push_back(family.model_type);
   }
-  object.refuse("model_type", fmt::format("one of the families that Assay has ({}{})", fmt::join(known, ", "),
-                                          closest_clause(model_type, known)));
+  const bool is_written_by_hand = source.kind == ErrorKind::Usage;  // in a recipe, where a letter may be wrong
+  std::string closest = closest_clause(model_type, known);
+  if (!closest.empty()) closest.erase(0, closest.find_first_not_of("; "));
+  object.refuse("model_type", fmt::format("one of the families that Assay has ({})", fmt::join(known, ", ")),
+                is_written_by_hand ? closest : "take a model of one of these families");
 }
 
 }  // namespace assay::nn

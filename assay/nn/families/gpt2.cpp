@@ -28,7 +28,8 @@ const DecoderNames kGpt2Names{.prefix = "transformer.",
 
 std::shared_ptr<const Architecture> make_gpt2(const io::JsonObject& config) {
   if (config.boolean_or("add_cross_attention", false))
-    config.refuse("add_cross_attention", "false: a model that reads another's states is not supported");
+    config.refuse("add_cross_attention", "false: a model that reads another's states is not supported",
+                  "take a model that reads texts alone");
   DecoderSpec spec;
   spec.family = "gpt2";
   spec.config = config.json();

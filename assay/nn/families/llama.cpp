@@ -28,7 +28,7 @@ const DecoderNames kLlamaNames{.prefix = "model.",
 
 DecoderSpec llama_spec(const io::JsonObject& config, const std::string& family) {
   if (config.text_or("hidden_act", "silu") != "silu")
-    config.refuse("hidden_act", "silu, the activation of this family's gated MLP");
+    config.refuse("hidden_act", "silu, the activation of this family's gated MLP", "take a model with that");
   DecoderSpec spec;
   spec.family = family;
   spec.config = config.json();
