@@ -70,9 +70,9 @@ TEST_F(BadInput, AFolderThatIsNoModel) {
   expect_refusal(run_assay({"inspect", folder_ / "papers"}), 4, "model", "must hold config.json");
 }
 
-TEST_F(BadInput, AnUnknownFamilyOffersTheNearest) {
+TEST_F(BadInput, AnUnknownFamilyIsAnsweredByThoseThatAreKnown) {
   rewrite_config([](auto& config) { config["model_type"] = "lama"; });
-  expect_bad_model("\"llama\"");
+  expect_bad_model("gpt_neox, llama, mlp, qwen2), but it is \"lama\"; take a model of one of these families");
 }
 
 TEST_F(BadInput, AConfigurationThatIsNoJson) {
