@@ -200,6 +200,7 @@ AttributionInputs load_attribution(const AttributeOptions& options, Progress& pr
   data::require_tokenizer_fits(tokenizer, architecture.facts().vocabulary);
   const auto index = open_index(options, checkpoint, tokenizer);
   const int64_t context = index ? index->about().context : context_of(options.data, architecture);
+  const int64_t takes = architecture.facts().context;
   const bool groups_documents = options.grouping == Grouping::Documents || options.grouping == Grouping::Both;
   const attribute::IndexedDocuments indexed = index ? index->documents() : attribute::IndexedDocuments{};
   AttributionInputs inputs{.checkpoint = std::move(checkpoint),
@@ -227,7 +228,8 @@ AttributionInputs load_attribution(const AttributeOptions& options, Progress& pr
                               : index->about().adds_bos ? data::BosPolicy::Yes
                                                         : data::BosPolicy::No;
   for (const data::QueryText& text : asked(options)) {
-    inputs.queries.push_back(data::encode_query(text, tokenizer, {.context = context, .bos = bos}));
+    // How documents are cut says nothing of questions: only the model limits those.
+    inputs.queries.push_back(data::encode_query(text, tokenizer, {.context = takes, .bos = bos}));
     inputs.query_texts.push_back(text.prompt + text.completion);
   }
   inputs.query_dataset = data::query_dataset(inputs.queries);
@@ -338,8 +340,11 @@ Attribution attribute_documents(const AttributionInputs& inputs, const Attribute
       progress.note(found.warnings.back());
     }
   }
-  std::string warning = beyond_training(inputs.checkpoint.model.architecture(), inputs.dataset());
-  if (!warning.empty()) {
+  const nn::Architecture& architecture = inputs.checkpoint.model.architecture();
+  for (std::string warning :
+       {beyond_training(architecture, inputs.dataset()),
+        beyond_training(architecture, inputs.query_dataset.longest(), "a shorter question keeps within")}) {
+    if (warning.empty()) continue;
     progress.note(warning);
     found.warnings.push_back(std::move(warning));
   }

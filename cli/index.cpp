@@ -93,7 +93,7 @@ int64_t rows_before(const IndexOptions& options) {
   try {
     return options.append ? attribute::GradientIndex(options.common.out).rows() : 0;
   } catch (const Error&) {
-    return 0;  // an append that was interrupted: a plan then counts what is new alone
+    return 0;  // none that was ever finished: the append itself will say so
   }
 }
 
@@ -119,7 +119,10 @@ ordered_json index_json(const attribute::IndexRequest& request, const attribute:
                      {"curvature", to_string(about.settings.curvature)},
                      {"type", to_string(about.settings.rows)},
                      {"bytes", folder_bytes(options.common.out)}};
-  result["added"] = {{"rows", outcome.added}, {"reused", outcome.reused}, {"duplicates", outcome.duplicates}};
+  result["added"] = {{"rows", outcome.added},
+                     {"reused", outcome.reused},
+                     {"duplicates", outcome.duplicates},
+                     {"dropped", outcome.dropped}};
   result["layers"] = ordered_json::array();
   for (const auto& layer : about.layers) result["layers"].push_back(layer.name);
   result["parameters_not_covered"] = request.model.architecture().uncovered_parameters(request.layers);
@@ -177,12 +180,15 @@ void run(const IndexOptions& options, Session& session) {
   const attribute::IndexOutcome outcome = attribute::build_index(options.common.out, request, session.progress);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
   if (outcome.was_there) session.progress.note("The index holds these documents already; nothing was done.");
+  const std::string unfinished = attribute::GradientIndex(options.common.out).unfinished_warning();
+  if (!unfinished.empty()) session.progress.note(unfinished);
   ordered_json result = index_json(request, outcome, checkpoint, text, options, session);
   if (check) result["batch_check"] = batch_check_json(*check);
   result["cost"] = cost_report(plan, seconds, folder_bytes(options.common.out));
   io::write_file(options.common.out + "/result.json", json_text(result));
   if (options.common.json) return print_json(result);
   const ordered_json& made = result["index"];
+  if (options.common.quiet && outcome.dropped > 0) fmt::print("{}\n", attribute::dropped_sentence(outcome.dropped));
   fmt::print("{}", duplicates_sentence(outcome));
   fmt::print("{} of {} numbers in {}: {}\nAsk it: assay attribute {} --store {} --prompt … --completion …\n",
              format_counted(made["rows"].get<int64_t>(), "row"), format_count(made["columns"].get<int64_t>()),

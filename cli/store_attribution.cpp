@@ -185,6 +185,8 @@ std::unique_ptr<attribute::Scorer> score_by_store(const AttributionInputs& input
   attribute::ScanResult scan =
       scorer->scan(strongest, whole_rows(inputs, options, closely), options.per_layer, inputs.layer_groups, progress);
   found.warnings = scorer->warnings();
+  if (std::string warning = inputs.index->unfinished_warning(); !warning.empty())
+    found.warnings.insert(found.warnings.begin(), std::move(warning));
   found.store = {.top = scan.top,
                  .bottom = scan.bottom,
                  .groups = inputs.layer_groups,

@@ -4,11 +4,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <nlohmann/json.hpp>
+#include <set>
+#include <string_view>
 #include <utility>
 
 #include "assay/core/error.h"
-#include "assay/core/hash.h"
 #include "assay/core/near_match.h"
 #include "assay/core/plan.h"
 #include "assay/core/twin.h"
@@ -22,6 +24,17 @@ namespace assay::attribute {
 namespace {
 
 constexpr const char* kRemake = "make the index again";
+
+/// The part that a block of documents or rows belongs to; -1 of other blocks.
+int64_t part_in(const std::string& block) {
+  for (const std::string_view kind : {"documents.", "contents.", "rows."}) {
+    if (!block.starts_with(kind)) continue;
+    int64_t part = -1;
+    std::from_chars(block.data() + kind.size(), block.data() + block.size(), part);
+    return part;
+  }
+  return -1;
+}
 
 io::Source source_of(const std::string& folder) {
   return {.name = folder, .kind = ErrorKind::Data, .first_line = 1, .advice = kRemake};
@@ -43,8 +56,46 @@ const io::StoreKind& index_kind() {
 std::string rows_block(int64_t part, int64_t block) {
   return fmt::format("rows.{:04}.{:05}", part, block);
 }
-std::string curvature_block(IndexCurvature kind, const std::string& layer) {
-  return fmt::format("{}.{}", to_string(kind), layer);
+std::string curvature_block(IndexCurvature kind, const std::string& layer, int64_t parts) {
+  // A name of its own for every number of parts: the curvature that questions are answered by is never written over.
+  if (parts == 1 || ASSAY_TWIN("attribute.append_over_the_curvature"))
+    return fmt::format("{}.{}", to_string(kind), layer);
+  return fmt::format("{}.{:04}.{}", to_string(kind), parts, layer);
+}
+
+int64_t finished_parts(const io::Store& store) {
+  const int64_t there = parts_of(store);
+  if (store.finished() || ASSAY_TWIN("attribute.unfinished_append_is_read")) return there;
+  if (store.kept().is_null()) return 0;
+  const io::JsonObject kept(store.kept(), source_of(store.folder()));
+  if (kept.positive("parts") > there) kept.refuse("parts", fmt::format("at most the {} that are there", there));
+  return kept.positive("parts");
+}
+
+io::Json kept_parts(int64_t parts) {
+  return {{"parts", parts}};
+}
+
+std::vector<std::string> blocks_of_parts(const io::Store& store, const IndexAbout& about, int64_t parts) {
+  std::set<std::string> curvature;
+  for (const IndexAbout::Layer& layer : about.layers)
+    curvature.insert(curvature_block(about.settings.curvature, layer.name, parts));
+  std::vector<std::string> blocks;
+  for (const std::string& block : store.blocks()) {
+    const int64_t part = part_in(block);
+    if (block == kProjectionBlock || (part >= 0 && part < parts) || curvature.contains(block)) blocks.push_back(block);
+  }
+  return blocks;
+}
+
+int64_t unfinished_documents(const io::Store& store) {
+  int64_t documents = 0;
+  for (int64_t part = finished_parts(store); store.has(documents_block(part)); ++part) {
+    // Counted without a look at the bytes: damage in what is not used must not stand in the way of what is.
+    const io::Arrays arrays = store.map(documents_block(part));
+    documents += io::array_named(arrays, "ids", store.folder(), ErrorKind::Data).size();
+  }
+  return documents;
 }
 
 StoredRows read_rows(const io::Store& store, const std::string& block, const IndexAbout& about) {
@@ -127,19 +178,29 @@ IndexAbout IndexAbout::from_json(const io::Json& json, const io::Source& source)
 
 GradientIndex::GradientIndex(const std::string& folder)
     : store_(io::Store::open(folder, index_kind())), about_(IndexAbout::from_json(store_.about(), source_of(folder))) {
-  while (store_.has(documents_block(parts_))) {
+  const int64_t finished = finished_parts(store_);
+  for (; parts_ < finished; ++parts_) {
     for (int64_t place = 0; store_.has(rows_block(parts_, place)); ++place) {
       RowBlock block{.name = rows_block(parts_, place), .first = rows(), .count = 0};
       block.count = count_in(store_.map(block.name), folder);
       blocks_.push_back(block);
     }
-    ++parts_;
   }
   if (blocks_.empty()) source_of(folder).refuse("an index must hold rows, but it holds none");
 }
 
 std::string GradientIndex::hash() const {
-  return hash_file(folder() + "/manifest.json");
+  return store_.hash_with(blocks_of_parts(store_, about_, parts_));
+}
+
+std::string GradientIndex::unfinished_warning() const {
+  if (store_.finished()) return {};
+  const int64_t waiting = unfinished_documents(store_);
+  return fmt::format(
+      "An append to the index was not finished: {} not used, and everything here is of the {} before; run that append "
+      "again to finish it, or append other documents, which drops it.",
+      waiting == 0 ? "its documents are" : format_counted(waiting, "document") + (waiting == 1 ? " is" : " are"),
+      format_counted(rows(), "document"));
 }
 
 void GradientIndex::require_made_with(const std::string& model_hash, const std::string& tokenizer_hash) const {
@@ -234,7 +295,7 @@ std::shared_ptr<const curvature::Curvature> GradientIndex::curvature_of(size_t l
                                                                         at::ScalarType dtype) const {
   const IndexAbout::Layer& each = about_.layers.at(layer);
   const IndexCurvature kind = about_.settings.curvature;
-  const std::string name = curvature_block(kind, each.name);
+  const std::string name = curvature_block(kind, each.name, parts_);
   if (kind == IndexCurvature::Raw) {
     curvature::DenseBlock block{.name = each.name, .shape = each.shape};
     if (rows() < each.shape.size()) {

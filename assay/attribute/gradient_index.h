@@ -6,7 +6,10 @@
 //   documents.PPPP, contents.PPPP.BBBBB   the documents of part P (index_documents.h); a part is what one command added
 //   rows.PPPP.BBBBB       rows [n,K] of consecutive documents, layers side by side; with Kronecker curvature also this
 //                         block's sums of P_i a aᵀ P_iᵀ and P_o g gᵀ P_oᵀ
-//   KIND.LAYER            the curvature over all rows, made last
+//   KIND.LAYER            the curvature over all rows, made last; over those of P > 1 parts KIND.PPPP.LAYER
+//
+// Documents are appended beside what is there: until the curvature over all of it is whole, the manifest keeps saying
+// how many parts are finished, and a reader takes those with their own curvature. Stopped there, nothing was lost.
 //
 // The manifest says what all of it was made from: model, tokenizer, reading of texts, layers with their places in a
 // row, projection, seed, curvature, type of rows. An index is never read with another model or tokenizer.
@@ -57,6 +60,16 @@ struct IndexAbout {
 /// Rows as they lie in a block of a store that is described so. Throws Error(Data) where the block is damaged.
 StoredRows read_rows(const io::Store& store, const std::string& block, const IndexAbout& about);
 
+/// How many of a store's parts are finished: all of them, or those before an append that is not; 0 in an index that was
+/// never finished. Throws Error(Data) where the store contradicts itself.
+int64_t finished_parts(const io::Store& store);
+/// What a store says that keeps so many parts readable while more is appended (Store::reopen).
+io::Json kept_parts(int64_t parts);
+/// The blocks of its first `parts` parts, and of the curvature over them.
+std::vector<std::string> blocks_of_parts(const io::Store& store, const IndexAbout& about, int64_t parts);
+/// Documents of the parts that are not finished, as far as they are there.
+int64_t unfinished_documents(const io::Store& store);
+
 /// The layers of an index as the architecture numbers them. Throws Error(Data) where it lacks one or has another shape
 /// for it.
 std::vector<nn::LayerId> indexed_layers(const IndexAbout& about, const nn::Architecture& architecture,
@@ -73,14 +86,17 @@ class GradientIndex {
     int64_t count = 0;
   };
 
-  /// Throws Error(Data) where there is none, or it is unfinished, damaged or of another version.
+  /// What is finished of it. Throws Error(Data) where that is nothing, or damaged or of another version.
   explicit GradientIndex(const std::string& folder);
 
   const std::string& folder() const { return store_.folder(); }
   const IndexAbout& about() const { return about_; }
   int64_t rows() const { return blocks_.empty() ? 0 : blocks_.back().first + blocks_.back().count; }  ///< N
   int64_t parts() const { return parts_; }
-  std::string hash() const;  ///< of its manifest, which holds the checksum of every byte
+  /// Of its manifest, which holds the checksum of every byte; beside an unfinished append, of what it was before.
+  std::string hash() const;
+  /// What a reader must know of an append that was not finished; empty where there is none.
+  std::string unfinished_warning() const;
   const std::vector<RowBlock>& blocks() const { return blocks_; }
 
   /// Throws Error(Data) by name where the index was made with another model or tokenizer.
@@ -114,7 +130,7 @@ class GradientIndex {
 
 /// Names of blocks.
 std::string rows_block(int64_t part, int64_t block);
-std::string curvature_block(IndexCurvature kind, const std::string& layer);
+std::string curvature_block(IndexCurvature kind, const std::string& layer, int64_t parts);
 inline constexpr const char* kProjectionBlock = "projection";
 
 }  // namespace assay::attribute

@@ -37,13 +37,14 @@ class Builder {
   IndexOutcome build() {
     choose_part();
     if (outcome_.was_there) return outcome_;
-    if (store_.finished()) store_.reopen();
+    if (store_.finished())
+      store_.reopen(ASSAY_TWIN("attribute.append_closes_what_was_there") ? io::Json() : kept_parts(finished_));
     curvature::Projection projection = projection_of_store();
     put_documents();
     RawSums sums(about_, first_group(), dtype_);
     log_rows(projection, sums);
     put_curvature(sums);
-    store_.finish();
+    finish();
     return outcome_;
   }
 
@@ -62,33 +63,57 @@ class Builder {
 
   /// Which part these documents are: a new one, or one that an earlier run has begun.
   void choose_part() {
-    const int64_t there = parts_of(store_);
+    finished_ = finished_parts(store_);
     if (request_.append) {
-      choose_appended_part(there);
-    } else if (!is_part(0) && there > 0) {
+      choose_appended_part();
+    } else if (!is_part(0) && parts_of(store_) > 0) {
       if (!request_.restart) {
         refuse(
             "an index is continued with the documents that it was begun with, but these are others; add --append to "
-            "put "
-            "them behind those, --force to throw those away, or name another folder");
+            "put them behind those, --force to throw those away, or name another folder");
       }
-      if (store_.finished()) store_.reopen();
-      for (const std::string& block : store_.blocks()) store_.remove(block);
-    } else if (there > 1 && !store_.finished()) {
-      refuse("documents were being appended when the last run stopped; run that command again");
+      finished_ = 0;
+      store_.reopen();
+      store_.remove(store_.blocks());
     }
-    outcome_.was_there = store_.finished() && parts_of(store_) > part_;
+    outcome_.was_there = finished_ > part_;
     outcome_.added = request_.documents.size();
   }
 
-  void choose_appended_part(int64_t there) {
-    if (there == 0 || (!store_.finished() && there == 1))
+  void choose_appended_part() {
+    if (finished_ == 0)
       refuse("an index must be finished before documents are appended, but it is not; run the command that began it");
-    part_ = there - 1;
-    if (part_ > 0 && is_part(part_)) return;
-    if (!store_.finished()) refuse("other documents were being appended when the last run stopped; append those first");
-    part_ = there;
+    part_ = finished_;
+    if (is_part(part_)) return;  // a run that was stopped has begun it
+    if (finished_ > 1 && is_part(finished_ - 1)) {
+      part_ = finished_ - 1;
+      return;
+    }
+    drop_unfinished();
     is_part(part_);
+  }
+
+  /// Of an append that was stopped, in one step.
+  void drop_unfinished() {
+    if (store_.finished() || ASSAY_TWIN("attribute.unfinished_append_stays")) return;
+    const int64_t documents = unfinished_documents(store_);
+    store_.remove(blocks_beside(finished_));
+    outcome_.dropped = documents;
+    if (documents > 0) progress_.note(dropped_sentence(documents));
+  }
+
+  /// All but those of the first parts and of the curvature over them.
+  std::vector<std::string> blocks_beside(int64_t parts) const {
+    std::vector<std::string> blocks = store_.blocks();
+    const std::vector<std::string> of_parts = blocks_of_parts(store_, about_, parts);
+    std::erase_if(blocks, [&](const std::string& block) { return std::ranges::binary_search(of_parts, block); });
+    return blocks;
+  }
+
+  /// Parts that stand behind this one were made before a block of it was lost: each waits for its own append again.
+  void finish() {
+    if (parts_of(store_) > part_ + 1) return store_.reopen(kept_parts(part_ + 1));
+    store_.finish(nullptr, blocks_beside(part_ + 1));
   }
 
   /// Whether the request's documents are those of this part; numbers them behind the parts before it either way, so
@@ -104,7 +129,18 @@ class Builder {
       ids_.push_back(occurrences.next(data::content_of(example)));
       if (ids_.back() != example.id) ++outcome_.duplicates;
     }
-    return store_.has(documents_block(part)) && document_ids(store_, part) == ids_;
+    return store_.has(documents_block(part)) && has_ids(part);
+  }
+
+  /// Documents of an unfinished append that are damaged are nobody's: they make way.
+  bool has_ids(int64_t part) {
+    try {
+      return document_ids(store_, part) == ids_;
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::Data || part < finished_) throw;
+      progress_.note(fmt::format("{}; it is made again", io::without_advice(error.what())));
+      return false;
+    }
   }
 
   int64_t rows() const { return first_row_ + request_.documents.size(); }
@@ -233,7 +269,7 @@ class Builder {
       if (g > 0) walk_rows(blocks, [&](const at::Tensor& rows) { further.add(rows); });
       const RawSums& sums = g == 0 ? first : further;
       for (const size_t layer : sums.layers())
-        store_.write(curvature_block(IndexCurvature::Raw, about_.layers[layer].name), sums.finish(layer));
+        store_.write(curvature_block(IndexCurvature::Raw, about_.layers[layer].name, part_ + 1), sums.finish(layer));
     }
   }
 
@@ -267,7 +303,7 @@ class Builder {
       for (at::Tensor& values : eigenvalues) values.div_(static_cast<double>(rows()));
     }
     for (size_t layer = 0; layer < bases.size(); ++layer) {
-      store_.write(curvature_block(about_.settings.curvature, about_.layers[layer].name),
+      store_.write(curvature_block(about_.settings.curvature, about_.layers[layer].name, part_ + 1),
                    {{"output_basis", io::from_tensor(bases[layer].output.vectors)},
                     {"input_basis", io::from_tensor(bases[layer].input.vectors)},
                     {"eigenvalues", io::from_tensor(eigenvalues[layer])}});
@@ -279,8 +315,8 @@ class Builder {
   IndexAbout about_;
   io::Store store_;
   at::ScalarType dtype_;
-  int64_t part_ = 0, first_row_ = 0;
-  std::vector<data::ExampleId> ids_;  // of the request's documents, numbered behind those before
+  int64_t finished_ = 0, part_ = 0, first_row_ = 0;  // parts, part, row
+  std::vector<data::ExampleId> ids_;                 // of the request's documents, numbered behind those before
   std::vector<std::string> row_blocks_;
   IndexOutcome outcome_;
 };
@@ -328,6 +364,11 @@ int64_t planned_rows_per_block(const IndexAbout& about, const data::Dataset& doc
   const int64_t bytes = std::clamp(row_bytes * documents.size() / kBlocks, kSmallestBlock, kLargestBlock);
   const int64_t positions = std::max<int64_t>(1, documents.tokens() / std::max<int64_t>(1, documents.size()));
   return std::max({int64_t{1}, bytes / row_bytes, kLeastBlockPositions / positions});
+}
+
+std::string dropped_sentence(int64_t documents) {
+  return fmt::format("An append of {} was not finished and makes way for this one: append {} again, too.",
+                     format_counted(documents, "document"), documents == 1 ? "it" : "them");
 }
 
 IndexOutcome build_index(const std::string& folder, const IndexRequest& request, Progress& progress) {

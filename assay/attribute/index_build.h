@@ -2,8 +2,10 @@
 //
 // The documents are cut into blocks of consecutive rows by shapes alone; every block is one walk through the model and
 // one write. Killed at any moment, the same command goes on with the first block that is missing, and what comes out is
-// the same bits. The curvature is summed over the stored rows as the blocks are done (from the disk for those that an
-// earlier run wrote), so that it fits the numbers that a question will meet, rounded ones too:
+// the same bits. What was finished before an append stays as it is and readable until the append is whole; other
+// documents that are appended then make an unfinished append go. The curvature is summed over the stored rows as the
+// blocks are done (from the disk for those that an earlier run wrote), so that it fits the numbers that a question will
+// meet, rounded ones too:
 //
 //   raw     Σ Z Zᵀ of each layer with no more dimensions than rows; with more, none: the rows themselves serve
 //   kfac    the blocks' sums of covariances, decomposed
@@ -49,10 +51,15 @@ struct IndexOutcome {
   int64_t added = 0;       ///< documents that this run brought
   int64_t reused = 0;      ///< of them, rows that an interrupted run had made
   int64_t duplicates = 0;  ///< of them, texts that the index held already
+  int64_t dropped = 0;     ///< documents of an unfinished append, which made way for these
   bool was_there = false;  ///< all of it: nothing was done
 };
 
-/// Throws Error(Data) where the folder holds another index or other documents, Error(Resource) where another process
+/// What becomes of an append that was not finished where other documents are appended.
+std::string dropped_sentence(int64_t documents);
+
+/// An unfinished append of other documents is dropped, with a note. Throws Error(Data) where the folder holds another
+/// index or other documents, Error(Resource) where another process
 /// writes it or the disk is full.
 IndexOutcome build_index(const std::string& folder, const IndexRequest& request, Progress& progress);
 

@@ -35,7 +35,7 @@ struct IndexedDocuments {
 
 /// Marks a part: it is there when its documents are.
 std::string documents_block(int64_t part);
-/// How many parts a store has.
+/// How many parts a store has, the one that is being appended included.
 int64_t parts_of(const io::Store& store);
 
 /// Writes a part. `ids` take the place of those that the documents have: they count texts of the parts before.

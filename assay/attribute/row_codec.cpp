@@ -30,6 +30,7 @@ StoredRows encode_rows(const at::Tensor& rows, RowType type, const RowLayout& la
     case RowType::Int8: break;
   }
   const bool is_int8 = type == RowType::Int8;
+  const double steps = ASSAY_TWIN("attribute.int8_scaled_to_128") ? 128 : kLargestInt8;
   StoredRows stored{at::empty(rows.sizes(), at::TensorOptions(is_int8 ? at::kChar : at::kHalf)),
                     at::empty({rows.size(0), layers_in(layout)}, at::kFloat)};
   const at::Tensor whole = rows.abs().amax({1}, /*keepdim=*/true);
@@ -37,7 +38,7 @@ StoredRows encode_rows(const at::Tensor& rows, RowType type, const RowLayout& la
     const at::Tensor part = columns_of(rows, layout, layer);
     at::Tensor largest = ASSAY_TWIN("attribute.one_scale_a_row") ? whole : part.abs().amax({1}, /*keepdim=*/true);
     if (ASSAY_TWIN("attribute.fp16_without_scale") && !is_int8) largest.fill_(1);
-    const at::Tensor scale = largest.masked_fill(largest.eq(0), 1).div(is_int8 ? kLargestInt8 : 1).to(at::kFloat);
+    const at::Tensor scale = largest.masked_fill(largest.eq(0), 1).div(is_int8 ? steps : 1).to(at::kFloat);
     stored.scales.narrow(1, layer, 1).copy_(scale);
     const at::Tensor scaled = part.div(scale);
     columns_of(stored.numbers, layout, layer)

@@ -64,10 +64,8 @@ Query encode_query(const QueryText& text, const Tokenizer& tokenizer, const Quer
   }
   query.example.first_counted = static_cast<int32_t>(std::max<size_t>(place, 1));
   if (std::ssize(ids) > options.context) {
-    refuse(text,
-           fmt::format("a query must fit into a context of {} tokens, but it has {}; shorten its prompt or allow a "
-                       "longer context",
-                       options.context, ids.size()));
+    refuse(text, fmt::format("a question must fit into the model's context of {} tokens, but it has {}; shorten it",
+                             options.context, ids.size()));
   }
   return query;
 }

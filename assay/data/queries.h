@@ -27,7 +27,7 @@ struct Query {
 };
 
 struct QueryOptions {
-  int64_t context = 0;  ///< most tokens, BOS included; a longer query is refused
+  int64_t context = 0;  ///< tokens that the model takes, BOS included; a longer query is refused
   BosPolicy bos = BosPolicy::Auto;
 };
 

@@ -32,6 +32,12 @@ struct Lds {
 /// scores: [Q][N].
 Lds linear_datamodeling_score(std::span<const std::vector<double>> scores, const RetrainingBank& bank);
 
+/// 95 % bootstrap over subsets of the mean over queries: how far it would move had other subsets been retrained on. The
+/// interval over queries says nothing of that, since all queries share the subsets. NaN bounds where no query has
+/// spread.
+math::Interval lds_interval_over_subsets(std::span<const std::vector<double>> scores, const RetrainingBank& bank,
+                                         const math::BootstrapOptions& options = {});
+
 /// The root of the truth's own reliability, which bounds any method's score: Spearman between halves of the seeds,
 /// stepped up by Spearman-Brown, averaged over queries. NaN with fewer than two seeds.
 double lds_ceiling(const RetrainingBank& bank);

@@ -152,7 +152,7 @@ Store Store::create_or_resume(const std::string& folder, const StoreKind& kind, 
   make_folder(folder);
   Store store(folder);
   store.lock_.emplace(folder);
-  const StoreManifest fresh{kind.name, kind.version, false, about, nullptr, {}};
+  const StoreManifest fresh{kind.name, kind.version, false, about, nullptr, nullptr, {}};
   std::error_code unknown;
   if (fs::exists(store.path_of(kManifest), unknown)) {
     store.resume(fresh, if_different);
@@ -197,7 +197,7 @@ void Store::resume(const StoreManifest& fresh, IfDifferent if_different) {
     return;
   }
   earlier.finished = false;
-  earlier.summary = nullptr;
+  earlier.summary = earlier.kept = nullptr;
   save(std::move(earlier));
 }
 
@@ -206,7 +206,7 @@ Store Store::open(const std::string& folder, const StoreKind& kind) {
   store.manifest_ = store.load_manifest();
   const Source source = store.manifest_source();
   require_kind(store.manifest_, kind, source);
-  if (!store.finished()) {
+  if (!store.finished() && store.kept().is_null()) {
     source.refuse("the store must be finished, but it has only " + std::to_string(store.manifest_.blocks.size()) +
                   " blocks so far; run the command that makes it again, it goes on where it stopped");
   }
@@ -299,32 +299,51 @@ void Store::verify(std::span<const std::string> blocks) const {
   verified_.insert(blocks.begin(), blocks.end());
 }
 
-void Store::remove(const std::string& block) {
-  ASSAY_ASSERT(lock_ && !finished());
-  StoreManifest next = manifest_;
-  const auto found = next.blocks.find(block);
-  if (found == next.blocks.end()) return;
-  const std::string file = found->second.file;
-  next.blocks.erase(found);
-  verified_.erase(block);
+/// The manifest first, then the files: what is listed is there. Arrays that are mapped from them stay readable.
+void Store::save_without(StoreManifest next, std::span<const std::string> blocks) {
+  std::vector<std::string> files;
+  for (const std::string& block : blocks) {
+    const auto found = next.blocks.find(block);
+    if (found == next.blocks.end()) continue;
+    files.push_back(found->second.file);
+    next.blocks.erase(found);
+    verified_.erase(block);
+  }
   save(std::move(next));
-  remove_file(path_of(file));  // arrays that are mapped from it stay readable
+  for (const std::string& file : files) remove_file(path_of(file));
 }
 
-void Store::finish(const Json& summary) {
+void Store::remove(std::span<const std::string> blocks) {
+  ASSAY_ASSERT(lock_ && !finished());
+  save_without(manifest_, blocks);
+}
+
+void Store::finish(const Json& summary, std::span<const std::string> superseded) {
   ASSAY_ASSERT(lock_ && !finished() && (summary.is_null() || summary.is_object()));
   StoreManifest next = manifest_;
   next.finished = true;
   next.summary = summary;
-  save(std::move(next));
+  next.kept = nullptr;
+  save_without(std::move(next), superseded);
   lock_.reset();
 }
 
-void Store::reopen() {
-  ASSAY_ASSERT(lock_ && finished());
+void Store::reopen(const Json& kept) {
+  ASSAY_ASSERT(lock_ && (kept.is_null() || kept.is_object()));
   StoreManifest next = manifest_;
   next.finished = false;
+  next.kept = kept;
   save(std::move(next));
+}
+
+std::string Store::hash_with(std::span<const std::string> blocks) const {
+  StoreManifest part = manifest_;
+  part.finished = true;
+  part.kept = nullptr;
+  part.blocks.clear();
+  for (const std::string& block : blocks) part.blocks[block] = listed(block);
+  const std::string text = part.to_text();
+  return Hasher().add(std::as_bytes(std::span(text))).digest128();
 }
 
 }  // namespace assay::io

@@ -38,8 +38,8 @@ class Store {
   static Store create_or_resume(const std::string& folder, const StoreKind& kind, const Json& about,
                                 IfDifferent if_different = IfDifferent::Refuse);
 
-  /// Opens a finished store for reading. Error(Data) where there is none, or of another kind or version, unfinished,
-  /// damaged, or with a block missing.
+  /// Opens a store for reading that is finished, or was and keeps what it was (reopen). Error(Data) where there is
+  /// none, or of another kind or version, unfinished, damaged, or with a block missing.
   static Store open(const std::string& folder, const StoreKind& kind);
 
   /// What a store of this kind and version says it was made from, finished or not. Error(Data) where there is none, or
@@ -55,6 +55,8 @@ class Store {
   /// What finish() was given; null before, and where that was nothing.
   const Json& summary() const noexcept { return manifest_.summary; }
   bool finished() const noexcept { return manifest_.finished; }
+  /// What reopen() said is whole; null in a finished store, and in one that never was.
+  const Json& kept() const noexcept { return manifest_.kept; }
   const std::optional<std::string>& restart_reason() const noexcept { return restart_reason_; }
   /// Blocks of an earlier run whose files are gone or of another size: they are no longer listed.
   const std::vector<std::string>& lost() const noexcept { return lost_; }
@@ -77,15 +79,21 @@ class Store {
   void verify(std::span<const std::string> blocks) const;
 
   /// Drops a block (one that was found damaged, say), so that it can be made again.
-  void remove(const std::string& block);
+  void remove(const std::string& block) { remove(std::span(&block, 1)); }
+  /// Drops them together: killed at any moment, all of them are there or none.
+  void remove(std::span<const std::string> blocks);
 
   /// Marks the store complete and lets others write to the folder. `summary` (an object, or nothing) is what is known
-  /// only now: it stands in the manifest beside `about`.
-  void finish(const Json& summary = nullptr);
+  /// only now: it stands in the manifest beside `about`. The superseded blocks are dropped in the same step.
+  void finish(const Json& summary = nullptr, std::span<const std::string> superseded = {});
 
   /// Takes the mark away again, so that a store that was created or resumed here takes further blocks. Until finish()
-  /// nobody can open it for reading.
-  void reopen();
+  /// nobody can open it for reading, unless `kept` (an object) says what of it is whole: a reader then keeps to that,
+  /// and no block of it may be written or dropped.
+  void reopen(const Json& kept = nullptr);
+
+  /// XXH3-128 of the manifest of this store, were it finished and held these of its blocks alone.
+  std::string hash_with(std::span<const std::string> blocks) const;
 
  private:
   explicit Store(std::string folder) : folder_(std::move(folder)) {}
@@ -94,6 +102,7 @@ class Store {
   Source manifest_source() const;
   StoreManifest load_manifest() const;
   void save(StoreManifest manifest);
+  void save_without(StoreManifest next, std::span<const std::string> blocks);
   void resume(const StoreManifest& fresh, IfDifferent if_different);
   bool has_file(const StoreBlock& block) const;
   const StoreBlock& listed(const std::string& block) const;

@@ -37,6 +37,7 @@ std::string StoreManifest::to_text() const {
   json["finished"] = finished;
   json["about"] = about;
   if (!summary.is_null()) json["summary"] = summary;
+  if (!kept.is_null()) json["kept"] = kept;
   json["blocks"] = nlohmann::ordered_json::object();
   for (const auto& [name, block] : blocks) {
     json["blocks"][name] = {{"file", block.file}, {"bytes", block.bytes}, {"checksum", block.checksum}};
@@ -60,6 +61,7 @@ StoreManifest StoreManifest::parse(const std::string& text, const Source& source
                          json.boolean("finished"),
                          json.object("about").json(),
                          json.has("summary") ? json.object("summary").json() : Json(),
+                         json.has("kept") ? json.object("kept").json() : Json(),
                          {}};
   const JsonObject blocks = json.object("blocks");
   for (const std::string& name : blocks.keys()) {

@@ -23,6 +23,7 @@ struct StoreManifest {
   bool finished = false;
   Json about;
   Json summary;  ///< null, or an object that was given when it was finished
+  Json kept;     ///< null, or an object: what of an unfinished store is whole (Store::reopen)
   std::map<std::string, StoreBlock> blocks;
 
   std::string to_text() const;

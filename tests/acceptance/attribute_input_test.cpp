@@ -95,8 +95,11 @@ TEST_F(AttributeInput, AQuestionBeyondTheContext) {
   std::string prompt;
   for (int i = 0; i < 20; ++i) prompt += "cat ";
   expect_refusal(asked({"--prompt", prompt, "--completion", "sat"}), 3, "data",
-                 "must fit into a context of 16 tokens, but it has 21");
+                 "must fit into the model's context of 16 tokens, but it has 21; shorten it");
   expect_bad_question("{\"text\": \"the cat\"}\n{\"text\": \"" + prompt + "\"}\n", "q.jsonl, line 2");
+  // The context that is asked for is that of the documents.
+  const Outcome longer = asked({"--prompt", "the cat sat on the", "--completion", " mat", "--context", "4"});
+  EXPECT_EQ(longer.exit_code, 0) << longer.err;
 }
 
 TEST_F(AttributeInput, AQueryFileThatIsNone) {

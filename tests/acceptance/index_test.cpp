@@ -266,6 +266,20 @@ TEST_F(Index, ReadsFurtherDocumentsAsTheFirst) {
           "usage", "--long split, but cut is given; leave --long out");
 }
 
+// The documents' cut is theirs: a question is as long as the model takes, 16 tokens.
+TEST_F(Index, TakesQuestionsBeyondTheContextOfItsDocuments) {
+  run_json(index("short", {"--quiet", "--context", "8"}));
+  const auto asked = [&](int words) {
+    std::string prompt = "the";
+    for (int i = 2; i < words; ++i) prompt += " cat";
+    std::vector<std::string> all = ask("short");
+    *std::ranges::find(all, "the cat") = prompt;
+    return all;
+  };
+  EXPECT_EQ(run_json(asked(16))["store"]["rows"], 40);
+  refused(asked(17), 3, "data", "a question must fit into the model's context of 16 tokens, but it has 17; shorten it");
+}
+
 TEST_F(Index, ListsTheNearestByDistance) {
   run_json(index("index", {"--quiet"}));
   const json found = run_json(ask("index", {"--method", "logra(mode=l2)", "--top", "5", "--out", folder_ / "l2"}));
@@ -380,6 +394,42 @@ TEST_F(LongIndex, KilledAnywhereItEndsInTheSameBits) {
     ASSERT_EQ(run_assay(wide(name, {"--quiet"})).exit_code, 0);
     EXPECT_TRUE(blocks(name) == expected) << seen;
   }
+}
+
+// Killed while documents are appended, an index answers as before, and both ways on are open.
+TEST_F(LongIndex, KilledWhileItGrowsItStaysWhatItWas) {
+  const std::string few = folder_.write("few.txt", tiny_corpus_of(20)),
+                    others = folder_.write("others.txt", "the dog ran<|endoftext|>the cat sat on the mat");
+  ASSERT_EQ(run_assay(wide("index", {"--quiet", "--data", few})).exit_code, 0);
+  const json before = run_json(ask("index"));
+  const std::vector<std::string> append = wide("index", {"--append", "--data", corpus_});
+  Running first(append);
+  ASSERT_TRUE(first.wait_until([&] {
+    return read_bytes(folder_ / "index/manifest.json").find("rows.0001.00001") != std::string::npos;
+  })) << first.errors_so_far();
+  first.signal(SIGKILL);
+  ASSERT_EQ(first.wait().exit_code, 128 + SIGKILL);
+
+  const json after = run_json(ask("index"));
+  for (const char* key : {"store", "data", "queries"}) EXPECT_EQ(after[key], before[key]) << key;
+  EXPECT_THAT(after["warnings"].dump(), HasSubstr("An append to the index was not finished: 6,000 documents are not "
+                                                  "used, and everything here is of the 20 documents before"));
+  EXPECT_THAT(run_assay(ask("index")).out, HasSubstr("run that append again to finish it"));
+  const Outcome begun_again = run_assay(wide("index", {"--data", few}));
+  EXPECT_THAT(begun_again.err, HasSubstr("holds these documents already"));
+  EXPECT_THAT(begun_again.err, HasSubstr("6,000 documents are not used"));
+  std::filesystem::copy(folder_ / "index", folder_ / "other");
+
+  const json whole = run_json(wide("index", {"--append", "--quiet", "--data", corpus_}));
+  EXPECT_EQ(whole["index"]["rows"], 6020);
+  EXPECT_GE(whole["added"]["reused"], 1024);
+  EXPECT_EQ(run_json(ask("index"))["store"]["rows"], 6020);
+
+  const Outcome dropping = run_assay(wide("other", {"--append", "--data", others}));
+  EXPECT_THAT(dropping.err, HasSubstr("An append of 6,000 documents was not finished and makes way for this one"));
+  const json other = run_json(ask("other"));
+  EXPECT_EQ(other["store"]["rows"], 22);
+  EXPECT_THAT(other["warnings"].dump(), testing::Not(HasSubstr("not finished")));
 }
 
 }  // namespace

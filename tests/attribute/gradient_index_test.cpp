@@ -26,22 +26,31 @@ double least_spearman(const at::Tensor& a, const at::Tensor& b) {
   return least;
 }
 
-// Check 7, first half: what a type can hold comes back bit for bit.
+// Check 7, first half: what a type can hold comes back bit for bit. Of int8 the whole numbers do; their scale, a 127th
+// of the largest, is a float that 127 times itself need not give back, and may be its neighbour.
 TEST(RowCodec, GivesBackWhatItsTypeHolds) {
   const RowLayout layout{0, 3, 8};
-  const at::Tensor rows = at::randn({5, 8}, at::kFloat);
-  for (const RowType type : {RowType::Float64, RowType::Float32, RowType::BFloat16, RowType::Float16, RowType::Int8}) {
+  const at::Tensor rows = at::randn({500, 8}, at::kFloat);
+  const auto gives_back = [&](RowType type) {
     const StoredRows stored = encode_rows(rows, type, layout);
     const at::Tensor once = decode_rows(stored, layout, at::kFloat);
     const StoredRows again = encode_rows(once, type, layout);
-    EXPECT_TRUE(decode_rows(again, layout, at::kFloat).sub(once).abs().max().item<double>() <= 1e-6) << to_string(type);
+    const at::Tensor twice = decode_rows(again, layout, at::kFloat);
+    const bool is_close = twice.sub(once).abs().le(once.abs().mul(0x1p-22)).all().item<bool>();
+    return again.numbers.equal(stored.numbers) && (type == RowType::Int8 ? is_close : twice.equal(once));
+  };
+  for (const RowType type : {RowType::Float64, RowType::Float32, RowType::BFloat16, RowType::Float16, RowType::Int8}) {
+    EXPECT_TRUE(gives_back(type)) << to_string(type);
+    const StoredRows stored = encode_rows(rows, type, layout);
     const bool is_exact = type == RowType::Float32 || type == RowType::Float64;
-    EXPECT_EQ(once.equal(rows), is_exact);
+    EXPECT_EQ(decode_rows(stored, layout, at::kFloat).equal(rows), is_exact);
     EXPECT_EQ(stored.scales.defined(), bytes_of_scale(type) > 0);
     EXPECT_EQ(static_cast<int64_t>(stored.numbers.element_size()), bytes_of_number(type));
   }
   EXPECT_TRUE(
       decode_rows(encode_rows(at::zeros({2, 8}), RowType::Int8, layout), layout, at::kFloat).eq(0).all().item<bool>());
+  const ScopedTwin twin("attribute.int8_scaled_to_128");
+  EXPECT_FALSE(gives_back(RowType::Int8));
 }
 
 // Rounding is relative to the largest number of its row and layer: half a step of int8 is 1/254 of it, of fp16 2^-11.
@@ -182,13 +191,21 @@ TEST(GradientIndex, DoesNotDependOnBlocksAndThreads) {
     indexing.rows_per_block = 5;
     const auto error = [&] { return largest_difference(indexing.scores_of_new(), whole) / largest(whole); };
     EXPECT_LT(error(), 1e-9) << to_string(kind);
-    const ScopedThreads one(1);
+    const ScopedTwin twin("attribute.curvature_of_the_last_block");
+    EXPECT_GT(error(), 1e-3) << to_string(kind);
+  }
+  for (const IndexCurvature kind : {IndexCurvature::Raw, IndexCurvature::Kfac, IndexCurvature::Ekfac}) {
+    Indexing indexing{index_texts(40), {.rank_out = 3, .rank_in = 3, .curvature = kind, .rows = RowType::Float64}};
+    indexing.memory_bytes = 1;  // several batches
+    const auto scores_with = [&](int threads) {
+      const ScopedThreads some(threads);
+      return indexing.scores_of_new();
+    };
+    const at::Tensor of_one = scores_with(1);
+    const auto error = [&] { return largest_difference(scores_with(2), of_one) / largest(of_one); };
     EXPECT_LT(error(), 1e-9) << to_string(kind);
-    if (kind != IndexCurvature::Raw) continue;
-    for (const char* mistake : {"attribute.curvature_of_the_last_block"}) {
-      const ScopedTwin twin(mistake);
-      EXPECT_GT(error(), 1e-3) << mistake;
-    }
+    const ScopedTwin twin("nn.batches_of_a_second_thread_lost");
+    EXPECT_GT(error(), 1e-3) << to_string(kind);
   }
 }
 
@@ -217,21 +234,6 @@ TEST(GradientIndex, CountsRowsThroughItsBlocks) {
   const ScopedTwin twin("attribute.rows_counted_by_block");
   EXPECT_FALSE(agree());
 }
-
-/// Stops a job after so many advances, as the user might.
-class Stopping final : public Progress {
- public:
-  explicit Stopping(int after) : left_(after) {}
-  void begin(std::string_view, int64_t, std::string_view) override {}
-  void advance(int64_t) override {
-    if (--left_ < 0) throw Error(ErrorKind::Interrupted, "stopped");
-  }
-  void end() override {}
-  void note(std::string_view) override {}
-
- private:
-  int left_;
-};
 
 TEST(GradientIndex, StoppedAnywhereEndsInTheSameBits) {
   for (const IndexCurvature kind : {IndexCurvature::Raw, IndexCurvature::Ekfac}) {

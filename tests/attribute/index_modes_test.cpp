@@ -136,7 +136,7 @@ TEST_F(ThinCurvature, IsRefusedWhereDividingByItIsNotFinite) {
   const TemporaryFolder folder;
   const std::string path = folder / "index";
   indexing.build(path);
-  change_array(path, curvature_block(IndexCurvature::Kfac, "blocks.1.mlp.up"), "eigenvalues",
+  change_array(path, curvature_block(IndexCurvature::Kfac, "blocks.1.mlp.up", 1), "eigenvalues",
                [](at::Tensor& values) { values[0][0].fill_(1e-42); });
   const GradientIndex index(path);
   const auto refusal = [&](const char* method) { return error_of([&] { indexing.scorer(index, method); }); };
@@ -157,7 +157,7 @@ TEST_F(ThinCurvature, IsRefusedInTheDocumentsOwnInfluence) {
   const TemporaryFolder folder;
   const std::string path = folder / "index";
   indexing.build(path);
-  change_array(path, curvature_block(IndexCurvature::Kfac, "blocks.1.mlp.up"), "eigenvalues",
+  change_array(path, curvature_block(IndexCurvature::Kfac, "blocks.1.mlp.up", 1), "eigenvalues",
                [](at::Tensor& values) { values.fill_(1e-35); });
   change_array(path, rows_block(0, 0), "rows", [](at::Tensor& rows) { rows.mul_(1e4); });
   const GradientIndex index(path);

@@ -165,7 +165,7 @@ TEST(EncodeQuery, WhatCannotBeMeasuredIsRefused) {
   refuses("w0 w1", "  ", 16, "at least one token");
   refuses("", "w0", 16, "--bos yes");
   refuses("w", "0 w1", 16, "--bos yes");
-  refuses("w0 w1", " w2", 2, "context of 2 tokens, but it has 3");
+  refuses("w0 w1", " w2", 2, "the model's context of 2 tokens, but it has 3; shorten it");
 }
 
 TEST(EncodeQuery, JointTokensAreThoseOfTheWholeText) {

@@ -69,6 +69,54 @@ TEST(Lds, LeavesOutAColumnWithoutSpread) {
   EXPECT_DOUBLE_EQ(lds.mean, 1);
 }
 
+// Scores that order the subsets but for noise: what is drawn stays near the score of all subsets.
+TEST(LdsOverSubsets, LiesAroundTheScore) {
+  Linear linear;
+  for (uint64_t j = 0; j < 30; ++j)
+    for (uint64_t q = 0; q < 2; ++q) linear.bank.measurement[0][j][q] += random_normal(5, q, j);
+  const double mean = linear_datamodeling_score(linear.weights, linear.bank).mean;
+  EXPECT_GT(mean, 0.7);
+  const auto lies_around = [&] {
+    const math::Interval interval = lds_interval_over_subsets(linear.weights, linear.bank);
+    return interval.low < mean && mean < interval.high && interval.low > 0.5 && interval.high < 1;
+  };
+  EXPECT_TRUE(lies_around());
+  const ScopedTwin twin("evaluate.lds_subsets_drawn_apart");
+  EXPECT_FALSE(lies_around());
+}
+
+// Coverage: of 200 banks of 40 subsets whose outcomes have nothing to do with the scores, at 95 % some 190 intervals
+// hold zero; 176 to 199 are four standard deviations about that, less what a percentile bootstrap lacks at 40.
+TEST(LdsOverSubsets, HoldsTheTruthAsOftenAsItSays) {
+  const auto times_held = [] {
+    int held = 0;
+    for (uint64_t bank_seed = 0; bank_seed < 200; ++bank_seed) {
+      RetrainingBank bank;
+      std::vector<std::vector<double>> scores(1, std::vector<double>(40));
+      bank.measurement.resize(1);
+      for (uint64_t j = 0; j < 40; ++j) {
+        scores[0][j] = random_normal(7, bank_seed, j);
+        bank.subsets.push_back({static_cast<int64_t>(j)});
+        bank.measurement[0].push_back({random_normal(8, bank_seed, j)});
+      }
+      const math::Interval interval = lds_interval_over_subsets(scores, bank, {.resamples = 200, .seed = bank_seed});
+      held += interval.low <= 0 && interval.high >= 0 ? 1 : 0;
+    }
+    return held;
+  };
+  const auto fits = [](int count) { return count >= 176 && count <= 199; };
+  EXPECT_TRUE(fits(times_held()));
+  const ScopedTwin twin("math.bootstrap_without_replacement");
+  EXPECT_FALSE(fits(times_held()));
+}
+
+TEST(LdsOverSubsets, OfTheTrueWeightsIsAPoint) {
+  const Linear linear;
+  const math::Interval interval = lds_interval_over_subsets(linear.weights, linear.bank);
+  EXPECT_DOUBLE_EQ(interval.low, 1);
+  EXPECT_DOUBLE_EQ(interval.high, 1);
+}
+
 TEST(LdsCeiling, IsOneWhereSeedsAgreeAndNothingWithOneSeed) {
   Linear linear;
   EXPECT_TRUE(std::isnan(lds_ceiling(linear.bank)));

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "assay/core/hash.h"
 #include "assay/core/twin.h"
 #include "assay/io/store.h"
 #include "tests/support/errors.h"
@@ -47,6 +48,37 @@ TEST_F(GrowingStore, TakesFurtherBlocksOnceItIsReopened) {
     store.finish();
   }
   EXPECT_EQ(Store::open(folder_, kGrowing).blocks().size(), 6u);
+}
+
+TEST_F(GrowingStore, KeepsWhatItSaysWhileItGrows) {
+  const std::vector<std::string> before = begin().blocks();
+  const std::string hash = Store::open(folder_, kGrowing).hash_with(before);
+  EXPECT_EQ(hash, hash_file(folder_ + "/manifest.json"));
+  {
+    Store store = begin();
+    store.reopen({{"blocks", 5}});
+    store.write("f", some_rows(1));
+  }  // killed here
+  const Store reading = Store::open(folder_, kGrowing);
+  EXPECT_FALSE(reading.finished());
+  EXPECT_EQ(reading.kept(), (Json{{"blocks", 5}}));
+  EXPECT_EQ(reading.hash_with(before), hash);
+  {
+    Store store = begin();
+    EXPECT_EQ(store.kept(), (Json{{"blocks", 5}}));
+    store.finish(nullptr, std::vector<std::string>{"a", "none"});
+  }
+  EXPECT_EQ(Store::open(folder_, kGrowing).blocks(), (std::vector<std::string>{"b", "c", "d", "e", "f"}));
+  EXPECT_TRUE(Store::open(folder_, kGrowing).kept().is_null());
+  EXPECT_FALSE(std::filesystem::exists(folder_ + "/a.safetensors"));
+}
+
+// A list of whole blocks is worth nothing where one of them is gone.
+TEST_F(GrowingStore, KeepsNothingThatLostABlock) {
+  begin().reopen({{"blocks", 5}});
+  std::filesystem::remove(folder_ + "/b.safetensors");
+  EXPECT_TRUE(begin().kept().is_null());
+  EXPECT_THAT(error_of([&] { Store::open(folder_, kGrowing); }), Refusal(ErrorKind::Data, "must be finished"));
 }
 
 TEST_F(GrowingStore, SaysWhatItWasMadeFromWhetherFinishedOrNot) {

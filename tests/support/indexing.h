@@ -9,6 +9,8 @@
 #include "assay/attribute/gradient_index.h"
 #include "assay/attribute/index_build.h"
 #include "assay/attribute/logra.h"
+#include "assay/core/error.h"
+#include "assay/core/progress.h"
 #include "tests/support/scoring.h"
 #include "tests/support/temporary_folder.h"
 
@@ -19,6 +21,7 @@ struct Indexing {
   Scoring scoring;
   attribute::IndexSettings settings = {};
   int64_t rows_per_block = 0;
+  int64_t memory_bytes = int64_t{4} << 30;
 
   attribute::IndexRequest request(const attribute::IndexedDocuments& documents) const {
     return {.model = scoring.model,
@@ -28,6 +31,7 @@ struct Indexing {
             .model_hash = "model",
             .tokenizer_hash = "tokenizer",
             .context = 64,
+            .memory_bytes = memory_bytes,
             .rows_per_block = rows_per_block};
   }
   attribute::IndexOutcome build(const std::string& folder, Progress& progress = silent_progress()) const {
@@ -63,6 +67,21 @@ struct Indexing {
 inline Scoring index_texts(int64_t count = 12) {
   return {toy_llama(), toy_texts(count, 2, 11, 1), toy_texts(4, 3, 8, 2)};
 }
+
+/// Stops a job after so many advances, as the user might.
+class Stopping final : public Progress {
+ public:
+  explicit Stopping(int after) : left_(after) {}
+  void begin(std::string_view, int64_t, std::string_view) override {}
+  void advance(int64_t) override {
+    if (--left_ < 0) throw Error(ErrorKind::Interrupted, "stopped");
+  }
+  void end() override {}
+  void note(std::string_view) override {}
+
+ private:
+  int left_;
+};
 
 /// [N,K], decoded.
 inline at::Tensor all_rows(const std::string& folder, at::ScalarType dtype = at::kDouble) {
