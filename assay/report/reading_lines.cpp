@@ -70,11 +70,13 @@ std::vector<ReadingLine> reading_lines(const QueryFacts& facts) {
                          "replace each other: removing one of them then changes less than its score says.",
                          noun.many)});
   } else if (view.is_projected) {
-    lines.push_back(
-        {"Limits.", html("First-order, at the final weights, and of each matrix’s gradient a few directions alone: the "
-                         "order is rough, and scores compare {} with each other only. "
-                         "<code>--rescore</code> gives the strongest the order and the unit of EK-FAC.",
-                         noun.many)});
+    Html limits = html(
+        "First-order, at the final weights, and of each matrix’s gradient a few directions alone: the "
+        "order is rough, and scores compare {} with each other only.",
+        noun.many);
+    if (!view.is_closeness)
+      limits += Html::markup(" <code>--rescore</code> gives the strongest the order and the unit of the exact method.");
+    lines.push_back({"Limits.", limits});
   } else if (view.of_gradients) {
     lines.push_back({"Limits.", html("A first-order comparison of gradients at the final weights: it orders the {} and "
                                      "does not say how far training on one of them would move the model.",

@@ -222,7 +222,10 @@ TEST(AttributionPage, TheLimitsAreThoseOfTheMethod) {
   EXPECT_THAT(attribution_report(view),
               AllOf(Not(HasSubstr(words)), HasSubstr("A first-order comparison of gradients")));
   view.is_projected = true;
-  EXPECT_THAT(attribution_report(view), AllOf(Not(HasSubstr(words)), HasSubstr("the order is rough")));
+  EXPECT_THAT(attribution_report(view), AllOf(Not(HasSubstr(words)), HasSubstr("<code>--rescore</code>")));
+  view.is_closeness = true;  // a distance has no exact form to be scored again by
+  EXPECT_THAT(attribution_report(view),
+              AllOf(HasSubstr("the order is rough"), Not(HasSubstr("<code>--rescore</code>"))));
 }
 
 TEST(AttributionPage, NothingRisesAboveCertainty) {
